@@ -1,0 +1,66 @@
+/**
+ * The words of the membership layer (docs/spec/4-auth.md). Layer 4; pure, no I/O.
+ */
+import type { Brand } from "@hawser/codec";
+import type { AuthorId } from "@hawser/crypto";
+
+/** deriveKey("hawser auth op v1", canonical op bytes), 64 hex characters. */
+export type OpId = string & Brand<"OpId">;
+/** deriveKey("hawser group v1", op id of its create), 64 hex characters. */
+export type GroupId = string & Brand<"GroupId">;
+/** An individual's author key or a group's id. */
+export type MemberId = AuthorId | GroupId;
+
+/** pull < read < write < manage. */
+export type Level = "pull" | "read" | "write" | "manage";
+
+export interface Access {
+  readonly level: Level;
+  /** The separate right to mark entries deleted (TH-192); implies pull, not read. */
+  readonly mayDelete: boolean;
+}
+
+export interface Member {
+  readonly kind: "individual" | "group";
+  readonly id: MemberId;
+}
+
+export interface Grant {
+  readonly member: Member;
+  readonly access: Access;
+}
+
+/** What happens to managers who remove each other concurrently. */
+export type MutualRemovalPolicy = "remove-all" | "senior-wins";
+
+export type AuthAction =
+  | {
+      readonly type: "create";
+      /** 16 random bytes: makes the group id unguessable. */
+      readonly nonce: Uint8Array;
+      readonly policy: MutualRemovalPolicy;
+      readonly grants: readonly Grant[];
+    }
+  | { readonly type: "add"; readonly grant: Grant }
+  | { readonly type: "remove"; readonly member: Member }
+  | { readonly type: "set"; readonly grant: Grant }
+  /** The author leaves; a last manager must name a successor, who gets manage. */
+  | { readonly type: "leave"; readonly successor: Member | undefined };
+
+export interface AuthOp {
+  readonly id: OpId;
+  readonly author: AuthorId;
+  readonly group: GroupId;
+  /** Sorted antichain of ops this one has seen, over every group that matters to it. */
+  readonly deps: readonly OpId[];
+  readonly action: AuthAction;
+}
+
+/** What an actor wants to do. */
+export type Need = Level | "delete";
+
+/**
+ * How content stands: `accept`; `reject` (its author was not entitled at its own position);
+ * `quarantine` (entitled there, but removed or demoted concurrently: kept as data, not counted).
+ */
+export type Judgement = "accept" | "reject" | "quarantine";

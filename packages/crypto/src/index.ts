@@ -1,0 +1,1 @@
+export type { AuthorId, BackEnd, Crypto, HashStream, HpkeMessage, Random } from "./types.ts";

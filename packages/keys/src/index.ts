@@ -1,0 +1,1 @@
+export type { EpochId, EpochInfo, HistoryPolicy, KeyBundle } from "./types.ts";

@@ -1,0 +1,43 @@
+/**
+ * The words of the group-key layer (docs/spec/5-keys.md). Layer 4; pure, no I/O, no clock.
+ */
+import type { Brand } from "@hawser/codec";
+import type { AuthorId } from "@hawser/crypto";
+
+/** deriveKey("hawser epoch id v1", secret), 64 hex characters. */
+export type EpochId = string & Brand<"EpochId">;
+
+/** A published prekey that lets others reach an author who is offline. Signed by the author. */
+export interface KeyBundle {
+  readonly author: AuthorId;
+  /** X25519 public key. */
+  readonly prekey: Uint8Array;
+  /** Unix seconds; judged at the position of the op that uses the bundle, never at replay time. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** Cipher suite of the prekey; 1 = X25519 HPKE. */
+  readonly suite: number;
+  readonly signature: Uint8Array;
+}
+
+/** Public facts about an epoch; the same for every member who has the same control entries. */
+export interface EpochInfo {
+  readonly id: EpochId;
+  /** First 8 bytes of deriveKey("hawser follow id v1", follow key): commits to the follow key. */
+  readonly followId: Uint8Array;
+  readonly suite: number;
+  readonly author: AuthorId;
+  /** Maximal epochs its author knew. */
+  readonly parents: readonly EpochId[];
+  /** Readers its author sealed the secret to, with the author; sorted. */
+  readonly recipients: readonly AuthorId[];
+  /** recipients plus everybody a holder welcomed or forwarded it to. */
+  readonly holders: ReadonlySet<AuthorId>;
+  /** Recipients differed from the readers at its own position: opens content, never seals any. */
+  readonly partial: boolean;
+  /** Auth heads (op ids in hex) at the author's position. */
+  readonly authHeads: readonly string[];
+}
+
+/** How much older content a new reader gets the keys to. */
+export type HistoryPolicy = "all" | "fromJoin" | { readonly lastEpochs: number };

@@ -1,0 +1,26 @@
+export type {
+  ChainState,
+  Clock,
+  Dep,
+  DetachedBody,
+  EncodedRange,
+  Entry,
+  EntryDraft,
+  EntryId,
+  ForkProof,
+  Frontier,
+  LogContext,
+  LogHead,
+  LogId,
+  Topic,
+  VerifiedRange,
+} from "./types.ts";
+export type {
+  CommitBatch,
+  CommitOutcome,
+  KvWrite,
+  LogStore,
+  ReadOptions,
+  StoredRange,
+  StoreStats,
+} from "./store.ts";
