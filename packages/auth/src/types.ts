@@ -45,7 +45,31 @@ export type AuthAction =
   | { readonly type: "remove"; readonly member: Member }
   | { readonly type: "set"; readonly grant: Grant }
   /** The author leaves; a last manager must name a successor, who gets manage. */
-  | { readonly type: "leave"; readonly successor: Member | undefined };
+  | { readonly type: "leave"; readonly successor: Member | undefined }
+  /** A manager's standing offer: whoever owns the one-time key `invite` may join with `access`. */
+  | {
+      readonly type: "invite";
+      /** Public half of the one-time secret; the invite's id. */
+      readonly invite: AuthorId;
+      readonly access: Access;
+      /** How many joins count, ≥ 1. Among concurrent joins the smaller op ids win. */
+      readonly uses: number;
+      /** Unix seconds; compared with the join's own `time`. */
+      readonly notAfter: number | undefined;
+    }
+  /** Ends an invite: joins that did not see this op's absence (concurrent ones) do not count. */
+  | { readonly type: "revoke"; readonly invite: AuthorId }
+  /** The author joins by an invite in this op's past. */
+  | {
+      readonly type: "join";
+      readonly invite: AuthorId;
+      /** 32 bytes that bind the joiner's key bundle. */
+      readonly binding: Uint8Array;
+      /** Unix seconds, claimed by the joiner. */
+      readonly time: number;
+      /** signTagged("join", group ‖ invite ‖ author ‖ binding ‖ time) with the one-time secret. */
+      readonly proof: Uint8Array;
+    };
 
 export interface AuthOp {
   readonly id: OpId;
