@@ -1,1 +1,8 @@
-export {};
+export type { KvErrorCode } from "./errors.ts";
+export type { Kv, KvWatchOptions } from "./kv.ts";
+export type { KvState } from "./state.ts";
+export type { KvChange, KvPair, KvPut, KvRangeOptions, KvValue, KvVersion } from "./types.ts";
+export { KvError } from "./errors.ts";
+export { createKv } from "./kv.ts";
+export { keyBytesMax, valueBytesMax } from "./ops.ts";
+export { kvView } from "./state.ts";

@@ -1,0 +1,18 @@
+/** What a caller of the key-value view can do wrong; codes are API. */
+export type KvErrorCode =
+  /** The key is empty, not well-formed text, or longer than 1,024 bytes of UTF-8. */
+  | "KV_KEY_INVALID"
+  /** The value is larger than 60,000 bytes when encoded. */
+  | "KV_VALUE_TOO_LARGE"
+  /** The value is nothing that canonical CBOR of `KvValue` can express. */
+  | "KV_VALUE_INVALID";
+
+export class KvError extends Error {
+  override readonly name = "KvError";
+  readonly code: KvErrorCode;
+
+  constructor(code: KvErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

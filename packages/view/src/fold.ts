@@ -1,0 +1,127 @@
+/**
+ * Folding: a commutative view applies events as they come; any other keeps them in total order and
+ * rewinds to a checkpoint when one arrives late (docs/spec/7-views.md §3). Pure.
+ */
+import { ViewError } from "./errors.ts";
+import { compareEvents, positionOf } from "./order.ts";
+import type { View, ViewEvent } from "./types.ts";
+
+export interface Fold<State> {
+  readonly state: State;
+  /** Folds events in. Throws ViewError VIEW_REDUCER_FAILED and keeps the state of before. */
+  add(events: readonly ViewEvent[]): void;
+}
+
+/** The fold that `view` allows. */
+export function createFold<State>(view: View<State>): Fold<State> {
+  return view.commutative === true ? createCommutativeFold(view) : createOrderedFold(view);
+}
+
+function applyOne<State>(view: View<State>, state: State, event: ViewEvent): State {
+  try {
+    return view.apply(state, event);
+  } catch (cause) {
+    const place = `${event.logId.slice(0, 8)}…/${event.seq}`;
+    throw new ViewError("VIEW_REDUCER_FAILED", `view ${view.name} failed at ${place}`, { cause });
+  }
+}
+
+function createCommutativeFold<State>(view: View<State>): Fold<State> {
+  let state = view.init();
+  return {
+    get state() {
+      return state;
+    },
+    add: (events) => {
+      for (const event of events) state = applyOne(view, state, event);
+    },
+  };
+}
+
+interface Checkpoint {
+  /** How many events the encoded state has folded. */
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Fewest events between checkpoints; grows with the state so that encoding stays amortised. */
+const checkpointGapMin = 256;
+const checkpointBytesPerEvent = 64;
+/** Checkpoints kept: dense near the end, where late events land, sparse further back. */
+const checkpointCountMax = 24;
+
+function createOrderedFold<State>(view: View<State>): Fold<State> {
+  // Every accepted event in total order; `folded` of them are in `state`.
+  const events: ViewEvent[] = [];
+  let checkpoints: Checkpoint[] = [];
+  let state = view.init();
+  let folded = 0;
+
+  const rewindTo = (count: number): void => {
+    checkpoints = checkpoints.filter((checkpoint) => checkpoint.count <= count);
+    const last = checkpoints.at(-1);
+    const restored = last === undefined ? undefined : view.decode(last.bytes);
+    if (last !== undefined && restored !== undefined) {
+      state = restored;
+      folded = last.count;
+    } else {
+      state = view.init();
+      folded = 0;
+    }
+  };
+
+  const maybeCheckpoint = (): void => {
+    const last = checkpoints.at(-1);
+    const gap = Math.max(checkpointGapMin, (last?.bytes.length ?? 0) / checkpointBytesPerEvent);
+    if (folded - (last?.count ?? 0) < gap) return;
+    checkpoints.push({ count: folded, bytes: view.encode(state) });
+    if (checkpoints.length > checkpointCountMax) checkpoints = thinOut(checkpoints);
+  };
+
+  const foldRest = (): void => {
+    for (; folded < events.length;) {
+      const event = events[folded];
+      if (event === undefined) break;
+      state = applyOne(view, state, event);
+      folded += 1;
+      maybeCheckpoint();
+    }
+  };
+
+  return {
+    get state() {
+      return state;
+    },
+    add: (arrived) => {
+      const sorted = [...arrived].sort(compareEvents);
+      const first = sorted[0];
+      if (first === undefined) return;
+      const position = positionOf(events, first);
+      if (position < events.length) mergeSorted(events, position, sorted);
+      else events.push(...sorted);
+      if (position < folded) rewindTo(position);
+      foldRest();
+    },
+  };
+}
+
+/** Merges `arrived` into the tail of `events` that starts at `position`. */
+function mergeSorted(events: ViewEvent[], position: number, arrived: readonly ViewEvent[]): void {
+  const tail = events.splice(position);
+  let next = 0;
+  for (const event of arrived) {
+    for (let old = tail[next]; old !== undefined && compareEvents(old, event) < 0;) {
+      events.push(old);
+      next += 1;
+      old = tail[next];
+    }
+    events.push(event);
+  }
+  for (const old of tail.slice(next)) events.push(old);
+}
+
+/** Drops every second checkpoint of the older half. */
+function thinOut(checkpoints: readonly Checkpoint[]): Checkpoint[] {
+  const half = checkpoints.length >> 1;
+  return checkpoints.filter((_, index) => index >= half || index % 2 === 1);
+}

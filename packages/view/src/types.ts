@@ -1,0 +1,98 @@
+/**
+ * The words of the view layer (docs/spec/7-views.md). Layer 6; no platform globals. A view reads
+ * events from an `EventSource`, which a space is, and never sees logs, keys or sockets.
+ */
+import type { AuthorId } from "@hawser/crypto";
+
+/** A decrypted, authorised event: what reducers fold. */
+export interface ViewEvent {
+  readonly author: AuthorId;
+  /** Log and place in it, which name the event. */
+  readonly logId: string;
+  readonly seq: number;
+  /** 32-byte entry hash: the tie-breaker of the total order. */
+  readonly hash: Uint8Array;
+  /** Hybrid logical clock, µs. `(stamp, hash)` is a total order that extends causality. */
+  readonly stamp: number;
+  /** Which reducers care, e.g. "kv". */
+  readonly type: string;
+  readonly body: Uint8Array;
+  /**
+   * `quarantine`: the author was removed or demoted concurrently. Kernel and reducers leave it
+   * out; it stays readable at the source.
+   */
+  readonly judgement: "accept" | "quarantine";
+}
+
+/** What a view asks its source to write. */
+export interface EventDraft {
+  readonly type: string;
+  readonly body: Uint8Array;
+}
+
+export interface EventRef {
+  readonly logId: string;
+  readonly seq: number;
+}
+
+/** Events that became readable together. */
+export interface EventBatch {
+  readonly events: readonly ViewEvent[];
+  /** True once everything that was in the store when the iteration began has been handed out. */
+  readonly caughtUp: boolean;
+}
+
+/** Where events come from. A space is one; tests use `createMemorySource`. */
+export interface EventSource {
+  /**
+   * First what is stored, then what arrives, in causal order: never an event before one that its
+   * author had seen. Ends when the signal aborts or the source closes.
+   */
+  batches(options: { readonly signal: AbortSignal }): AsyncIterable<EventBatch>;
+  /** Appends as one signed batch; resolves when durable. */
+  append(drafts: readonly EventDraft[]): Promise<readonly EventRef[]>;
+}
+
+/**
+ * A named, versioned, pure reducer. `apply` owns the state it is given: it may change it in place
+ * or return another one, but must not touch anything else, read a clock or throw for bad input
+ * (ignore it: the same on every peer).
+ */
+export interface View<State> {
+  readonly name: string;
+  /** Raised with every change of meaning: stored state of another version is rebuilt. */
+  readonly version: number;
+  /** Event types that are handed to `apply`. */
+  readonly types: readonly string[];
+  init(): State;
+  apply(state: State, event: ViewEvent): State;
+  /** The one encoding of a state: equal states give equal bytes on every peer. */
+  encode(state: State): Uint8Array;
+  /** `undefined` for bytes that `encode` cannot have made. */
+  decode(bytes: Uint8Array): State | undefined;
+  /**
+   * True when any causal order of the same events gives the same state. The kernel then never
+   * rewinds. `checkViewLaws` tests the claim.
+   */
+  readonly commutative?: boolean;
+}
+
+/** A running view. */
+export interface OpenView<State> extends AsyncDisposable {
+  /** The current state; do not change it. The same object until the next change. */
+  readonly state: State;
+  /** Counts changes; a cheap key for caches and `useSyncExternalStore`. */
+  readonly revision: number;
+  /** Resolves when everything stored at opening time is folded in. */
+  readonly ready: Promise<void>;
+  /** Resolves when the event is folded in (read your writes). Rejects if the view stops. */
+  applied(ref: EventRef, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Appends events and resolves when this view shows them. */
+  write(drafts: readonly EventDraft[]): Promise<readonly EventRef[]>;
+  /** Calls back after each change; returns the unsubscribe function. */
+  subscribe(listener: (events: readonly ViewEvent[]) => void): () => void;
+  /** Yields the revision after each change, newest only: a slow reader skips, never piles up. */
+  changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<number>;
+  /** Set when a reducer threw or the source failed: the view stands still, the log goes on. */
+  readonly failure: Error | undefined;
+}

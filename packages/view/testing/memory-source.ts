@@ -1,0 +1,103 @@
+/**
+ * An event source in memory: for tests of views and for trying a reducer without a space.
+ */
+import { toHex } from "@hawser/codec";
+import type { AuthorId } from "@hawser/crypto";
+import type { EventBatch, EventDraft, EventRef, EventSource, ViewEvent } from "@hawser/view";
+
+export interface MemorySource extends EventSource {
+  /** Delivers events made elsewhere, in this order. */
+  deliver(events: readonly ViewEvent[]): void;
+  /** Makes the running iterations throw. */
+  fail(error: Error): void;
+  readonly events: readonly ViewEvent[];
+}
+
+/** A hash that is no hash: 32 bytes that differ for every (log, seq). */
+export function fakeHash(log: number, seq: number): Uint8Array {
+  const hash = new Uint8Array(32);
+  new DataView(hash.buffer).setUint32(0, Math.imul(log * 65_537 + seq + 1, 0x9e3779b1) >>> 0);
+  new DataView(hash.buffer).setUint32(4, log);
+  new DataView(hash.buffer).setUint32(8, seq);
+  return hash;
+}
+
+/** An event of writer `log` (0, 1, …); its stamp defaults to a counter that respects seq. */
+export function fakeEvent(
+  log: number,
+  seq: number,
+  draft: EventDraft,
+  stamp: number = 1_000 + seq * 10 + log,
+): ViewEvent {
+  const author = toHex(new Uint8Array(32).fill(log + 1)) as AuthorId; // Safe: 64 hex characters.
+  return {
+    author,
+    logId: author,
+    seq,
+    hash: fakeHash(log, seq),
+    stamp,
+    judgement: "accept",
+    ...draft,
+  };
+}
+
+/** A source whose own appends are events of writer `log`. */
+export function createMemorySource(log = 0): MemorySource {
+  const events: ViewEvent[] = [];
+  let seq = 0;
+  let failure: Error | undefined;
+  const wakers = new Set<() => void>();
+  const wake = (): void => {
+    for (const waker of wakers) waker();
+  };
+  return {
+    events,
+    deliver: (arrived) => {
+      events.push(...arrived);
+      wake();
+    },
+    fail: (error) => {
+      failure = error;
+      wake();
+    },
+    append: async (drafts) => {
+      const stamp = Math.max(1_000, ...events.map((event) => event.stamp)) + 1;
+      const made = drafts.map((draft, index) => fakeEvent(log, seq + index, draft, stamp + index));
+      seq += made.length;
+      events.push(...made);
+      wake();
+      return made.map((event): EventRef => ({ logId: event.logId, seq: event.seq }));
+    },
+    batches: ({ signal }) => iterate(events, () => failure, wakers, signal),
+  };
+}
+
+async function* iterate(
+  events: readonly ViewEvent[],
+  failure: () => Error | undefined,
+  wakers: Set<() => void>,
+  signal: AbortSignal,
+): AsyncGenerator<EventBatch, void, undefined> {
+  let taken = 0;
+  let first = true;
+  while (!signal.aborted) {
+    const error = failure();
+    if (error !== undefined) throw error;
+    if (taken < events.length || first) {
+      const batch = { events: events.slice(taken), caughtUp: first };
+      taken = events.length;
+      first = false;
+      yield batch;
+      continue;
+    }
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        wakers.delete(done);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      wakers.add(done);
+      signal.addEventListener("abort", done);
+    });
+  }
+}
