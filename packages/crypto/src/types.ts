@@ -78,11 +78,7 @@ export interface Crypto {
   ): Uint8Array | undefined;
   /** ChaCha20-Poly1305 (RFC 8439) with the zero nonce, for a key that seals one message ever. */
   sealOnce(key: Uint8Array, plaintext: Uint8Array, associatedData: Uint8Array): Uint8Array;
-  openOnce(
-    key: Uint8Array,
-    sealed: Uint8Array,
-    associatedData: Uint8Array,
-  ): Uint8Array | undefined;
+  openOnce(key: Uint8Array, sealed: Uint8Array, associatedData: Uint8Array): Uint8Array | undefined;
 
   /** HPKE base mode (RFC 9180; X25519, HKDF-SHA-256, ChaCha20-Poly1305): enc(32) ‖ ciphertext ‖ tag. */
   hpkeSeal(
