@@ -11,6 +11,8 @@ export type { NetHeader } from "./net-header.ts";
 export type { Link, Packet, Verification } from "./packet.ts";
 export type { ParsedPacket, ParseMode, ParseOptions, ReadPacket } from "./parse.ts";
 export type { Path } from "./path.ts";
+export type { ReferenceError } from "./reference.ts";
+export type { PacketSplitter, SplitResult } from "./stream.ts";
 export { buildDatapoint, buildErrorPoint, buildKeypoint, buildLinkpoint } from "./build.ts";
 export {
   exchangeDomain,
@@ -63,6 +65,18 @@ export {
   readNetHeader,
   writeNetHeader,
 } from "./net-header.ts";
+export { bytesToUniform, comparePackets, treeKey, treeValue } from "./order.ts";
 export { isPrivate, withNetHeader } from "./packet.ts";
 export { parsePacket, parsePackets, readPacket, verifyPacket } from "./parse.ts";
 export { decodePath, encodePath, encodeRootedPath } from "./path.ts";
+export {
+  kindName,
+  printGroup,
+  printPacket,
+  printPadded,
+  printPath,
+  toEscapedText,
+} from "./print.ts";
+export { referenceBuildError, referenceError } from "./reference.ts";
+export { createPacketSplitter } from "./stream.ts";
+export { cidToHash, hashToCid, hashToText, textToHash, toMiniText } from "./text.ts";
