@@ -1,4 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { createConformanceReporter } from "./tooling/conformance/src/reporter.ts";
+
+const documentPath = fileURLToPath(new URL("docs/conformance.md", import.meta.url));
+/** Where to leave vitest's JSON result as well; `.ci/run` counts from it. */
+const jsonPath = process.env["HAWSER_TEST_JSON"];
 
 // Sources run untranspiled: the `hawser-source` condition resolves every workspace package to its
 // TypeScript. No build stands between an edit and its test.
@@ -7,9 +13,18 @@ const config: ViteUserConfig = defineConfig({
   ssr: { resolve: { conditions: ["hawser-source", "node", "import", "module", "default"] } },
   test: {
     environment: "node",
-    include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "tooling/*/test/**/*.test.ts"],
+    include: [
+      "packages/*/test/**/*.test.ts",
+      "apps/*/test/**/*.test.ts",
+      "tooling/*/test/**/*.test.ts",
+    ],
     testTimeout: 30_000,
     execArgv: ["--conditions=hawser-source"],
+    reporters: [
+      "default",
+      createConformanceReporter({ documentPath }),
+      ...(jsonPath === undefined ? [] : ([["json", { outputFile: jsonPath }]] as const)),
+    ],
   },
 });
 
