@@ -1,0 +1,79 @@
+/** What can go wrong in a space; codes are API: never renamed, never reused. */
+export type SpaceErrorCode =
+  /** No space of that id or topic is open on this device. */
+  | "SPACE_UNKNOWN"
+  /** A space of that id is already on this device. */
+  | "SPACE_EXISTS"
+  /** The space or the whole set of spaces was closed. */
+  | "SPACE_CLOSED"
+  /** The store holds a state of this space that this version cannot read. */
+  | "SPACE_STATE_VERSION"
+  /** What the store holds about this space contradicts itself or the wrong identity opened it. */
+  | "SPACE_STATE_CORRUPT"
+  /** The invite had no use left when the join was made or counted. */
+  | "SPACE_INVITE_USED"
+  /** A manager revoked the invite. */
+  | "SPACE_INVITE_REVOKED"
+  /** The invite's time is over. */
+  | "SPACE_INVITE_EXPIRED"
+  /** The link names an invite the space does not know, or its maker was not entitled to it. */
+  | "SPACE_INVITE_INVALID"
+  /** This device joined and no reader has answered with a Welcome yet. */
+  | "SPACE_NOT_WELCOMED"
+  /** The Welcome's genesis does not give the space id of the link: somebody serves another space. */
+  | "SPACE_GENESIS_MISMATCH"
+  /** This device's access does not cover the action. */
+  | "SPACE_NO_ACCESS"
+  /** The action is not valid here: the member is already in, not in, or the last manager. */
+  | "SPACE_MEMBERSHIP"
+  /** A key bundle is malformed, expired or of another author. */
+  | "SPACE_BUNDLE_INVALID"
+  /** The body does not fit into one entry. */
+  | "SPACE_BODY_TOO_LARGE"
+  /** A draft is malformed: its type, sequence or recipients break a limit. */
+  | "SPACE_DRAFT_INVALID"
+  /** No entry at that place on this device. */
+  | "SPACE_ENTRY_UNKNOWN"
+  /** The entry is here but this device has no key to it. */
+  | "SPACE_NO_KEY"
+  /** A hosting request is malformed or was sealed to another device. */
+  | "SPACE_HOSTING_INVALID"
+  /** An address or its time to live breaks a limit. */
+  | "SPACE_ADDRESS_INVALID"
+  /** Not an invite link at all. */
+  | "SPACE_LINK_MALFORMED"
+  /** The link ends too early: part of it was lost when it was copied. */
+  | "SPACE_LINK_TRUNCATED"
+  /** The link has a wrong character in it. */
+  | "SPACE_LINK_CHECKSUM"
+  /** The link was made by a newer version. */
+  | "SPACE_LINK_VERSION"
+  | SpaceIdErrorCode;
+
+/** Why a text or byte string is no space id (docs/spec/6-space.md §2). */
+export type SpaceIdErrorCode =
+  /** Fewer bytes than version, variant and 16 random bytes. */
+  | "SPACE_ID_TOO_SHORT"
+  /** More bytes than `spaceIdBytesMax`. */
+  | "SPACE_ID_TOO_LONG"
+  /** The first character names no multibase this version reads. */
+  | "SPACE_ID_BASE"
+  /** A character outside the alphabet, bits left over, or a varint that is not minimal. */
+  | "SPACE_ID_MALFORMED"
+  /** A version other than 1. */
+  | "SPACE_ID_VERSION"
+  /** A variant other than raw (0x55) and access-controlled (0x70). */
+  | "SPACE_ID_VARIANT"
+  /** Fewer than 16 random bytes. */
+  | "SPACE_ID_RANDOM";
+
+/** Misuse, I/O and broken promises of the space layer. Match on `code`. */
+export class SpaceError extends Error {
+  override readonly name = "SpaceError";
+  readonly code: SpaceErrorCode;
+
+  constructor(code: SpaceErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,306 @@
+/**
+ * The three nested layers of a data entry (docs/spec/6-space.md §4; TH-050…058). Layer 5, pure.
+ *
+ *   content key   opens one entry; derived from read key, nonce and place, so never used twice
+ *   read key      derives every content key of its epoch
+ *   follow key    opens the outer envelope (outer.ts); with it one can verify and serve, not read
+ *
+ *   data (sealed) = 0x01 ‖ epoch reference (4) ‖ nonce (24) ‖ sealed event
+ *   data (plain)  = 0x02 ‖ event
+ *   event         = kind u8 ‖ type sized ‖ sequence sized ‖ body sized ‖ zeros up to PADMÉ
+ */
+import {
+  concatBytes,
+  createByteReader,
+  createByteWriter,
+  fromUtf8,
+  utf8,
+  type ByteReader,
+} from "@hawser/codec";
+import type { AuthorId, Crypto, Random } from "@hawser/crypto";
+import type { EpochId } from "@hawser/keys";
+import { SpaceError } from "./errors.ts";
+import { padmeSize } from "./padding.ts";
+import { associatedData, encodePlace, hexBytes, type Place } from "./place.ts";
+import { toAuthorId } from "./words.ts";
+
+/** Greatest body of one entry, in bytes; larger content is cut into several or detached. */
+export const bodyBytesMax = 57_344;
+/** UTF-8 bytes of an event type, 1 at least. */
+export const typeBytesMax = 64;
+/** UTF-8 bytes of a sequence id. */
+export const sequenceBytesMax = 128;
+/** Recipients of one body that is sealed to chosen keys. */
+export const recipientCountMax = 64;
+/** Bytes that encryption adds to a small entry at most: a promise, tested. */
+export const sealOverheadBytesMax = 80;
+
+const flagSealed = 1;
+const flagPlain = 2;
+const kindBody = 0;
+const kindForRecipients = 1;
+const nonceBytes = 24;
+const epochReferenceBytes = 4;
+const sealedKeyBytes = 80;
+const contentLabel = utf8("hawser content key v1");
+const empty = new Uint8Array(0);
+
+/** What an entry says, before it is sealed. */
+export interface EventContent {
+  /** Which reducers care, such as "kv". */
+  readonly type: string;
+  /** The series it belongs to (TH-186), or `undefined`. */
+  readonly sequence: string | undefined;
+  readonly body: Uint8Array;
+}
+
+/** A body that only some readers can open. */
+export interface RecipientBody {
+  readonly recipients: readonly AuthorId[];
+  /** As stored: sealed keys and sealed body. */
+  readonly sealed: Uint8Array;
+}
+
+/** What a reader sees of an opened entry. */
+export interface OpenedEvent {
+  readonly type: string;
+  readonly sequence: string | undefined;
+  /** `undefined` when the body is sealed to chosen recipients; then `forRecipients` is set. */
+  readonly body: Uint8Array | undefined;
+  readonly forRecipients: RecipientBody | undefined;
+}
+
+/** The parts of a data entry anybody can see. */
+export type DataEnvelope =
+  | { readonly mode: "plain"; readonly event: Uint8Array }
+  | {
+      readonly mode: "sealed";
+      /** First 4 bytes of the epoch's id. */
+      readonly epochReference: Uint8Array;
+      readonly nonce: Uint8Array;
+      readonly sealed: Uint8Array;
+    };
+
+/** Secrets of one epoch that content needs. */
+export interface ContentEpoch {
+  readonly id: EpochId;
+  readonly readKey: Uint8Array;
+}
+
+/** Someone's public X25519 key, to whom a body is sealed. */
+export interface Recipient {
+  readonly author: AuthorId;
+  readonly prekey: Uint8Array;
+}
+
+/** Takes an entry's data apart, or `undefined` when it has no such shape. */
+export function parseEnvelope(data: Uint8Array): DataEnvelope | undefined {
+  const reader = createByteReader(data);
+  const flags = reader.u8();
+  if (flags === flagPlain) return { mode: "plain", event: reader.bytes(reader.remaining) };
+  if (flags !== flagSealed) return undefined;
+  const epochReference = reader.bytes(epochReferenceBytes);
+  const nonce = reader.bytes(nonceBytes);
+  const sealed = reader.bytes(reader.remaining);
+  return reader.failed ? undefined : { mode: "sealed", epochReference, nonce, sealed };
+}
+
+/** Seals content for the readers of an epoch. Throws for content over the limits. */
+export function sealEvent(
+  deps: { readonly crypto: Crypto; readonly random: Random },
+  epoch: ContentEpoch,
+  place: Place,
+  content: EventContent,
+): Uint8Array {
+  return sealPlaintext(deps, epoch, place, encodeEvent(kindBody, content));
+}
+
+/** Seals the body to chosen keys, and type and sequence for the readers (TH-054). */
+export function sealEventTo(
+  deps: { readonly crypto: Crypto; readonly random: Random },
+  epoch: ContentEpoch,
+  place: Place,
+  content: EventContent & { readonly recipients: readonly Recipient[] },
+): Uint8Array {
+  const body = sealToRecipients(deps, place, content);
+  return sealPlaintext(deps, epoch, place, encodeEvent(kindForRecipients, { ...content, body }));
+}
+
+/** Content for everybody who has the entry (TH-055). */
+export function plainEvent(content: EventContent): Uint8Array {
+  return concatBytes(Uint8Array.of(flagPlain), encodeEvent(kindBody, content));
+}
+
+/** The key that opens exactly one entry; give it away to disclose that entry alone. */
+export function contentKeyAt(
+  crypto: Crypto,
+  readKey: Uint8Array,
+  place: Place,
+  nonce: Uint8Array,
+): Uint8Array {
+  return crypto.keyedHash(readKey, concatBytes(contentLabel, nonce, encodePlace(place)));
+}
+
+/** Opens a sealed entry with its content key, or `undefined`: wrong key, place, epoch or bytes. */
+export function openEvent(
+  crypto: Crypto,
+  contentKey: Uint8Array,
+  place: Place,
+  sealed: { readonly epochId: EpochId; readonly envelope: DataEnvelope },
+): OpenedEvent | undefined {
+  const { envelope, epochId } = sealed;
+  if (envelope.mode !== "sealed") return undefined;
+  const data = sealedData(place, epochId, envelope.nonce);
+  const plaintext = crypto.openOnce(contentKey, envelope.sealed, data);
+  return plaintext === undefined ? undefined : decodeEvent(plaintext);
+}
+
+/** Reads a plain entry's event, or `undefined` when it is malformed. */
+export function openPlain(envelope: DataEnvelope): OpenedEvent | undefined {
+  if (envelope.mode !== "plain") return undefined;
+  const opened = decodeEvent(envelope.event);
+  return opened?.body === undefined ? undefined : opened;
+}
+
+/** Opens a body that was sealed to `author`; `open` is its HPKE opener. `undefined`: not for it. */
+export function openForRecipient(
+  crypto: Crypto,
+  place: Place,
+  body: RecipientBody,
+  recipient: {
+    readonly author: AuthorId;
+    readonly hpkeOpen: (
+      sealed: Uint8Array,
+      message: { readonly info: Uint8Array; readonly associatedData: Uint8Array },
+    ) => Uint8Array | undefined;
+  },
+): Uint8Array | undefined {
+  const index = body.recipients.indexOf(recipient.author);
+  if (index < 0) return undefined;
+  const reader = createByteReader(body.sealed);
+  const count = reader.varint();
+  const keys = reader.bytes(count * (32 + sealedKeyBytes));
+  const sealed = reader.bytes(reader.remaining);
+  if (reader.failed) return undefined;
+  const start = index * (32 + sealedKeyBytes) + 32;
+  const key = recipient.hpkeOpen(keys.subarray(start, start + sealedKeyBytes), {
+    info: recipientInfo(place, recipient.author),
+    associatedData: empty,
+  });
+  return key?.length === 32 ? crypto.openOnce(key, sealed, encodePlace(place)) : undefined;
+}
+
+function sealPlaintext(
+  deps: { readonly crypto: Crypto; readonly random: Random },
+  epoch: ContentEpoch,
+  place: Place,
+  plaintext: Uint8Array,
+): Uint8Array {
+  const padded = new Uint8Array(padmeSize(plaintext.length));
+  padded.set(plaintext);
+  const nonce = deps.random(nonceBytes);
+  const key = contentKeyAt(deps.crypto, epoch.readKey, place, nonce);
+  const sealed = deps.crypto.sealOnce(key, padded, sealedData(place, epoch.id, nonce));
+  key.fill(0);
+  const reference = hexBytes(epoch.id).subarray(0, epochReferenceBytes);
+  return concatBytes(Uint8Array.of(flagSealed), reference, nonce, sealed);
+}
+
+/** place ‖ flags ‖ epoch id ‖ nonce. */
+function sealedData(place: Place, epochId: EpochId, nonce: Uint8Array): Uint8Array {
+  return associatedData(place, Uint8Array.of(flagSealed), hexBytes(epochId), nonce);
+}
+
+function encodeEvent(kind: number, content: EventContent): Uint8Array {
+  const type = utf8(content.type);
+  const sequence = content.sequence === undefined ? empty : utf8(content.sequence);
+  checkContent(content, type, sequence);
+  const writer = createByteWriter(content.body.length + type.length + sequence.length + 8);
+  writer.u8(kind);
+  writer.sized(type);
+  writer.sized(sequence);
+  writer.sized(content.body);
+  return writer.finish();
+}
+
+function checkContent(content: EventContent, type: Uint8Array, sequence: Uint8Array): void {
+  if (content.body.length > bodyBytesMax) {
+    const size = `${content.body.length} bytes, at most ${bodyBytesMax} fit`;
+    throw new SpaceError("SPACE_BODY_TOO_LARGE", `a body of ${size}`);
+  }
+  if (type.length === 0 || type.length > typeBytesMax) {
+    throw new SpaceError("SPACE_DRAFT_INVALID", `a type has 1 to ${typeBytesMax} bytes`);
+  }
+  if (sequence.length > sequenceBytesMax || content.sequence === "") {
+    throw new SpaceError("SPACE_DRAFT_INVALID", `a sequence has 1 to ${sequenceBytesMax} bytes`);
+  }
+}
+
+function decodeEvent(plaintext: Uint8Array): OpenedEvent | undefined {
+  const reader = createByteReader(plaintext);
+  const kind = reader.u8();
+  const type = fromUtf8(reader.sized(typeBytesMax));
+  const sequence = fromUtf8(reader.sized(sequenceBytesMax));
+  const body = reader.sized(bodyBytesMax);
+  const end = reader.offset;
+  if (reader.failed || type === undefined || type === "" || sequence === undefined)
+    return undefined;
+  if (!isZero(plaintext.subarray(end))) return undefined;
+  const header = { type, sequence: sequence === "" ? undefined : sequence };
+  if (kind === kindBody) return { ...header, body: body.slice(), forRecipients: undefined };
+  if (kind !== kindForRecipients) return undefined;
+  const forRecipients = parseRecipients(body.slice());
+  return forRecipients === undefined ? undefined : { ...header, body: undefined, forRecipients };
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+/** count varint ‖ count × (author 32 ‖ HPKE-sealed key 80) ‖ body sealed under that key. */
+function sealToRecipients(
+  deps: { readonly crypto: Crypto; readonly random: Random },
+  place: Place,
+  content: { readonly body: Uint8Array; readonly recipients: readonly Recipient[] },
+): Uint8Array {
+  const recipients = [...content.recipients].sort((a, b) => (a.author < b.author ? -1 : 1));
+  const distinct = new Set(recipients.map((recipient) => recipient.author)).size;
+  if (distinct !== recipients.length || distinct === 0 || distinct > recipientCountMax) {
+    const limit = `1 to ${recipientCountMax} different recipients`;
+    throw new SpaceError("SPACE_DRAFT_INVALID", `a body is sealed to ${limit}`);
+  }
+  const key = deps.random(32);
+  const writer = createByteWriter(content.body.length + recipients.length * 112 + 32);
+  writer.varint(recipients.length);
+  for (const { author, prekey } of recipients) {
+    const message = { info: recipientInfo(place, author), associatedData: empty };
+    writer.bytes(hexBytes(author));
+    writer.bytes(deps.crypto.hpkeSeal(prekey, key, message, deps.random));
+  }
+  writer.bytes(deps.crypto.sealOnce(key, content.body, encodePlace(place)));
+  key.fill(0);
+  return writer.finish();
+}
+
+function parseRecipients(sealed: Uint8Array): RecipientBody | undefined {
+  const reader = createByteReader(sealed);
+  const count = reader.varint();
+  if (count === 0 || count > recipientCountMax) return undefined;
+  const recipients = readAuthors(reader, count);
+  if (reader.failed || reader.remaining < 16) return undefined;
+  const sorted = recipients.every((id, index) => index === 0 || (recipients[index - 1] ?? "") < id);
+  return sorted ? { recipients, sealed } : undefined;
+}
+
+function readAuthors(reader: ByteReader, count: number): readonly AuthorId[] {
+  const authors: AuthorId[] = [];
+  for (let index = 0; index < count; index++) {
+    authors.push(toAuthorId(reader.bytes(32)));
+    reader.bytes(sealedKeyBytes);
+  }
+  return authors;
+}
+
+function recipientInfo(place: Place, author: AuthorId): Uint8Array {
+  return concatBytes(utf8("hawser recipient v1"), encodePlace(place), hexBytes(author));
+}

@@ -1,0 +1,72 @@
+/** Control entries, docs/spec/6-space.md §3. */
+import { toHex, utf8 } from "@hawser/codec";
+import { createNobleCrypto, type AuthorId } from "@hawser/crypto";
+import type { LogId, Topic } from "@hawser/log";
+import { describe, expect, test } from "vitest";
+import { openControl, sealControl, type ControlContent } from "../src/control.ts";
+import { associatedData, type Place } from "../src/place.ts";
+import { encodeCbor, concatBytes, type CborValue } from "@hawser/codec";
+
+const crypto = createNobleCrypto();
+const key = new Uint8Array(32).fill(1);
+const place: Place = {
+  topic: "0a".repeat(32) as Topic,
+  logId: "0b".repeat(32) as LogId,
+  author: "0c".repeat(32) as AuthorId,
+  seq: 0,
+};
+const contents: readonly ControlContent[] = [
+  { kind: "auth", op: utf8("op") },
+  { kind: "bundle", bundle: utf8("bundle") },
+  { kind: "keys", op: utf8("keys") },
+  { kind: "address", address: "wss://relay.example", ttlSeconds: 3_600 },
+];
+
+describe("control entries", () => {
+  test.each(contents)("a $kind entry survives and shows nothing without the key", (content) => {
+    const data = sealControl(crypto, key, place, content);
+    expect(openControl(crypto, key, place, data)).toEqual(content);
+    expect(openControl(crypto, new Uint8Array(32), place, data)).toBeUndefined();
+    expect(openControl(crypto, key, { ...place, seq: 1 }, data)).toBeUndefined();
+    expect(
+      openControl(crypto, key, { ...place, logId: place.topic as string as LogId }, data),
+    ).toBeUndefined();
+  });
+
+  test("[P2-M16] the nonce depends on the content: a restored backup cannot reuse one", () => {
+    const first = sealControl(crypto, key, place, { kind: "auth", op: utf8("a") });
+    const second = sealControl(crypto, key, place, { kind: "auth", op: utf8("b") });
+    expect(toHex(first.subarray(0, 24))).not.toBe(toHex(second.subarray(0, 24)));
+  });
+
+  test.each<readonly [string, CborValue]>([
+    ["an unknown kind", [9, utf8("x")]],
+    ["no array", 7],
+    ["no field", [0]],
+    ["a field too many", [0, utf8("x"), 1]],
+    ["text for bytes", [0, "x"]],
+    ["an address without ttl", [3, "wss://a.example"]],
+    ["a negative ttl", [3, "wss://a.example", -1]],
+    ["a ttl over the limit", [3, "wss://a.example", 1e9]],
+    ["a bad address", [3, "a b", 1]],
+  ])("%s is not understood", (_name, value) => {
+    const nonce = new Uint8Array(24);
+    const data = concatBytes(
+      nonce,
+      crypto.seal(key, nonce, encodeCbor(value), associatedData(place)),
+    );
+    expect(openControl(crypto, key, place, data)).toBeUndefined();
+  });
+
+  test("short and changed bytes are not understood", () => {
+    const data = sealControl(crypto, key, place, { kind: "auth", op: utf8("op") });
+    for (let size = 0; size < data.length; size++) {
+      expect(openControl(crypto, key, place, data.subarray(0, size))).toBeUndefined();
+    }
+    for (let index = 0; index < data.length; index++) {
+      const changed = data.slice();
+      changed[index] = (changed[index] ?? 0) ^ 0x80;
+      expect(openControl(crypto, key, place, changed)).toBeUndefined();
+    }
+  });
+});
