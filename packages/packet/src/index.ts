@@ -72,6 +72,7 @@ export { decodePath, encodePath, encodeRootedPath } from "./path.ts";
 export {
   kindName,
   printGroup,
+  printNetFlags,
   printPacket,
   printPadded,
   printPath,

@@ -5,6 +5,7 @@
 import { equalBytes, toBase64url } from "@hawser/codec";
 import { privateGroup, publicGroup, testGroup } from "./constants.ts";
 import type { PointKind } from "./layout.ts";
+import { netFlags } from "./net-header.ts";
 import type { Packet } from "./packet.ts";
 import { decodePath, type Path } from "./path.ts";
 
@@ -83,6 +84,24 @@ export function printPacket(packet: Packet): string {
     `data\t${packet.data.length}`,
   ];
   return `${lines.join("\n")}\n${lossyDecoder.decode(packet.data)}`;
+}
+
+/** Names of the net flags, lowest bit first; bits 0x10–0x40 have none. */
+const flagNames: readonly (readonly [number, string])[] = [
+  [netFlags.silent, "SILENT"],
+  [netFlags.linkedInFuture, "LINKED_IN_FUTURE_PKT"],
+  [netFlags.linkedInPrevious, "LINKED_IN_PREVIOUS_PKT"],
+  [netFlags.dontForward, "DONT_FORWARD"],
+  [netFlags.alwaysZero, "ALWAYS_ZERO"],
+];
+
+/** Net flags as the reference prints them: `NetFlags(SILENT | ALWAYS_ZERO | 0x70)`. */
+export function printNetFlags(flags: number): string {
+  const set = flagNames.filter(([bit]) => (flags & bit) !== 0);
+  const unnamed = set.reduce((left, [bit]) => left & ~bit, flags);
+  const parts = set.map(([, name]) => name);
+  if (unnamed !== 0 || parts.length === 0) parts.push(`0x${unnamed.toString(16)}`);
+  return `NetFlags(${parts.join(" | ")})`;
 }
 
 const lossyDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
