@@ -5,6 +5,8 @@ import { createConformanceReporter } from "./tooling/conformance/src/reporter.ts
 const documentPath = fileURLToPath(new URL("docs/conformance.md", import.meta.url));
 /** Where to leave vitest's JSON result as well; `.ci/run` counts from it. */
 const jsonPath = process.env["HAWSER_TEST_JSON"];
+const jsonReporters: ["json", { outputFile: string }][] =
+  jsonPath === undefined ? [] : [["json", { outputFile: jsonPath }]];
 
 // Sources run untranspiled: the `hawser-source` condition resolves every workspace package to its
 // TypeScript. No build stands between an edit and its test.
@@ -23,7 +25,7 @@ const config: ViteUserConfig = defineConfig({
     reporters: [
       "default",
       createConformanceReporter({ documentPath }),
-      ...(jsonPath === undefined ? [] : ([["json", { outputFile: jsonPath }]] as const)),
+      ...jsonReporters,
     ],
   },
 });
