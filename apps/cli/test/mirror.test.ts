@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,9 @@ import { runMirrorPass, type MirrorSpace, type PassResult } from "../src/folder/
 import { unsafePathReason } from "../src/folder/paths.ts";
 
 const crypto = createNobleCrypto();
+
+const scratch = await mkdtemp(join(tmpdir(), "hawser-mirror-"));
+afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 /** One map and one chunk list that all devices of a test share: a space without delays. */
 async function createSharedSpace(): Promise<MirrorSpace & { chunks: Map<number, Uint8Array>; kv: Kv }> {
@@ -39,7 +42,7 @@ async function createDevice(
   device: string,
   limits: FolderLimits = defaultFolderLimits,
 ): Promise<Device> {
-  const home = await mkdtemp(join(tmpdir(), "hawser-mirror-"));
+  const home = await mkdtemp(join(scratch, "device-"));
   const root = join(home, "folder");
   await mkdir(root);
   const options = { root, baseFile: join(home, "base"), device, limits };
@@ -184,7 +187,7 @@ describe("hostile and odd folders", () => {
 
   test("a member's file is never written through a link that leads out of the folder", async () => {
     const { a, b } = await pair();
-    const outside = await mkdtemp(join(tmpdir(), "hawser-outside-"));
+    const outside = await mkdtemp(join(scratch, "outside-"));
     await symlink(outside, join(b.root, "docs"));
     await write(a, "docs/evil", "x");
     await write(a, "fine", "y");

@@ -1,0 +1,98 @@
+/**
+ * The front door. Layer 8; the one layer of the libraries that may reach for the platform: a clock,
+ * random numbers, timers, files and sockets are chosen here and handed down.
+ */
+import type { Level } from "@hawser/auth";
+import type { AuthorId, Crypto } from "@hawser/crypto";
+import type { Kv } from "@hawser/kv";
+import type { LogStore, StoreStats } from "@hawser/log";
+import type { Space } from "@hawser/space";
+import type { Connection, SyncProgress } from "@hawser/sync";
+import type { EventDraft, EventRef } from "@hawser/view";
+
+/** How to reach one relay. `createRelayClient(url)` makes one; tests use a relay in memory. */
+export interface RelayClient {
+  /** What invites carry so that others find the relay; empty for a relay that has no address. */
+  readonly addresses: readonly string[];
+  /** The relay's own key bundle, encoded. */
+  bundle(options: { readonly signal: AbortSignal }): Promise<Uint8Array>;
+  /** Hands over a hosting request that is sealed to that bundle. */
+  host(request: Uint8Array, options: { readonly signal: AbortSignal }): Promise<void>;
+  connect(options: { readonly signal: AbortSignal }): Promise<Connection>;
+}
+
+export interface HawserOptions {
+  /** A SQLite file, made when missing. Default: memory, gone when the program ends. */
+  readonly path?: string;
+  /** A store of one's own instead of `path`. */
+  readonly store?: LogStore;
+  /** A WebSocket URL, or a client. Default: none; spaces then live on this device. */
+  readonly relay?: string | RelayClient;
+  /** The device's secret (32 bytes) at first start. Default: made at random, kept in the store. */
+  readonly secret?: Uint8Array;
+  /** A crypto object of one's own, for example one that counts. */
+  readonly crypto?: Crypto;
+}
+
+export interface InviteOptions {
+  /** What the joiner may do; default "write". */
+  readonly level?: Level;
+  /** How many devices may join by the link; default 1. */
+  readonly uses?: number;
+  /** Seconds from now until the link stops working; default 7 days. */
+  readonly expiresInSeconds?: number;
+}
+
+export interface SpaceMember {
+  readonly author: AuthorId;
+  readonly level: Level;
+  readonly isSelf: boolean;
+  /** True for relays this device handed the space to. */
+  readonly isRelay: boolean;
+}
+
+/** An encrypted space, ready to use. */
+export interface HawserSpace extends AsyncDisposable {
+  /** Multibase text; secret to those who are not members. */
+  readonly id: string;
+  /** The key-value map of the space. */
+  readonly kv: Kv;
+  /** The layer below, for everything that this one leaves out. */
+  readonly space: Space;
+  members(): readonly SpaceMember[];
+  /** A link that lets another device join. Hand it over on a channel you trust. */
+  invite(options?: InviteOptions): Promise<string>;
+  /** Removes a member and rotates the key in one step. */
+  remove(author: AuthorId): Promise<void>;
+  leave(successor?: AuthorId): Promise<void>;
+  append(drafts: readonly EventDraft[]): Promise<readonly EventRef[]>;
+  /** The body of an event, or `undefined` while it is not here or cannot be opened. */
+  read(ref: EventRef): Promise<Uint8Array | undefined>;
+  /**
+   * Resolves when every entry here is at the relay and every entry there is here and folded in.
+   * Rejects with HAWSER_NO_ACCESS when this device is no longer a member, HAWSER_NO_RELAY without one.
+   */
+  synced(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  progress(): SyncProgress;
+  /** Resolves once this device has lost its access. */
+  readonly accessLost: Promise<void>;
+}
+
+export interface Traffic {
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
+
+/** One device with its spaces. */
+export interface Hawser extends AsyncDisposable {
+  /** The device's public key. */
+  readonly author: AuthorId;
+  create(): Promise<HawserSpace>;
+  /** Resolves when a member has answered with the keys. Errors: the SPACE_LINK_… and SPACE_INVITE_… codes. */
+  join(link: string, options?: { readonly signal?: AbortSignal }): Promise<HawserSpace>;
+  spaces(): readonly HawserSpace[];
+  /** A space by its id. */
+  space(id: string): HawserSpace | undefined;
+  traffic(): Traffic;
+  stats(): Promise<StoreStats>;
+}
