@@ -4,8 +4,14 @@
 import type { Brand } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 
-/** deriveKey("hawser epoch id v1", secret), 64 hex characters. */
+/**
+ * Hash of everything an epoch's announcement says, with a commitment to its secret; 64 hex
+ * characters (docs/spec/5-keys.md §3.2). Nobody can announce the same id with other facts.
+ */
 export type EpochId = string & Brand<"EpochId">;
+
+/** Bytes that hold secrets: store them sealed or guarded, never send or print them. */
+export type SecretBytes = Uint8Array & Brand<"SecretBytes">;
 
 /** A published prekey that lets others reach an author who is offline. Signed by the author. */
 export interface KeyBundle {
@@ -27,17 +33,34 @@ export interface EpochInfo {
   readonly followId: Uint8Array;
   readonly suite: number;
   readonly author: AuthorId;
+  readonly reason: RekeyReason;
   /** Maximal epochs its author knew. */
   readonly parents: readonly EpochId[];
   /** Readers its author sealed the secret to, with the author; sorted. */
   readonly recipients: readonly AuthorId[];
   /** recipients plus everybody a holder welcomed or forwarded it to. */
   readonly holders: ReadonlySet<AuthorId>;
+  /** Members who were given the follow key alone. */
+  readonly followHolders: ReadonlySet<AuthorId>;
   /** Recipients differed from the readers at its own position: opens content, never seals any. */
   readonly partial: boolean;
+  /** Length of the longest chain of parents, from 1; `undefined` while an ancestor is unknown. */
+  readonly generation: number | undefined;
   /** Auth heads (op ids in hex) at the author's position. */
   readonly authHeads: readonly string[];
 }
 
 /** How much older content a new reader gets the keys to. */
 export type HistoryPolicy = "all" | "fromJoin" | { readonly lastEpochs: number };
+
+/** What a member's keys open: `read` = content, `follow` = the outer envelope and topic MACs. */
+export type KeyLevel = "read" | "follow";
+
+/** Why an epoch was made: the first one, a change of membership, or a rotation by choice. */
+export type RekeyReason = "create" | "membership" | "rotation";
+
+/** Who may read and who may only follow, in our merged view. Nobody is in both. */
+export interface Members {
+  readonly readers: readonly AuthorId[];
+  readonly followers: readonly AuthorId[];
+}

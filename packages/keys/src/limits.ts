@@ -1,0 +1,25 @@
+/** Every limit of this layer (docs/spec/5-keys.md §9). Layer 4. */
+
+/** Direct messages in one rekey, readers and followers together. */
+export const directMessagesMax = 4096;
+/** Epochs in one welcome, forward or key request. */
+export const epochsPerOpMax = 256;
+/** Parents of one epoch. */
+export const parentsMax = 64;
+/** Auth heads named by one op. */
+export const authHeadsMax = 256;
+/** Bytes of an attachment before sealing. */
+export const attachmentBytesMax = 4096;
+/** Bytes of an encoded op: what 4,096 direct messages of 126 bytes and all lists take, rounded up. */
+export const keyOpBytesMax: number = 576 * 1024;
+/** Bytes of an encoded key bundle. */
+export const bundleBytesMax = 256;
+/** Seconds between `notBefore` and `notAfter` of a bundle: 400 days. */
+export const bundleSecondsMax: number = 400 * 24 * 3600;
+/** Bundles remembered for one author; those that expire last. */
+export const bundlesPerAuthorMax = 8;
+/** Follow keys in use at one time. */
+export const currentFollowKeysMax = 4;
+
+/** The only cipher suite so far: X25519 HPKE. */
+export const suiteX25519 = 1;

@@ -1,0 +1,256 @@
+/**
+ * Which epoch may seal content, and what members owe each other (docs/spec/5-keys.md §7). Layer 4;
+ * pure. No clock decides anything: only causality between epochs and who reads now.
+ */
+import type { AuthorId } from "@hawser/crypto";
+import type { EpochGraph } from "./epoch-graph.ts";
+import type { KeyRequest, KeyState } from "./state.ts";
+import type { EpochId, HistoryPolicy, KeyLevel, Members } from "./types.ts";
+import { sortedIds } from "./values.ts";
+
+/** What has to be done about an epoch, given who holds it and who may read now. */
+export type Payment =
+  /** Holders are exactly the readers. */
+  | "none"
+  /** Some readers lack it: a welcome or forward is enough. */
+  | "give"
+  /** Some holder is no reader: only a new epoch helps. */
+  | "rekey";
+
+/** The rotation rule (docs/spec/5-keys.md §7.2). */
+export function paymentFor(
+  holders: ReadonlySet<AuthorId>,
+  readers: ReadonlySet<AuthorId>,
+): Payment {
+  if (!isSubset(holders, readers)) return "rekey";
+  return holders.size === readers.size ? "none" : "give";
+}
+
+/** Keys that one member is to be given. `welcome` when it has none yet, else `forward`. */
+export interface OwedKeys {
+  readonly kind: "welcome" | "forward";
+  readonly recipient: AuthorId;
+  readonly level: KeyLevel;
+  readonly epochIds: readonly EpochId[];
+  /** The request this answers. */
+  readonly answers: string | undefined;
+}
+
+/** Debts that follow from the state. Any reader may pay; what is paid twice does no harm. */
+export interface Debts {
+  /** A new epoch for exactly the current readers and followers. */
+  readonly rekey: boolean;
+  /** Keys that we hold and others lack. */
+  readonly gives: readonly OwedKeys[];
+  /** Epochs we were given by the ops but cannot find the key of: ask for them. */
+  readonly requests: readonly EpochId[];
+}
+
+/** State, what follows from it, and who may do what now. */
+export interface Situation {
+  readonly state: KeyState;
+  readonly graph: EpochGraph;
+  readonly self: AuthorId;
+}
+
+/**
+ * The exact-holder rule: of the maximal epochs of current readers, those whose holders are exactly
+ * the current readers; among several the smallest id. Only one whose secret we hold.
+ */
+export function eligibleEpoch(
+  situation: Situation,
+  currentReaders: readonly AuthorId[],
+): EpochId | undefined {
+  const { state, graph } = situation;
+  const readers = new Set(currentReaders);
+  return graph.maximalAmong(readers).find((id) => {
+    if (!maySeal(situation, id) || !state.secrets.has(id)) return false;
+    return paymentFor(graph.holdersOf(id).read, readers) === "none";
+  });
+}
+
+/** Debts in the state, as far as we can see and pay them. */
+export function whatIsOwed(situation: Situation, members: Members, policy: HistoryPolicy): Debts {
+  const rekey = rekeyIsOwed(situation, members, policy);
+  const rights = createRights(situation, members, policy);
+  const gives: OwedKeys[] = [];
+  // Under a limited history a newcomer is to get the epoch that the rekey makes, not the one
+  // before it, which only counts among the last ones until then.
+  if (!rekey || policy === "all")
+    gives.push(...lackedBy(situation, members.readers, "read", rights));
+  gives.push(...lackedBy(situation, members.followers, "follow", rights));
+  gives.push(...unansweredRequests(situation, members, rights));
+  return { rekey, gives, requests: ownRequests(situation, members, rights) };
+}
+
+/** Epochs we have a right to and hold no key of; sorted. */
+export function missingEpochs(
+  situation: Situation,
+  members: Members,
+  policy: HistoryPolicy,
+): readonly EpochId[] {
+  const level = levelIn(members, situation.self);
+  if (level === undefined) return [];
+  const rights = createRights(situation, members, policy);
+  const missing = rights(situation.self, level).filter((id) => !holdsKey(situation, id, level));
+  return sortedIds(missing);
+}
+
+/** Epochs a member of that level is to have under the policy. */
+export function epochsFor(
+  situation: Situation,
+  members: Members,
+  policy: HistoryPolicy,
+  recipient: { readonly id: AuthorId; readonly level: KeyLevel },
+): readonly EpochId[] {
+  return sortedIds(createRights(situation, members, policy)(recipient.id, recipient.level));
+}
+
+/**
+ * Maximal epochs whose holders of any kind are all members still: their follow keys prove
+ * membership. Newest generation first.
+ */
+export function followableEpochs(situation: Situation, members: Members): readonly EpochId[] {
+  const { graph } = situation;
+  const everybody = new Set([...members.readers, ...members.followers]);
+  const maximal = new Set(graph.maximalAmong(new Set(members.readers)));
+  return graph.newestFirst.filter((id) => {
+    if (!maximal.has(id)) return false;
+    const { read, follow } = graph.holdersOf(id);
+    return isSubset(read, everybody) && isSubset(follow, everybody);
+  });
+}
+
+function maySeal({ state, graph }: Situation, id: EpochId): boolean {
+  return graph.announcementOf(id)?.partial === false && !state.broken.has(id);
+}
+
+function rekeyIsOwed(situation: Situation, members: Members, policy: HistoryPolicy): boolean {
+  const { graph } = situation;
+  const readers = new Set(members.readers);
+  const everybody = new Set([...members.readers, ...members.followers]);
+  const maximal = graph.maximalAmong(readers);
+  const hasSealing = maximal.some((id) => {
+    if (!maySeal(situation, id)) return false;
+    const payment = paymentFor(graph.holdersOf(id).read, readers);
+    // From-join means that nothing sealed before the join opens, so only a new epoch will do.
+    return payment === "none" || (payment === "give" && policy !== "fromJoin");
+  });
+  // A follower who was removed reads nothing, but could still prove membership.
+  const isFollowed = maximal.some((id) => !isSubset(graph.holdersOf(id).follow, everybody));
+  return !hasSealing || isFollowed;
+}
+
+type Rights = (member: AuthorId, level: KeyLevel) => readonly EpochId[];
+
+function createRights(situation: Situation, members: Members, policy: HistoryPolicy): Rights {
+  const { graph } = situation;
+  // Nobody honest seals in a partial epoch, and nobody can use a broken one.
+  const sound = graph.newestFirst.filter((id) => maySeal(situation, id));
+  if (policy === "all") return () => sound;
+  const maximal = new Set(graph.maximalAmong(new Set(members.readers)));
+  const current = sound.filter((id) => maximal.has(id));
+  const latest = policy === "fromJoin" ? [] : sound.slice(0, Math.max(0, policy.lastEpochs));
+  const shared = new Set(policy === "fromJoin" ? [] : [...current, ...latest]);
+  return (member, level) => {
+    if (level === "follow") return current;
+    return sound.filter((id) => shared.has(id) || isRecipient(graph, id, member));
+  };
+}
+
+function isRecipient(graph: EpochGraph, id: EpochId, member: AuthorId): boolean {
+  return graph.announcementOf(id)?.terms.recipients.includes(member) ?? false;
+}
+
+function lackedBy(
+  situation: Situation,
+  members: readonly AuthorId[],
+  level: KeyLevel,
+  rights: Rights,
+): readonly OwedKeys[] {
+  const { graph, self } = situation;
+  const owed: OwedKeys[] = [];
+  for (const recipient of sortedIds(members)) {
+    if (recipient === self) continue;
+    const lacked = rights(recipient, level).filter(
+      (id) => holdsKey(situation, id, level) && !isHolder(graph, id, recipient, level),
+    );
+    if (lacked.length === 0) continue;
+    const hasAny = graph.newestFirst.some((id) => isHolder(graph, id, recipient, level));
+    const kind = hasAny ? "forward" : "welcome";
+    owed.push({ kind, recipient, level, epochIds: sortedIds(lacked), answers: undefined });
+  }
+  return owed;
+}
+
+function unansweredRequests(
+  situation: Situation,
+  members: Members,
+  rights: Rights,
+): readonly OwedKeys[] {
+  const { state, self } = situation;
+  const owed: OwedKeys[] = [];
+  for (const [opRef, request] of state.requests) {
+    const level = levelIn(members, request.author);
+    if (request.author === self || level === undefined) continue;
+    if (request.level === "read" && level === "follow") continue;
+    const due = new Set(rights(request.author, level));
+    const epochIds = request.epochIds.filter(
+      (id) =>
+        due.has(id) &&
+        holdsKey(situation, id, request.level) &&
+        !isAnswered(situation, id, request, opRef),
+    );
+    if (epochIds.length === 0) continue;
+    const { author: recipient } = request;
+    owed.push({ kind: "forward", recipient, level: request.level, epochIds, answers: opRef });
+  }
+  return owed;
+}
+
+function isAnswered(
+  { state }: Situation,
+  id: EpochId,
+  request: KeyRequest,
+  opRef: string,
+): boolean {
+  const gives = state.epochs.get(id)?.gives ?? [];
+  return gives.some((give) => give.answers === opRef && give.recipient === request.author);
+}
+
+/** What others think we hold, so nobody will send it unless we ask; asked once per answer. */
+function ownRequests(situation: Situation, members: Members, rights: Rights): readonly EpochId[] {
+  const { state, graph, self } = situation;
+  const level = levelIn(members, self);
+  if (level === undefined) return [];
+  const asked = new Set<EpochId>();
+  for (const [opRef, request] of state.requests) {
+    if (request.author !== self || request.level !== level) continue;
+    for (const id of request.epochIds) {
+      if (!isAnswered(situation, id, request, opRef)) asked.add(id);
+    }
+  }
+  const lacked = rights(self, level).filter(
+    (id) => !holdsKey(situation, id, level) && isHolder(graph, id, self, level) && !asked.has(id),
+  );
+  return sortedIds(lacked);
+}
+
+function levelIn(members: Members, member: AuthorId): KeyLevel | undefined {
+  if (members.readers.includes(member)) return "read";
+  return members.followers.includes(member) ? "follow" : undefined;
+}
+
+function isHolder(graph: EpochGraph, id: EpochId, member: AuthorId, level: KeyLevel): boolean {
+  const { read, follow } = graph.holdersOf(id);
+  return read.has(member) || (level === "follow" && follow.has(member));
+}
+
+function holdsKey({ state }: Situation, id: EpochId, level: KeyLevel): boolean {
+  return state.secrets.has(id) || (level === "follow" && state.followKeys.has(id));
+}
+
+function isSubset<Item>(part: ReadonlySet<Item>, whole: ReadonlySet<Item>): boolean {
+  for (const item of part) if (!whole.has(item)) return false;
+  return true;
+}
