@@ -2,15 +2,14 @@
  * The floor: every family in pure TypeScript by @noble. Layer 1. It runs wherever JavaScript does,
  * and is the reading against which the faster back ends are tested.
  */
-import { chacha20poly1305, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { schnorr } from "@noble/curves/secp256k1.js";
 import { blake3 } from "@noble/hashes/blake3.js";
 import { expand, extract } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { utf8 } from "@hawser/codec";
+import { createAead, nobleLongAead } from "./aead.ts";
 import type {
-  AeadFamily,
   AgreementFamily,
   Families,
   HashFamily,
@@ -18,12 +17,12 @@ import type {
   SignatureFamily,
 } from "./back-end.ts";
 import { createGuardedStream } from "./hash-stream.ts";
-import { longNonceBytes } from "./sizes.ts";
 
 /** BIP340 signatures are deterministic here: the auxiliary randomness is 32 zero bytes. */
 const zeroAuxiliary = new Uint8Array(32);
 
-const hash: HashFamily = {
+/** BLAKE3 by noble; also serves the modes that the WASM module lacks. */
+export const nobleHash: HashFamily = {
   backEnd: "noble",
   hash: (bytes) => blake3(bytes),
   createHash: () => {
@@ -38,7 +37,8 @@ const hash: HashFamily = {
     blake3(material, { context: utf8(context), dkLen: byteCount }),
 };
 
-const signature: SignatureFamily = {
+/** BIP340 by noble; also asked where the WASM module is stricter than BIP340. */
+export const nobleSignature: SignatureFamily = {
   backEnd: "noble",
   publicKey: (secret) => schnorr.getPublicKey(secret),
   sign: (digest, secret) => schnorr.sign(digest, secret, zeroAuxiliary),
@@ -58,20 +58,6 @@ const agreement: AgreementFamily = {
   },
 };
 
-const aead: AeadFamily = {
-  backEnd: "noble",
-  seal: (key, nonce, plaintext, associatedData) =>
-    cipherFor(nonce)(key, nonce, associatedData).encrypt(plaintext),
-  open: (key, nonce, sealed, associatedData) => {
-    try {
-      return cipherFor(nonce)(key, nonce, associatedData).decrypt(sealed);
-    } catch {
-      // Lengths are right, so the only refusal left is a wrong tag.
-      return undefined;
-    }
-  },
-};
-
 const kdf: KdfFamily = {
   backEnd: "noble",
   extract: (salt, material) => extract(sha256, material, salt),
@@ -79,8 +65,13 @@ const kdf: KdfFamily = {
 };
 
 /** All five families by @noble. */
-export const nobleFamilies: Families = { hash, signature, agreement, aead, kdf };
-
-function cipherFor(nonce: Uint8Array): typeof chacha20poly1305 {
-  return nonce.length === longNonceBytes ? xchacha20poly1305 : chacha20poly1305;
+export function createNobleFamilies(): Families {
+  // The AEAD keeps a scratch buffer, so each `Crypto` has one of its own.
+  return {
+    hash: nobleHash,
+    signature: nobleSignature,
+    agreement,
+    aead: createAead("noble", nobleLongAead),
+    kdf,
+  };
 }
