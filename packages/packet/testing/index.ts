@@ -1,0 +1,2 @@
+export type { OracleFields, OracleResult } from "./oracle.ts";
+export { oracleDecode } from "./oracle.ts";
