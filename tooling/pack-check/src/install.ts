@@ -1,0 +1,65 @@
+/**
+ * A user's first minute: install the tarballs with npm into an empty folder, type-check the README's
+ * example against what was installed, and run it on plain Node.
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { extractExamples, runExample } from "@hawser-tooling/docs";
+import { closure, type PackedPackage } from "./packages.ts";
+
+const compilerOptions = {
+  strict: true,
+  noEmit: true,
+  target: "ES2024",
+  lib: ["ES2024", "ESNext.Disposable", "DOM"],
+  module: "NodeNext",
+  skipLibCheck: true,
+  types: [],
+};
+
+/** Problems of one package in `folder`, which must exist and be empty. */
+export async function tryInstalled(
+  one: PackedPackage,
+  all: readonly PackedPackage[],
+  root: string,
+  folder: string,
+): Promise<readonly string[]> {
+  const readme = readFileSync(join(root, one.folder, "README.md"), "utf8");
+  const examples = extractExamples(readme);
+  if (examples.length === 0) return ["the README has no example"];
+  const manifest = { name: "trial", private: true, type: "module" };
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+  const tarballs = closure(one.name, all).map((dependency) => dependency.tarball);
+  const installed = spawnSync(
+    "npm",
+    ["install", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error", ...tarballs],
+    { cwd: folder, encoding: "utf8", shell: process.platform === "win32" },
+  );
+  if (installed.status !== 0) {
+    const cause = installed.error?.message ?? `${installed.stdout}${installed.stderr}`;
+    return [`npm install failed\n${cause}`];
+  }
+  const problems: string[] = [];
+  for (const { source, line } of examples) {
+    const place = `${one.folder}/README.md:${line}`;
+    problems.push(...typeCheck(source, root, folder, place));
+    const result = await runExample({ place, source, folder: "." }, folder, []);
+    if (result.problem !== undefined) problems.push(`${place}: the example ${result.problem}`);
+  }
+  return problems;
+}
+
+function typeCheck(source: string, root: string, folder: string, place: string): readonly string[] {
+  writeFileSync(join(folder, "example.ts"), source);
+  writeFileSync(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({ compilerOptions, files: ["example.ts"] }),
+  );
+  const compiler = join(root, "node_modules", ".bin", "tsc");
+  const result = spawnSync(compiler, ["-p", folder], {
+    encoding: "utf8",
+    shell: process.platform === "win32",
+  });
+  return result.status === 0 ? [] : [`${place}: the example does not type-check\n${result.stdout}`];
+}
