@@ -3,7 +3,14 @@ import { toHex, utf8 } from "@hawser/codec";
 import { createNobleCrypto, type AuthorId } from "@hawser/crypto";
 import type { LogId, Topic } from "@hawser/log";
 import { describe, expect, test } from "vitest";
-import { openControl, sealControl, type ControlContent } from "../src/control.ts";
+import {
+  controlPartBytes,
+  encodeControl,
+  joinParts,
+  openControl,
+  sealControl as sealPlaintext,
+  type ControlContent,
+} from "../src/control.ts";
 import { associatedData, type Place } from "../src/place.ts";
 import { encodeCbor, concatBytes, type CborValue } from "@hawser/codec";
 
@@ -22,7 +29,37 @@ const contents: readonly ControlContent[] = [
   { kind: "address", address: "wss://relay.example", ttlSeconds: 3_600 },
 ];
 
+function sealControl(
+  ...[backEnd, metadataKey, at, content]: readonly [
+    typeof crypto,
+    Uint8Array,
+    Place,
+    ControlContent,
+  ]
+): Uint8Array {
+  const [plaintext, ...rest] = encodeControl(content);
+  if (plaintext === undefined || rest.length > 0) throw new Error("more than one part");
+  return sealPlaintext(backEnd, metadataKey, at, plaintext);
+}
+
 describe("control entries", () => {
+  test("long content is cut into parts and joined again", () => {
+    const op = new Uint8Array(3 * controlPartBytes).fill(7);
+    const parts = encodeControl({ kind: "keys", op }).map((plaintext, index) => {
+      const at = { ...place, seq: index };
+      const opened = openControl(crypto, key, at, sealPlaintext(crypto, key, at, plaintext));
+      if (opened?.kind !== "part") throw new Error("no part");
+      return opened;
+    });
+    expect(parts.map((part) => part.more)).toEqual([true, true, true, false]);
+    expect(joinParts(parts.map((part) => part.bytes))).toEqual({ kind: "keys", op });
+    expect(joinParts(parts.slice(1).map((part) => part.bytes))).toBeUndefined();
+    expect(joinParts([encodeCbor([4, false, utf8("x")])])).toBeUndefined();
+    expect(() =>
+      encodeControl({ kind: "keys", op: new Uint8Array(17 * controlPartBytes) }),
+    ).toThrow(expect.objectContaining({ code: "SPACE_BODY_TOO_LARGE" }));
+  });
+
   test.each(contents)("a $kind entry survives and shows nothing without the key", (content) => {
     const data = sealControl(crypto, key, place, content);
     expect(openControl(crypto, key, place, data)).toEqual(content);
@@ -45,6 +82,8 @@ describe("control entries", () => {
     ["no field", [0]],
     ["a field too many", [0, utf8("x"), 1]],
     ["text for bytes", [0, "x"]],
+    ["a part without bytes", [4, true]],
+    ["a part with text", [4, true, "x"]],
     ["an address without ttl", [3, "wss://a.example"]],
     ["a negative ttl", [3, "wss://a.example", -1]],
     ["a ttl over the limit", [3, "wss://a.example", 1e9]],
