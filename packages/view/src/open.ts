@@ -42,7 +42,7 @@ export function openView<State>(
 ): OpenView<State> {
   const sliceEvents = options.sliceEvents ?? 2_000;
   const types = new Set(view.types);
-  const fold = createFold(view);
+  let fold = createFold(view);
   const controller = new AbortController();
   const listeners = new Set<(events: readonly ViewEvent[]) => void>();
   // logId → height folded in; events of one log arrive in seq order.
@@ -84,6 +84,10 @@ export function openView<State>(
   };
 
   const takeBatch = async (batch: EventBatch): Promise<void> => {
+    if (batch.reset === true) {
+      fold = createFold(view);
+      heights.clear();
+    }
     for (let start = 0; start < batch.events.length; start += sliceEvents) {
       takeSlice(batch.events.slice(start, start + sliceEvents));
       await deps.yieldToHost?.();

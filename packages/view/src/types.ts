@@ -40,6 +40,11 @@ export interface EventBatch {
   readonly events: readonly ViewEvent[];
   /** True once everything that was in the store when the iteration began has been handed out. */
   readonly caughtUp: boolean;
+  /**
+   * True when judgements of earlier events changed, because a removal that was concurrent with them
+   * arrived: what was folded is dropped, and everything follows again from the first event.
+   */
+  readonly reset?: boolean;
 }
 
 /** Where events come from. A space is one; tests use `createMemorySource`. */

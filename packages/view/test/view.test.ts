@@ -110,6 +110,19 @@ describe("fold", () => {
 });
 
 describe("openView", () => {
+  test("[TH-013] a reset drops what was folded and folds what follows", async () => {
+    const source = createMemorySource();
+    await using view = openView({ source }, transcript);
+    const kept = fakeEvent(1, 0, say("kept"), 1_000);
+    const doubtful = fakeEvent(2, 0, say("doubtful"), 1_001);
+    source.deliver([kept, doubtful]);
+    await view.applied(doubtful);
+    expect(view.state).toBe("kept;doubtful;");
+    source.reset([kept, { ...doubtful, judgement: "quarantine" }, fakeEvent(1, 1, say("next"))]);
+    await view.applied({ logId: kept.logId, seq: 1 });
+    expect(view.state).toBe("kept;next;");
+  });
+
   test("[TH-002] write resolves when the view shows it; reading never appends", async () => {
     const source = createMemorySource();
     await using view = openView({ source }, transcript);

@@ -8,6 +8,8 @@ import type { EventBatch, EventDraft, EventRef, EventSource, ViewEvent } from "@
 export interface MemorySource extends EventSource {
   /** Delivers events made elsewhere, in this order. */
   deliver(events: readonly ViewEvent[]): void;
+  /** Replaces everything: iterations start again with these events. */
+  reset(events: readonly ViewEvent[]): void;
   /** Makes the running iterations throw. */
   fail(error: Error): void;
   readonly events: readonly ViewEvent[];
@@ -44,11 +46,10 @@ export function fakeEvent(
 /** A source whose own appends are events of writer `log`. */
 export function createMemorySource(log = 0): MemorySource {
   const events: ViewEvent[] = [];
+  const state: SourceState = { events, failure: undefined, resets: 0, wakers: new Set() };
   let seq = 0;
-  let failure: Error | undefined;
-  const wakers = new Set<() => void>();
   const wake = (): void => {
-    for (const waker of wakers) waker();
+    for (const waker of state.wakers) waker();
   };
   return {
     events,
@@ -56,8 +57,13 @@ export function createMemorySource(log = 0): MemorySource {
       events.push(...arrived);
       wake();
     },
+    reset: (replacement) => {
+      events.splice(0, events.length, ...replacement);
+      state.resets += 1;
+      wake();
+    },
     fail: (error) => {
-      failure = error;
+      state.failure = error;
       wake();
     },
     append: async (drafts) => {
@@ -68,35 +74,44 @@ export function createMemorySource(log = 0): MemorySource {
       wake();
       return made.map((event): EventRef => ({ logId: event.logId, seq: event.seq }));
     },
-    batches: ({ signal }) => iterate(events, () => failure, wakers, signal),
+    batches: ({ signal }) => iterate(state, signal),
   };
 }
 
+interface SourceState {
+  readonly events: readonly ViewEvent[];
+  failure: Error | undefined;
+  /** Counts calls of `reset`. */
+  resets: number;
+  readonly wakers: Set<() => void>;
+}
+
 async function* iterate(
-  events: readonly ViewEvent[],
-  failure: () => Error | undefined,
-  wakers: Set<() => void>,
+  state: SourceState,
   signal: AbortSignal,
 ): AsyncGenerator<EventBatch, void, undefined> {
   let taken = 0;
   let first = true;
+  let resets = state.resets;
   while (!signal.aborted) {
-    const error = failure();
-    if (error !== undefined) throw error;
-    if (taken < events.length || first) {
-      const batch = { events: events.slice(taken), caughtUp: first };
-      taken = events.length;
+    if (state.failure !== undefined) throw state.failure;
+    const reset = resets !== state.resets;
+    if (reset) taken = 0;
+    if (taken < state.events.length || first || reset) {
+      const batch = { events: state.events.slice(taken), caughtUp: first, reset };
+      taken = state.events.length;
+      resets = state.resets;
       first = false;
       yield batch;
       continue;
     }
     await new Promise<void>((resolve) => {
       const done = (): void => {
-        wakers.delete(done);
+        state.wakers.delete(done);
         signal.removeEventListener("abort", done);
         resolve();
       };
-      wakers.add(done);
+      state.wakers.add(done);
       signal.addEventListener("abort", done);
     });
   }
