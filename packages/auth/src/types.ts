@@ -88,3 +88,137 @@ export type Need = Level | "delete";
  * `quarantine` (entitled there, but removed or demoted concurrently: kept as data, not counted).
  */
 export type Judgement = "accept" | "reject" | "quarantine";
+
+/**
+ * Why an op is refused, for ever and everywhere (docs/spec/4-auth.md §3.1). A function of the op, its
+ * place in its author's log and its causal past.
+ */
+export type RejectReason =
+  /** It depends on an op that was refused. */
+  | "DEP_REJECTED"
+  /** One dep is an ancestor of another. */
+  | "DEPS_NOT_ANTICHAIN"
+  /** A dep is of a group that neither contains nor is named by this one. */
+  | "DEP_UNRELATED"
+  /** Its author had acknowledged ops that are missing from its past. */
+  | "NOT_MONOTONIC"
+  /** The group's create is not in its past. */
+  | "GROUP_NOT_IN_PAST"
+  /** The group id is not the hash of this create. */
+  | "GROUP_UNBOUND"
+  /** A create whose author is not listed with manage. */
+  | "CREATOR_NOT_MANAGER"
+  /** A group would get manage. */
+  | "GROUP_MANAGER"
+  /** A group becomes a member whose create is not in the op's past. */
+  | "UNKNOWN_GROUP"
+  /** The author was never a member. */
+  | "NOT_MEMBER"
+  /** The author has left or was removed. */
+  | "NO_LONGER_MEMBER"
+  /** The author may not change membership. */
+  | "NOT_MANAGER"
+  /** The member to be changed was never a member. */
+  | "UNKNOWN_MEMBER"
+  /** The member to be changed has left or was removed. */
+  | "MEMBER_GONE"
+  /** The newcomer is a member. */
+  | "ALREADY_MEMBER"
+  /** Nobody removes himself: that is `leave`. */
+  | "USE_LEAVE"
+  /** The last manager goes or steps down without a successor, or names himself. */
+  | "LAST_MANAGER"
+  /** An invite with this key exists. */
+  | "INVITE_EXISTS"
+  | "UNKNOWN_INVITE"
+  | "INVITE_REVOKED"
+  /** The inviter no longer manages, or ceased to in between. */
+  | "INVITER_GONE"
+  | "INVITE_EXPIRED"
+  | "INVITE_EXHAUSTED"
+  /** The joiner left or was removed after the invite was made, or concurrently. */
+  | "INVITE_OLDER_THAN_EXIT"
+  | "BAD_JOIN_PROOF";
+
+/** What became of an op that was handed to the graph. */
+export type AddVerdict =
+  | { readonly status: "accepted" }
+  | { readonly status: "rejected"; readonly reason: RejectReason }
+  /** Hand it in again when these are known. The graph keeps no queue. */
+  | { readonly status: "pending"; readonly missing: readonly OpId[] };
+
+/** Why an accepted op has no effect. */
+export type VoidReason =
+  /** Its author (or a join's inviter) was removed or demoted concurrently. */
+  | "AUTHOR_REMOVED"
+  /** It admits or raises somebody who was removed or lowered concurrently. */
+  | "TARGET_REMOVED"
+  /** A join whose invite was revoked concurrently. */
+  | "INVITE_REVOKED"
+  /** A join over the invite's uses. */
+  | "INVITE_EXHAUSTED"
+  /** It lost a mutual removal against somebody more senior. */
+  | "OUTRANKED"
+  /** What it builds on is void. */
+  | "DEPENDS_ON_VOID";
+
+/** Whether an accepted op counts, now. */
+export type OpStatus =
+  | { readonly state: "effective" }
+  | { readonly state: "void"; readonly reason: VoidReason; readonly by: OpId | undefined };
+
+/** What somebody may do in a group, and by which way. */
+export interface Membership extends Access {
+  /** Groups from the one asked for down to the one that lists the member; the first is the asked. */
+  readonly path: readonly GroupId[];
+  /** The op that gave the member its access in the last group of `path`. */
+  readonly grantedBy: OpId;
+}
+
+/** One op of an explanation. */
+export interface WhyStep {
+  readonly op: OpId;
+  readonly author: AuthorId;
+  readonly group: GroupId;
+  readonly member: MemberId;
+  /** What the op did to the member. `void` = it would have, but does not count. */
+  readonly effect: "created" | "admitted" | "changed" | "ended" | "void";
+  readonly access: Access | undefined;
+  /** For `void`: the reason, and the op that caused it. */
+  readonly reason: VoidReason | undefined;
+  readonly causedBy: OpId | undefined;
+}
+
+/** The answer to "why may (or may not) this author do that?". */
+export interface Why {
+  readonly allowed: boolean;
+  readonly access: Access | undefined;
+  /**
+   * Allowed: the ops from the create of the group down to the grant. Denied: what ended, lowered or
+   * voided the author's membership, or nothing when there never was one.
+   */
+  readonly chain: readonly WhyStep[];
+}
+
+/** A removal or demotion as people should see it. */
+export interface RemovalReport {
+  readonly op: OpId;
+  readonly author: AuthorId;
+  readonly member: Member;
+  /** `undefined` = removed; else what the member was lowered to. */
+  readonly access: Access | undefined;
+  /** `pending`: some current manager has not acknowledged it and could still be concurrent. */
+  readonly finality: "stable" | "pending";
+  readonly status: OpStatus;
+}
+
+/** An invite that can still admit somebody. */
+export interface OpenInvite {
+  readonly op: OpId;
+  readonly invite: AuthorId;
+  readonly author: AuthorId;
+  readonly access: Access;
+  readonly usesLeft: number;
+  /** Unix seconds; the graph has no clock, the caller compares. */
+  readonly notAfter: number | undefined;
+}
