@@ -145,7 +145,7 @@ interface PacketHeader {
   readonly size: number;
 }
 
-/** Checks 1–6: everything the first 68 bytes and the number of available bytes decide. */
+/** Rows 1–9: everything the first 68 bytes and the number of available bytes decide. */
 export function checkHeader(
   bytes: Uint8Array,
   mode: ParseMode,
@@ -172,7 +172,7 @@ export function checkHeader(
   return { ok: true, kind, size };
 }
 
-/** Checks 7–11: offsets, links, path and padding of a point that is wholly there. */
+/** Rows 10–14: offsets, links, path and padding of a point that is wholly there. */
 function checkPoint(
   bytes: Uint8Array,
   kind: PointKind,

@@ -2,16 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { buildLinkpoint, parsePacket, readPacket } from "@hawser/packet";
 import { arbitraryDraft } from "./arbitraries.ts";
-import {
-  bytesOf,
-  crypto,
-  hello,
-  patch,
-  rehash,
-  toHex,
-  verdict,
-  withRootedPath,
-} from "./helpers.ts";
+import { bytesOf, crypto, hello, patch, toHex, verdict, withRootedPath } from "./helpers.ts";
 
 const reference = { mode: "reference" } as const;
 const eight = "0161016201630164016501660167".concat("0168");

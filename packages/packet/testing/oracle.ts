@@ -41,7 +41,7 @@ export function oracleDecode(bytes: Uint8Array, mode: "strict" | "reference"): O
   const strict = mode === "strict";
   const no = (reason: string, value?: number): OracleResult => ({ ok: false, reason, value });
 
-  // §7.1 rows 1–6: what the first 68 bytes say.
+  // §7.1 rows 1–9: what the first 68 bytes say.
   if (all.length < 68) return no("PACKET_TOO_SHORT", 68);
   if (strict && hex(all.slice(0, 3)) !== "4c4b31") return no("PACKET_MAGIC");
   if (strict && (all[3] ?? 0) >= 128) return no("PACKET_FLAGS");
@@ -63,7 +63,7 @@ export function oracleDecode(bytes: Uint8Array, mode: "strict" | "reference"): O
   const paddingEnd = signed ? padded - 96 : padded;
   const linked = kind === "linkpoint" || signed;
 
-  // Rows 7–10: offsets, links, path.
+  // Rows 10–13: offsets, links, path.
   const pathStart = linked ? number(point.slice(4, 6)) : contentEnd;
   const dataStart = linked ? number(point.slice(6, 8)) : 4;
   const rooted = linked ? point.slice(pathStart, dataStart) : [];
@@ -75,7 +75,7 @@ export function oracleDecode(bytes: Uint8Array, mode: "strict" | "reference"): O
     if (reason !== undefined) return no(reason);
   }
 
-  // Row 11: padding.
+  // Row 14: padding.
   if (point.slice(contentEnd, paddingEnd).some((byte) => byte !== 255)) return no("PACKET_PADDING");
   if (size === 0) return no("PACKET_POINT_BYTES");
 
@@ -100,7 +100,7 @@ export function oracleDecode(bytes: Uint8Array, mode: "strict" | "reference"): O
   };
 }
 
-/** §5.2: a rooted path is right when building it again from its components gives the same bytes. */
+/** §5.2, check by check. */
 function pathProblem(rooted: readonly number[], strict: boolean): string | undefined {
   if (rooted.length === 0) return undefined;
   if (rooted.length < 8) return "PACKET_PATH_PREFIX";

@@ -1,7 +1,7 @@
 /**
  * Runners for the sections of Linkspace vectors that are about packets.
  */
-import { concatBytes, toHex, utf8 } from "@hawser/codec";
+import { concatBytes, fromBase64url, toHex, utf8 } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import {
   buildDatapoint,
@@ -43,7 +43,7 @@ import {
   type PointDraft,
 } from "./linkspace-claims.ts";
 import { describedBytes, describedPoint, filledBytes } from "./linkspace-rebuild.ts";
-import { knownPacket } from "./linkspace-known.ts";
+import { knownPacket, testSecret } from "./linkspace-known.ts";
 import { checkNothingLeft, type CaseCheck, type SectionReport } from "./report.ts";
 import type { SectionRunner } from "./system.ts";
 
@@ -187,8 +187,8 @@ function constructed(
   if (raw !== undefined) return [raw];
   const filled = head === undefined ? [] : filledBytes(head, size);
   const kind = kinds.find((name) => words.startsWith(name));
-  if (kind === undefined || kind === "keypoint") return filled;
-  const packet = buildPoint(crypto, describedPoint(kind, words), undefined);
+  if (kind === undefined) return filled;
+  const packet = buildPoint(crypto, describedPoint(kind, words), testSecret());
   return [packet.bytes, ...filled];
 }
 
@@ -236,6 +236,19 @@ function checkStrict(
   check.equal("reference accepts what strict accepts", true, reference.ok);
   checkRoundTrip(check, crypto, strict.packet.bytes, undefined);
 }
+
+/**
+ * `verdicts`: bytes and the code of each mode, `"ok"` where they are a packet. The private group is
+ * allowed unless `allowPrivate` is false.
+ */
+export const verdicts: SectionRunner = eachVector((check, claims, { crypto }) => {
+  const bytes = claims.bytes("hex");
+  const allowPrivate = claims.take("allowPrivate") !== false;
+  for (const mode of ["strict", "reference"] as const) {
+    const read = readPacket(crypto, bytes, { mode, allowPrivate });
+    check.equal(mode, claims.text(mode), read.ok ? "ok" : read.reason);
+  }
+});
 
 /** Sizes the reference has no defined answer to: rejected in both modes. */
 async function runUndefinedBehaviour(cases: Json, report: SectionReport): Promise<void> {
@@ -317,7 +330,7 @@ function netHeaderTexts(header: NetHeader): { readonly [key: string]: string } {
 }
 
 /** Keys under which sections give the bytes of a packet. */
-const packetKeys = ["packet", "hex", "bytes", "netpkt"] as const;
+const packetKeys = ["packet", "hex", "bytes", "netpkt", "packet_b64", "b64"] as const;
 
 /**
  * Sections of whole packets with what they decode to: `documented_packets`, `lns_root`, `bigdata`.
@@ -337,7 +350,9 @@ function checkWholePacket(check: CaseCheck, crypto: Crypto, claims: Claims): voi
   const key = packetKeys.find((name) => claims.has(name));
   if (key === undefined) throw new VectorShapeError("no packet bytes in this vector");
   const secret = claims.has("secret") ? claims.bytes("secret") : undefined;
-  const packet = checkRoundTrip(check, crypto, claims.bytes(key), secret);
+  const bytes = key.endsWith("b64") ? fromBase64url(claims.text(key)) : claims.bytes(key);
+  if (bytes === undefined) throw new VectorShapeError(`${key} is no base64url`);
+  const packet = checkRoundTrip(check, crypto, bytes, secret);
   if (packet === undefined) return;
   checkPacketClaims(check, crypto, claims, packet);
   for (const nested of ["decoded", "fields"]) {

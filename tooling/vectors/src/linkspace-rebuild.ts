@@ -74,13 +74,15 @@ function describedSize(text: string): number {
 }
 
 function describedData(words: string): Uint8Array | undefined {
-  const filled = /data\s*=?\s*(\d+)\s*(?:bytes of |bytes |x\s?)0?x?([0-9a-f]{2})\b/.exec(words);
+  const filled = /data\s*[:=]?\s*(\d+)\s*(?:bytes of |bytes |[x×*] ?)(?:0x)?([0-9a-f]{2})\b/.exec(
+    words,
+  );
   if (filled !== null) {
     return new Uint8Array(describedSize(filled[1] ?? "")).fill(
       Number.parseInt(filled[2] ?? "", 16),
     );
   }
-  const zeros = /(?:data\s*=?\s*)?(\d+) zero bytes/.exec(words);
+  const zeros = /(\d+) zero bytes/.exec(words);
   return zeros === null ? undefined : new Uint8Array(describedSize(zeros[1] ?? ""));
 }
 

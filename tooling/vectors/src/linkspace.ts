@@ -2,7 +2,7 @@
  * Linkspace: LK1 packets, their constants, text forms and keys.
  */
 import { utf8, toHex } from "@hawser/codec";
-import type { Crypto } from "@hawser/crypto";
+import { encryptEncKey, type Crypto } from "@hawser/crypto";
 import {
   buildDatapoint,
   bytesToUniform,
@@ -41,6 +41,7 @@ import {
   writeNetHeader,
 } from "@hawser/packet";
 import { hexBytes, isObject, readClaims, VectorShapeError, type Json, jsonText } from "./claims.ts";
+import { documentedKeys, enckey } from "./linkspace-keys.ts";
 import { knownPacket, testSecret } from "./linkspace-known.ts";
 import {
   checkSectionKeys,
@@ -50,6 +51,7 @@ import {
   eachVector,
   encode,
   netheader,
+  verdicts,
   versionDrift,
   wholePackets,
 } from "./linkspace-packets.ts";
@@ -60,6 +62,7 @@ import type { SectionRunner, VectorSystem } from "./system.ts";
 const constants: SectionRunner = async (section, report, { crypto }) => {
   const claims = readClaims(section, "constants");
   const known = constantValues(crypto);
+  known.set("test_enckey_empty_password", await encryptEncKey(testSecret(), new Uint8Array(0)));
   const compare = async (name: string, value: Json | undefined): Promise<void> => {
     if (isObject(value)) {
       for (const [key, inner] of Object.entries(value)) await compare(`${name}.${key}`, inner);
@@ -73,7 +76,7 @@ const constants: SectionRunner = async (section, report, { crypto }) => {
   for (const key of claims.unchecked()) await compare(key, claims.take(key));
 };
 
-function constantValues(crypto: Crypto): ReadonlyMap<string, string | number> {
+function constantValues(crypto: Crypto): Map<string, string | number> {
   const header = new Uint8Array(32);
   writeNetHeader(header, 0, defaultNetHeader);
   const publicPoint = buildDatapoint(crypto, publicGroupData());
@@ -188,13 +191,16 @@ const sections: ReadonlyMap<string, SectionRunner> = new Map([
   ["netheader", netheader],
   ["documented_packets", wholePackets],
   ["documented_printouts", documentedPrintouts],
+  ["documented_keys", documentedKeys],
   ["documented_hashes", documentedHashes],
+  ["enckey", enckey],
   ["spacename", spacename],
   ["bigdata", wholePackets],
   ["lns_root", wholePackets],
   ["tree_index", treeIndex],
   ["bytes2uniform", uniform],
   ["v0_7_drift", versionDrift],
+  ["verdicts", verdicts],
 ]);
 
 export const linkspace: VectorSystem = {

@@ -1,0 +1,71 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createNobleCrypto } from "@hawser/crypto";
+import {
+  committedVectors,
+  formatFailure,
+  runVectors,
+  vectorText,
+  type JsonObject,
+} from "@hawser-tooling/vectors";
+import { describe, expect, test } from "vitest";
+
+const crypto = createNobleCrypto();
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+function readVectors(path: string): JsonObject | undefined {
+  const file = new URL(path, `file://${root}`);
+  if (!existsSync(file)) return undefined;
+  // Safe: these files are objects of sections; runVectors reports one that is not.
+  return JSON.parse(readFileSync(file, "utf8")) as JsonObject;
+}
+
+/** Which sections prove which row. */
+const rows: readonly (readonly [string, readonly string[]])[] = [
+  ["LK-encode", ["encode", "constants", "bytes2uniform"]],
+  ["LK-decode", ["decode", "verdicts"]],
+  ["LK-strict", ["verdicts"]],
+  ["LK-netheader", ["netheader"]],
+  ["LK-documented-packets", ["documented_packets", "lns_root", "v0_7_drift"]],
+  ["LK-documented-printouts", ["documented_printouts"]],
+  ["LK-keys", ["documented_keys"]],
+  ["LK-enckey", ["enckey"]],
+  ["LK-hashes", ["documented_hashes"]],
+  ["LK-path", ["spacename"]],
+  ["LK-tree-index", ["tree_index"]],
+];
+
+/** Committed vectors, and those of the reference where they lie beside the repository. */
+const files: readonly string[] = [
+  "docs/spec/vectors/packet/v1/packet.json",
+  "../shared/vectors/linkspace.json",
+];
+
+for (const path of files) {
+  describe(path, () => {
+    const vectors = readVectors(path);
+    if (vectors === undefined) {
+      test.skip(`${path} does not lie beside the repository`, () => undefined);
+      return;
+    }
+    for (const [row, names] of rows) {
+      const sections = names.filter((name) => vectors[name] !== undefined);
+      if (sections.length === 0) continue;
+      test(`[${row}] every vector of ${sections.join(", ")} in ${path}`, async () => {
+        const chosen = Object.fromEntries(sections.map((name) => [name, vectors[name] ?? null]));
+        const report = await runVectors(path, chosen, { crypto });
+        expect(report.failures.map(formatFailure)).toEqual([]);
+        for (const name of sections) {
+          expect(report.passedBySection.get(name), name).toBeGreaterThanOrEqual(1);
+        }
+      });
+    }
+  });
+}
+
+test.each(committedVectors.map(({ path, derive }) => [path, derive] as const))(
+  "%s is what its generator derives",
+  (path, derive) => {
+    expect(readFileSync(new URL(path, `file://${root}`), "utf8")).toBe(vectorText(derive(crypto)));
+  },
+);
