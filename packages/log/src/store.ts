@@ -2,7 +2,15 @@
  * LogStore: the contract every store adapter fulfils. `testing/` holds its conformance cases.
  * All methods reject with LogError STORE_CLOSED after close.
  */
-import type { EncodedRange, Entry, ForkProof, LogHead, LogId, Topic, VerifiedRange } from "./types.ts";
+import type {
+  EncodedRange,
+  Entry,
+  ForkProof,
+  LogHead,
+  LogId,
+  Topic,
+  VerifiedRange,
+} from "./types.ts";
 
 /** Put (`value`) or delete (`undefined`) one key of the store's small key-value space. */
 export interface KvWrite {
@@ -63,7 +71,9 @@ export interface LogStore extends AsyncDisposable {
   /** Decoded entries of one log in seq order. */
   entries(logId: LogId, options?: ReadOptions): AsyncIterable<Entry>;
   /** A signed entry by its hash. */
-  findSigned(hash: Uint8Array): Promise<{ readonly logId: LogId; readonly seq: number } | undefined>;
+  findSigned(
+    hash: Uint8Array,
+  ): Promise<{ readonly logId: LogId; readonly seq: number } | undefined>;
   /** Ranges of a topic in receive order after `cursor`: finite, a snapshot. */
   received(
     topic: Topic,

@@ -87,6 +87,16 @@ export interface ChainState {
   readonly skips: readonly { readonly seq: number; readonly hash: Uint8Array }[];
 }
 
+/** Where decoding of a range may start: the place before one of its entries. */
+export interface RangeMark {
+  /** State before the entry; its height is the entry's seq. */
+  readonly state: ChainState;
+  /** Where the entry starts in the range's bytes. */
+  readonly offset: number;
+  /** Path of the entry before within the range; none at the start of the range. */
+  readonly path: readonly Uint8Array[];
+}
+
 declare const verified: unique symbol;
 
 /** A range whose every entry hangs on a signature that was checked (or was just made). */
@@ -97,6 +107,8 @@ export interface VerifiedRange extends EncodedRange {
   readonly before: ChainState;
   readonly after: ChainState;
   readonly entries: readonly Entry[];
+  /** One mark every 64 entries, the first at the start. */
+  readonly marks: readonly RangeMark[];
 }
 
 export interface LogHead extends ChainState {
@@ -112,10 +124,14 @@ export interface LogHead extends ChainState {
 /** `logId → height`: "everything up to here". */
 export type Frontier = ReadonlyMap<LogId, number>;
 
-/** Two different signed packets that pin two branches of one log; anybody can check them. */
+/**
+ * Two branches of one log; anybody can check them (docs/spec/2-log.md §9). Each branch is a link
+ * path: points back to back, a signed one first, each linked by the one before it, the last one at
+ * `seq`. The two last ones differ and have the same backlink.
+ */
 export interface ForkProof {
   readonly context: LogContext;
-  /** The first seq at which the branches differ, or the best known upper bound. */
+  /** The first seq at which the branches differ. */
   readonly seq: number;
   readonly a: Uint8Array;
   readonly b: Uint8Array;
