@@ -1,6 +1,6 @@
 /**
  * A user's first minute: install the tarballs with npm into an empty folder, type-check the README's
- * example against what was installed, and run it on plain Node.
+ * example against what was installed, and run it on plain Node; ask each command for its help.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -27,7 +27,7 @@ export async function tryInstalled(
 ): Promise<readonly string[]> {
   const readme = readFileSync(join(root, one.folder, "README.md"), "utf8");
   const examples = extractExamples(readme);
-  if (examples.length === 0) return ["the README has no example"];
+  if (examples.length === 0 && one.commands.length === 0) return ["the README has no example"];
   const manifest = { name: "trial", private: true, type: "module" };
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
   const tarballs = closure(one.name, all).map((dependency) => dependency.tarball);
@@ -40,7 +40,7 @@ export async function tryInstalled(
     const cause = installed.error?.message ?? `${installed.stdout}${installed.stderr}`;
     return [`npm install failed\n${cause}`];
   }
-  const problems: string[] = [];
+  const problems = one.commands.flatMap((command) => tryCommand(command, folder));
   for (const { source, line } of examples) {
     const place = `${one.folder}/README.md:${line}`;
     problems.push(...typeCheck(source, root, folder, place));
@@ -48,6 +48,18 @@ export async function tryInstalled(
     if (result.problem !== undefined) problems.push(`${place}: the example ${result.problem}`);
   }
   return problems;
+}
+
+function tryCommand(command: string, folder: string): readonly string[] {
+  const path = join(folder, "node_modules", ".bin", command);
+  const result = spawnSync(path, ["--help"], {
+    encoding: "utf8",
+    shell: process.platform === "win32",
+    timeout: 30_000,
+  });
+  if (result.status === 0 && result.stdout.trim() !== "") return [];
+  const cause = result.error?.message ?? `${result.stdout}${result.stderr}`.trim();
+  return [`${command} --help ended with ${result.status ?? result.signal}\n${cause}`];
 }
 
 function typeCheck(source: string, root: string, folder: string, place: string): readonly string[] {

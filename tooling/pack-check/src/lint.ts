@@ -7,15 +7,18 @@ import { checkPackage, createPackageFromTarballData, type Package } from "@areth
 import { problemAffectsResolutionKind } from "@arethetypeswrong/core/problems";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+import type { PackedPackage } from "./packages.ts";
 
-const requiredFiles = ["package.json", "README.md", "LICENSE", "src/index.ts", "dist/src/index.js"];
+/** Doors and commands are publint's to check: it knows them from package.json. */
+const requiredFiles = ["package.json", "README.md", "LICENSE"];
 const unwantedFile = /(^|\/)(test|bench|node_modules)\/|\.tsbuildinfo$|\.test\.|(^|\/)tsconfig/;
 
 /** Problems of one tarball, one line each. */
-export async function lintTarball(tarball: string): Promise<readonly string[]> {
-  const bytes = new Uint8Array(readFileSync(tarball));
+export async function lintTarball(one: PackedPackage): Promise<readonly string[]> {
+  const bytes = new Uint8Array(readFileSync(one.tarball));
   const pkg = createPackageFromTarballData(bytes);
-  return [...checkFiles(pkg), ...(await checkWithPublint(bytes)), ...(await checkTypes(pkg))];
+  const typeProblems = one.hasExports ? await checkTypes(pkg) : [];
+  return [...checkFiles(pkg), ...(await checkWithPublint(bytes)), ...typeProblems];
 }
 
 function checkFiles(pkg: Package): readonly string[] {

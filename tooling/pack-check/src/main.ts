@@ -1,6 +1,7 @@
 /**
  * `node tooling/pack-check/src/main.ts`: builds and packs every published package, lints each
- * tarball, and installs each with npm into an empty folder to run its README's example on plain Node.
+ * tarball, and installs each with npm into an empty folder to run its README's example, or its commands'
+ * `--help`, on plain Node.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -61,7 +62,7 @@ async function main(folder: string): Promise<number> {
     problems.push(...found.map((problem) => `${one.name}: ${problem}`));
   };
   for (const one of packed) {
-    note(one, await once(cache, keyOf("lint", [one]), () => lintTarball(one.tarball)));
+    note(one, await once(cache, keyOf("lint", [one]), () => lintTarball(one)));
   }
   for (const one of packed) {
     const key = keyOf("install", closure(one.name, packed));

@@ -9,6 +9,10 @@ export interface PublishedPackage {
   readonly folder: string;
   /** Names of workspace packages it depends on, directly. */
   readonly dependencies: readonly string[];
+  /** Commands it installs. */
+  readonly commands: readonly string[];
+  /** True when it can be imported. */
+  readonly hasExports: boolean;
 }
 
 /** A package as npm users get it. */
@@ -18,14 +22,16 @@ export interface PackedPackage extends PublishedPackage {
   readonly digest: string;
 }
 
-/** Packages of packages/ that are not private, by name. */
+/** Packages and apps that are not private, by name. */
 export function findPublished(root: string): readonly PublishedPackage[] {
-  const manifests = globSync("packages/*/package.json", { cwd: root }).map((path) => ({
+  const manifests = globSync("{packages,apps}/*/package.json", { cwd: root }).map((path) => ({
     folder: path.replaceAll("\\", "/").replace(/\/package\.json$/, ""),
     manifest: JSON.parse(readFileSync(join(root, path), "utf8")) as {
       readonly name: string;
       readonly private?: boolean;
       readonly dependencies?: Readonly<Record<string, string>>;
+      readonly bin?: Readonly<Record<string, string>>;
+      readonly exports?: object;
     },
   }));
   const names = new Set(manifests.map(({ manifest }) => manifest.name));
@@ -35,6 +41,8 @@ export function findPublished(root: string): readonly PublishedPackage[] {
       name: manifest.name,
       folder,
       dependencies: Object.keys({ ...manifest.dependencies }).filter((name) => names.has(name)),
+      commands: Object.keys({ ...manifest.bin }),
+      hasExports: manifest.exports !== undefined,
     }))
     .sort((left, right) => (left.name < right.name ? -1 : 1));
 }

@@ -95,20 +95,21 @@ function packAll(root: string) {
 
 async function lintLow(changes: Files, manifest: object = {}): Promise<string> {
   const low = packAll(createWorkspace(changes, manifest)).find((one) => one.name === "@trial/low");
-  return (await lintTarball(low?.tarball ?? "")).join("\n");
+  if (low === undefined) throw new Error("nothing was packed");
+  return (await lintTarball(low)).join("\n");
 }
 
 test("a package in order has no problems, and packs to the same bytes again", async () => {
   const root = createWorkspace();
   const packed = packAll(root);
   expect(packed.map((one) => one.name)).toEqual(["@trial/high", "@trial/low"]);
-  for (const one of packed) expect(await lintTarball(one.tarball)).toEqual([]);
+  for (const one of packed) expect(await lintTarball(one)).toEqual([]);
   expect(packAll(root).map((one) => one.digest)).toEqual(packed.map((one) => one.digest));
 });
 
 test.each<[string, Files, object, RegExp]>([
   ["no README", { "README.md": undefined }, {}, /README.md is not packed/],
-  ["no build", { "dist/src/index.js": undefined }, {}, /dist\/src\/index.js is not packed/],
+  ["no build", { "dist/src/index.js": undefined }, {}, /publint: .*index\.js/],
   ["tests inside", { "dist/test/a.js": "" }, {}, /dist\/test\/a.js is packed/],
   ["build state inside", { "dist/.tsbuildinfo": "" }, {}, /tsbuildinfo is packed/],
   ["a door to a file that is not packed", {}, { files: ["src"] }, /publint: .*index\.js/],
@@ -162,6 +163,28 @@ test("an example that does not compile, or does not run, is found", async () => 
   expect(problems[0]).toMatch(/does not type-check[^]*TS2322/);
   expect(problems[1]).toMatch(/ended with 1/);
 }, 60_000);
+
+test.each([
+  ["helps", `console.log("usage: trial");`, []],
+  ["fails", `throw new Error("no help");`, [/trial --help ended with 1[^]*no help/]],
+  ["says nothing", "", [/trial --help ended with 0/]],
+] as const)(
+  "an installed command that %s",
+  async (_what, body, expected) => {
+    const root = createWorkspace(
+      { "README.md": "# T", "dist/src/main.js": `#!/usr/bin/env node\n${body}` },
+      { bin: { trial: "./dist/src/main.js" }, exports: undefined },
+    );
+    const packed = packAll(root);
+    const low = packed.find((one) => one.name === "@trial/low");
+    if (low === undefined) throw new Error("nothing was packed");
+    expect(await lintTarball(low)).toEqual([]);
+    const relocated = { ...low, folder: join("..", "..", "..", root, low.folder) };
+    const problems = await tryInstalled(relocated, packed, realRoot, createFolder());
+    expect(problems).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
+  },
+  60_000,
+);
 
 test("the cache keeps what passed and was asked for, and survives a broken file", () => {
   const path = join(createFolder(), "sub", "cache.json");
