@@ -58,6 +58,7 @@ export function createAead(
       );
     },
     open: (key, nonce, sealed, associatedData) => {
+      if (sealed.length < tagBytes) return undefined;
       const cipher = pick(sealed.length - tagBytes, associatedData.length);
       if (nonce.length !== longNonceBytes) return cipher.open(key, nonce, sealed, associatedData);
       return reduce(key, nonce, (subkey, subnonce) =>

@@ -41,7 +41,7 @@ export interface AeadFamily {
     plaintext: Uint8Array,
     associatedData: Uint8Array,
   ): Uint8Array;
-  /** `sealed` holds at least the tag. */
+  /** `undefined` when `sealed` is shorter than a tag or the tag does not match. */
   open(
     key: Uint8Array,
     nonce: Uint8Array,
