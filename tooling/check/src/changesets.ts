@@ -16,14 +16,19 @@ function run(program: string, args: readonly string[]) {
   });
 }
 
-const base = ["main", "origin/main"].find(
-  (name) => run("git", ["rev-parse", "--verify", "--quiet", `${name}^{commit}`]).status === 0,
-);
+function commitOf(name: string): string | undefined {
+  const result = run("git", ["rev-parse", "--verify", "--quiet", `${name}^{commit}`]);
+  return result.status === 0 ? result.stdout.trim() : undefined;
+}
+
+const base = ["main", "origin/main"].find((name) => commitOf(name) !== undefined);
 if (base === undefined) {
   console.log("not compared: there is no main branch in this checkout");
 } else {
+  // A branch brings a changeset of its own; on main itself any pending one speaks for the change.
+  const isMain = base === "main" && commitOf("main") === commitOf("HEAD");
   const bin = join(root, "node_modules", ".bin", "changeset");
-  const status = run(bin, ["status", `--since=${base}`]);
+  const status = run(bin, isMain ? ["status"] : ["status", `--since=${base}`]);
   console.error(status.error?.message ?? status.stdout + status.stderr);
   process.exitCode = status.status === 0 ? 0 : 1;
 }
