@@ -106,7 +106,7 @@ describe("vectors/auth.json", () => {
         const verdicts = ops.map((op) => graph.add(op).status);
         const members = graph.members(ops[0]?.group as GroupId);
         const got = show([...members].map(([id, { level }]) => [labels.get(id) ?? id, level]));
-        const resolved = [...resolveByOracle(ops).members];
+        const resolved = [...resolveByOracle(ops, ops[0]?.group as GroupId).members];
         const oracle = show(
           resolved.map(([id, { level }]) => [labels.get(id.slice(2)) ?? id, level]),
         );

@@ -1,9 +1,17 @@
 /**
  * The slow, obvious resolver: recomputes everything from a plain list of ops on every call. It shares
  * no code with the graph, follows docs/spec/4-auth.md §5 line by line, and exists to disagree with
- * the incremental resolver when that one is wrong. One group at a time.
+ * the incremental resolver when that one is wrong. One group at a time, in polynomials one would not ship.
  */
-import type { Access, AuthOp, Grant, Level, MutualRemovalPolicy, OpId } from "../src/types.ts";
+import type {
+  Access,
+  AuthOp,
+  Grant,
+  GroupId,
+  Level,
+  MutualRemovalPolicy,
+  OpId,
+} from "../src/types.ts";
 
 /** One member's counters: odd `counter` = member. */
 interface Standing {
@@ -38,9 +46,9 @@ const levels: readonly Level[] = ["pull", "read", "write", "manage"];
 const rank = (level: Level): number => levels.indexOf(level);
 const emptyState: State = { members: new Map(), offers: new Map() };
 
-/** Resolves all `ops` (one group, causally closed within the group) and reads the members. */
-export function resolveByOracle(ops: readonly AuthOp[]): OracleResult {
-  const { state, dead } = createOracle(ops).resolve(ops);
+/** Resolves one group of a causally closed list of accepted ops and reads its direct members. */
+export function resolveByOracle(ops: readonly AuthOp[], group: GroupId): OracleResult {
+  const { state, dead } = createOracle(ops, group).resolve(ops);
   const members = new Map<string, Access>();
   for (const [key, standing] of state.members) {
     if (standing.counter % 2 === 1) members.set(key, standing.access);
@@ -50,7 +58,7 @@ export function resolveByOracle(ops: readonly AuthOp[]): OracleResult {
 
 /** Would `op` be accepted after exactly the ops of `ops` that are in its causal past? */
 export function acceptedByOracle(ops: readonly AuthOp[], op: AuthOp): boolean {
-  const oracle = createOracle([...ops, op]);
+  const oracle = createOracle([...ops, op], op.group);
   const past = ops.filter((other) => oracle.isBefore(other, op));
   return oracle.transition(oracle.resolve(past).state, op, past) !== undefined;
 }
@@ -67,8 +75,9 @@ interface Removal {
   readonly kind: "exit" | "narrow" | "revoke";
 }
 
-function createOracle(all: readonly AuthOp[]): Oracle {
-  const byId = new Map(all.map((op) => [op.id, op]));
+function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
+  const byId = new Map(everything.map((op) => [op.id, op]));
+  const all = everything.filter((op) => op.group === group);
   const pasts = new Map<OpId, ReadonlySet<OpId>>();
   const pastOf = (op: AuthOp): ReadonlySet<OpId> => {
     const known = pasts.get(op.id);
@@ -86,7 +95,8 @@ function createOracle(all: readonly AuthOp[]): Oracle {
   const isBefore = (a: AuthOp, b: AuthOp): boolean => pastOf(b).has(a.id);
   const concurrent = (a: AuthOp, b: AuthOp): boolean =>
     a.id !== b.id && !isBefore(a, b) && !isBefore(b, a);
-  const ancestorCount = (op: AuthOp): number => pastOf(op).size;
+  const ancestorCount = (op: AuthOp): number =>
+    [...pastOf(op)].filter((id) => byId.get(id)?.group === group).length;
   const inOrder = (ops: readonly AuthOp[]): readonly AuthOp[] =>
     [...ops].sort((a, b) => ancestorCount(a) - ancestorCount(b) || (a.id < b.id ? -1 : 1));
 
@@ -169,7 +179,7 @@ function createOracle(all: readonly AuthOp[]): Oracle {
   };
 
   const resolve = (ops: readonly AuthOp[]): { state: State; dead: Set<OpId> } => {
-    const order = inOrder(ops);
+    const order = inOrder(ops.filter((op) => op.group === group));
     let state = emptyState;
     const dead = new Set<OpId>();
     let start = 0;
