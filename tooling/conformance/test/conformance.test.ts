@@ -133,18 +133,32 @@ test("the committed rows parse, and hold the paper's 131", () => {
 test("only a full run writes; check mode compares and writes nothing", () => {
   const documentPath = join(temporaryFolder(), "conformance.md");
   const passing = [outcome(`${tag("AA-1")} t`)];
-  expect(report(passing, false, { documentPath, sections, mode: "write" })).toEqual([]);
+  const fine = { complaints: [], notices: [] };
+  expect(report(passing, false, { documentPath, sections, mode: "write" })).toEqual(fine);
   expect(existsSync(documentPath)).toBe(false);
-  expect(report(passing, true, { documentPath, sections, mode: "check" })[0]).toContain(
-    "is missing",
-  );
-  expect(report(passing, true, { documentPath, sections, mode: "write" })).toEqual([]);
+  const absent = report(passing, true, { documentPath, sections, mode: "check" });
+  expect(absent.complaints[0]).toContain("is missing");
+  expect(report(passing, true, { documentPath, sections, mode: "update" })).toEqual(fine);
   const written = readFileSync(documentPath, "utf8");
-  expect(report([], true, { documentPath, sections, mode: "check" })).toEqual([
+  expect(report([], true, { documentPath, sections, mode: "check" }).complaints).toEqual([
     "AA-1 (One thing) was passing in the committed document and is missing now",
   ]);
-  expect(report([], false, { documentPath, sections, mode: "check" })).toEqual([]);
+  expect(report([], false, { documentPath, sections, mode: "check" })).toEqual(fine);
   expect(readFileSync(documentPath, "utf8")).toBe(written);
+});
+
+test("a row skipped here keeps its committed result, is told, and does not fail CI", () => {
+  const documentPath = join(temporaryFolder(), "conformance.md");
+  report([outcome(tag("AA-1"))], true, { documentPath, sections, mode: "write" });
+  const written = readFileSync(documentPath, "utf8");
+  const skipped = [outcome(tag("AA-1"), "skipped"), outcome(tag("AA-2"))];
+  const update = report(skipped, true, { documentPath, sections, mode: "update" });
+  expect(update.notices[0]).toMatch(/not written.*AA-1$/);
+  const check = report(skipped, true, { documentPath, sections, mode: "check" });
+  expect(check).toEqual({ complaints: [], notices: ["not run here: AA-1"] });
+  expect(readFileSync(documentPath, "utf8")).toBe(written);
+  report(skipped, true, { documentPath, sections, mode: "write" });
+  expect(parseDocument(readFileSync(documentPath, "utf8")).get("AA-1")).toBe("not run");
 });
 
 test("in a real run: ids are collected, an unknown id fails it, a filter writes nothing", () => {
