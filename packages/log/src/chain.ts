@@ -24,6 +24,12 @@ export function emptyChain(crypto: Pick<Crypto, "deriveKey">, context: LogContex
   };
 }
 
+/** The chain state alone, of a head or anything else that holds one. */
+export function stateOf(state: ChainState): ChainState {
+  const { context, logId, height, hash, stamp, skips } = state;
+  return { context, logId, height, hash, stamp, skips };
+}
+
 /** A place in a log that moves forward entry by entry, in O(1) amortised. */
 export interface ChainCursor {
   readonly height: number;

@@ -26,7 +26,12 @@ export type {
   StoreStats,
 } from "./store.ts";
 export type { BuildDeps, StampedDraft } from "./build.ts";
+export type { Checkpoint } from "./checkpoint.ts";
+export type { LinkedEntry } from "./entry-packet.ts";
 export type { LogErrorCode, ProofRejectionCode, RangeRejectionCode } from "./errors.ts";
+export type { ForkVerdict } from "./fork.ts";
+export type { IngestDeps, IngestOptions, RangeOutcome } from "./ingest.ts";
+export type { EntryProof, EntryProofVerdict } from "./proof.ts";
 export type { RangeVerdict } from "./verify.ts";
 export type {
   AppendOptions,
@@ -39,10 +44,23 @@ export type {
 export { buildRange } from "./build.ts";
 export { decodeChainState, emptyChain, encodeChainState } from "./chain.ts";
 export { decodeContext, encodeContext, equalContexts, isLogContext, logIdOf } from "./context.ts";
+export { entryPacket, readEntryPacket } from "./entry-packet.ts";
 export { LogError } from "./errors.ts";
+export { decodeForkProof, encodeForkProof, verifyForkProof } from "./fork.ts";
+export { ingestRange } from "./ingest.ts";
+export {
+  appendBytesMax,
+  appendEntriesMax,
+  depsMax,
+  rangeBytesMax,
+  rangeEntriesMax,
+} from "./limits.ts";
 export { advanceHead } from "./log-index.ts";
 export { assertStoreKey, createMemoryStore, findMovedHead } from "./memory-store.ts";
-export { cutRange, joinRanges, readRange, stateWithin } from "./range.ts";
+export { decodeEntryProof, encodeEntryProof, proveEntry, verifyProof } from "./proof.ts";
+export { cutRange, joinRanges, readRange, stateWithin, tryCutRange } from "./range.ts";
 export { skipSeqs, skipTarget } from "./skips.ts";
 export { verifyRange } from "./verify.ts";
 export { checkpointPath, createLogWriter } from "./writer.ts";
+export { markInterval } from "./limits.ts";
+export { createRangeWalk, startMark } from "./walk.ts";

@@ -26,6 +26,8 @@ export const compactEntryBytesMin = 3;
 export const markInterval = 64;
 /** Points of one link path. The longest that skip links need below 2^53 is shorter. */
 export const pathPointsMax = 256;
+/** Bytes of one branch of a fork proof: the longest path of the largest packets. */
+export const forkBranchBytesMax: number = pathPointsMax * 65_088;
 /** Bytes of a context in its binary form: topic, domain, author. */
 export const contextBytes = 80;
 /** Appends that wait in a writer, by default. */

@@ -3,6 +3,7 @@
  * Layer 3; pure.
  */
 import type { Crypto } from "@hawser/crypto";
+import { stateOf } from "./chain.ts";
 import { LogError } from "./errors.ts";
 import { markInterval } from "./limits.ts";
 import { cutRange } from "./range.ts";
@@ -38,6 +39,8 @@ export interface LogIndex {
   overlapping(from: number, to: number): readonly KeptRange[];
   /** A kept range as the contract's value, cut to [from, to). */
   toStored(range: KeptRange, from?: number, to?: number): StoredRange;
+  /** The state at a height, or `undefined` where it is not known. */
+  stateAt(height: number): ChainState | undefined;
   /** Entries [from, to) that are kept, decoded one by one. */
   read(from: number, to: number): Generator<Entry, void, void>;
 }
@@ -162,6 +165,11 @@ export function createLogIndex(crypto: Pick<Crypto, "hash">, start: ChainState):
       const cut = cutRange(whole, Math.max(from, range.from), Math.min(to, range.to));
       const signed = cut.from + cut.count <= (head?.signedHeight ?? 0);
       return { ...cut, logId, signed, cursor };
+    },
+    stateAt: (height) => {
+      if (head === undefined || height < prunedTo || height > head.height) return undefined;
+      if (height === head.height) return stateOf(head);
+      return walkTo(height).walk.cursor.state();
     },
     *read(from, to) {
       const parts = overlapping(Math.max(from, prunedTo), to);

@@ -158,6 +158,10 @@ export function createMemoryStore(deps: {
         yield entry;
       }
     },
+    stateAt: async (logId, height) => {
+      assertOpen();
+      return logs.get(logId)?.stateAt(height);
+    },
     findSigned: async (hash) => {
       assertOpen();
       return signedPlaces.get(toHex(hash));

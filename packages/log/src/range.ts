@@ -5,7 +5,13 @@
 import { concatBytes, createByteReader, createByteWriter } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import { equalContexts } from "./context.ts";
-import { compactFlags, createCompactReader, noPath, writeCompact } from "./compact.ts";
+import {
+  compactFlags,
+  createCompactReader,
+  noPath,
+  writeCompact,
+  type CompactEntry,
+} from "./compact.ts";
 import { LogError } from "./errors.ts";
 import type { ChainState, EncodedRange, Entry, RangeMark } from "./types.ts";
 import { createRangeWalk, startMark } from "./walk.ts";
@@ -19,36 +25,52 @@ export function cutRange(range: EncodedRange, from: number, to: number): Encoded
   if (from < range.from || to > end || from >= to) {
     throw new LogError("LOG_CUT_INVALID", `[${from}, ${to}) is not in [${range.from}, ${end})`);
   }
+  const cut = tryCutRange(range, from, to);
+  if (cut === undefined) throw corrupt(range);
+  return cut;
+}
+
+/** `cutRange` for bytes of a peer: `undefined` when it cannot be cut like that. */
+export function tryCutRange(
+  range: EncodedRange,
+  from: number,
+  to: number,
+): EncodedRange | undefined {
+  const end = range.from + range.count;
+  if (from < range.from || to > end || from >= to) return undefined;
   if (from === range.from && to === end) return range;
-  const reader = createByteReader(range.bytes);
-  // Stamps do not matter here: only differences are stored, so any start below the limit will do.
-  const compact = createCompactReader(reader, { stamp: 0, path: noPath });
-  const step = (): void => {
-    if (compact.read() !== undefined) throw corrupt(range);
+  // Only differences of stamps are stored, so any start will do that leaves room for their sum.
+  const compact = createCompactReader(createByteReader(range.bytes), { stamp: 0, path: noPath });
+  const readTo = (seq: number): boolean => {
+    for (; at < seq; at++) if (compact.read() !== undefined) return false;
+    return true;
   };
-  for (let seq = range.from; seq < from; seq++) step();
+  let at = range.from;
+  if (!readTo(from)) return undefined;
   const start = compact.offset;
   const { stamp } = compact.entry;
-  if (!inheritsPath(range.bytes, start)) {
-    for (let seq = from; seq < to; seq++) step();
-    return part(range, from, to, range.bytes.subarray(start, compact.offset));
-  }
-  step();
-  const writer = createByteWriter(compact.offset - start + 256);
-  writeCompact(writer, compact.entry, { stamp, path: noPath });
-  if (compact.entry.signature !== undefined) writer.bytes(compact.entry.signature);
+  const inheritsPath = ((range.bytes[start] ?? 0) & compactFlags.samePath) !== 0;
+  if (!readTo(inheritsPath ? from + 1 : from)) return undefined;
+  const first = inheritsPath ? withOwnPath(compact.entry, stamp) : noBytes;
   const second = compact.offset;
-  for (let seq = from + 1; seq < to; seq++) step();
-  const rest = range.bytes.subarray(second, compact.offset);
-  return part(range, from, to, concatBytes(writer.finish(), rest));
+  // The rest up to the end of the range need not be read.
+  if (to < end && !readTo(to)) return undefined;
+  const rest = range.bytes.subarray(second, to < end ? compact.offset : undefined);
+  return part(range, from, to, inheritsPath ? concatBytes(first, rest) : rest);
+}
+
+const noBytes = new Uint8Array(0);
+
+/** An entry that stated its path as that of the entry before, stating it itself. */
+function withOwnPath(entry: CompactEntry, stampBefore: number): Uint8Array {
+  const writer = createByteWriter(entry.data.length + 512);
+  writeCompact(writer, entry, { stamp: stampBefore, path: noPath });
+  if (entry.signature !== undefined) writer.bytes(entry.signature);
+  return writer.finish();
 }
 
 function part(range: EncodedRange, from: number, to: number, bytes: Uint8Array): EncodedRange {
   return { context: range.context, from, count: to - from, bytes };
-}
-
-function inheritsPath(bytes: Uint8Array, offset: number): boolean {
-  return ((bytes[offset] ?? 0) & compactFlags.samePath) !== 0;
 }
 
 /**
@@ -92,15 +114,16 @@ export function readRange(
   return entries;
 }
 
-/** The state after the first entries of a range that was verified before. As `readRange`. */
+/** The state at a height within a range that was verified before. As `readRange`. */
 export function stateWithin(
   crypto: Pick<Crypto, "hash">,
   before: ChainState,
   range: EncodedRange,
   height: number,
+  mark: RangeMark = startMark(before),
 ): ChainState {
-  if (height === before.height) return before;
-  const walk = createRangeWalk(crypto, range.bytes, startMark(before));
+  if (height === mark.state.height) return mark.state;
+  const walk = createRangeWalk(crypto, range.bytes, mark);
   while (walk.cursor.height < height) {
     if (typeof walk.next() === "string") throw corrupt(range);
   }

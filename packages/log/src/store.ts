@@ -3,6 +3,7 @@
  * All methods reject with LogError STORE_CLOSED after close.
  */
 import type {
+  ChainState,
   EncodedRange,
   Entry,
   ForkProof,
@@ -23,6 +24,7 @@ export interface CommitBatch {
   /** Each must extend its log's head exactly; otherwise nothing of the batch is applied. */
   readonly ranges?: readonly VerifiedRange[];
   readonly writes?: readonly KvWrite[];
+  /** Verified proofs. One is kept a log: that with the smallest seq, which is `forkedAt`. */
   readonly forks?: readonly ForkProof[];
 }
 
@@ -34,6 +36,7 @@ export type CommitOutcome =
 /** A stored range with its place in local receive order. */
 export interface StoredRange extends EncodedRange {
   readonly logId: LogId;
+  /** Whether all of it hangs on a signature: its end is at most the log's `signedHeight`. */
   readonly signed: boolean;
   /** Strictly increasing across the whole store; a watcher's resume point. */
   readonly cursor: number;
@@ -70,6 +73,11 @@ export interface LogStore extends AsyncDisposable {
   ranges(logId: LogId, options?: ReadOptions): AsyncIterable<StoredRange>;
   /** Decoded entries of one log in seq order. */
   entries(logId: LogId, options?: ReadOptions): AsyncIterable<Entry>;
+  /**
+   * The state of a log when it had `height` entries: what verifies or rebuilds the entry at that
+   * seq. `undefined` where the log is shorter or pruned beyond it.
+   */
+  stateAt(logId: LogId, height: number): Promise<ChainState | undefined>;
   /** A signed entry by its hash. */
   findSigned(
     hash: Uint8Array,
@@ -82,8 +90,12 @@ export interface LogStore extends AsyncDisposable {
   ): AsyncIterable<StoredRange>;
   /** Calls back after each commit that added ranges; returns the unsubscribe function. */
   onCommit(listener: (ranges: readonly StoredRange[]) => void): () => void;
+  /** The proof with the smallest seq, or none. A proof may come before the log's first entry. */
   forkProofs(logId: LogId): Promise<readonly ForkProof[]>;
-  /** Drops entries before `seq`, whole ranges at a time. Returns the log's new prunedTo. */
+  /**
+   * Drops entries before `seq`, whole ranges at a time, never unsigned ones. Returns the log's new
+   * prunedTo; the state there stays known.
+   */
   prune(logId: LogId, seq: number): Promise<number>;
   get(key: string): Promise<Uint8Array | undefined>;
   /** Pairs whose key starts with `prefix`, in key order (UTF-16 code units of ASCII keys). */
