@@ -50,20 +50,30 @@ export function argon2id(
   return argon2("id", password, salt, costs);
 }
 
-/** Either variant, by the fastest back end that works here. */
+/**
+ * Either variant, by the first of `backEnds` that works here. Rejects like `argon2id`; also with
+ * `CRYPTO_BAD_COST` when none works, which means that the memory cannot be had.
+ */
 export async function argon2(
   variant: Argon2Variant,
   password: Uint8Array,
   salt: Uint8Array,
   costs: Argon2Costs,
+  backEnds: readonly Argon2BackEnd[] = [wasmArgon2, nobleArgon2],
 ): Promise<Uint8Array> {
   assertArgon2Input(password, salt, costs);
-  try {
-    return await wasmArgon2(variant, password, salt, costs);
-  } catch {
-    // No WebAssembly, not enough memory for it, or an empty password, which hash-wasm refuses.
-    return nobleArgon2(variant, password, salt, costs);
+  const causes: unknown[] = [];
+  for (const derive of backEnds) {
+    try {
+      return await derive(variant, password, salt, costs);
+    } catch (cause) {
+      // No WebAssembly, not enough memory for it, or an empty password, which hash-wasm refuses.
+      causes.push(cause);
+    }
   }
+  throw new CryptoError("CRYPTO_BAD_COST", "Argon2 cannot be evaluated here at these costs", {
+    cause: new AggregateError(causes),
+  });
 }
 
 /** Whether costs can be evaluated at all, for costs that come from elsewhere. */

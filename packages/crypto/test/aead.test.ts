@@ -128,6 +128,20 @@ describe.each(aeads)("AEAD by %s", (_, family) => {
     expect(sealed.buffer.byteLength).toBe(216);
   });
 
+  it("takes views at odd offsets of larger arrays", () => {
+    const odd = (part: Uint8Array): Uint8Array =>
+      concatBytes(fill(3, 0), part, fill(5, 0)).subarray(3, 3 + part.length);
+    for (const size of [0, 1, 100, 3000]) {
+      const parts = [fill(32, 1), fill(24, 2), fill(size, 3), fill(70, 4)] as const;
+      const sealed = family.seal(...parts);
+      expect(family.seal(odd(parts[0]), odd(parts[1]), odd(parts[2]), odd(parts[3]))).toEqual(
+        sealed,
+      );
+      const opened = family.open(odd(parts[0]), odd(parts[1]), odd(sealed), odd(parts[3]));
+      expect(opened).toEqual(parts[2]);
+    }
+  });
+
   it("opens a tampered message and then a good one", () => {
     const key = fill(32, 1);
     const nonce = fill(24, 2);

@@ -4,7 +4,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toHex, utf8 } from "@hawser/codec";
 import { argon2id } from "@hawser/crypto";
-import { argon2, nobleArgon2, wasmArgon2, type Argon2Variant } from "../src/argon2.ts";
+import {
+  argon2,
+  nobleArgon2,
+  wasmArgon2,
+  type Argon2BackEnd,
+  type Argon2Variant,
+} from "../src/argon2.ts";
 import { bytes, vectors } from "./help.ts";
 
 interface Argon2Vectors {
@@ -86,6 +92,16 @@ describe("argon2id", () => {
     const expected = await nobleArgon2("id", empty, salt, small);
     expect(await argon2id(empty, salt, small)).toEqual(expected);
     await expect(wasmArgon2("id", empty, salt, small)).rejects.toThrow("Password");
+  });
+
+  it("goes on to the next back end, and rejects when none works", async () => {
+    const broken: Argon2BackEnd = () => Promise.reject(new RangeError("no memory"));
+    const password = utf8("password");
+    const expected = await nobleArgon2("id", password, salt, small);
+    expect(await argon2("id", password, salt, small, [broken, nobleArgon2])).toEqual(expected);
+    await expect(argon2("id", password, salt, small, [broken, broken])).rejects.toMatchObject({
+      code: "CRYPTO_BAD_COST",
+    });
   });
 
   it("gives different keys for the two variants", async () => {
