@@ -13,6 +13,11 @@ export interface Connection {
   readonly frames: AsyncIterable<Uint8Array>;
   /** Idempotent. `reason` is a short code the other side may see. */
   close(reason?: string): void;
+  /**
+   * Up to 64 bytes that both ends of an authenticated pipe know and nobody else can bring about
+   * (a TLS exporter, a Noise handshake hash). They become part of the transcript.
+   */
+  readonly channelBinding?: Uint8Array;
 }
 
 /** Timers, injected. */
@@ -23,6 +28,13 @@ export interface Timers {
 
 /** How much of a topic a peer may be served. */
 export type TopicAccess = "none" | "control" | "full";
+
+/** A key this side can prove: its device key, and for a joiner the one-time key of the invite. */
+export interface SyncIdentity {
+  readonly id: AuthorId;
+  /** `crypto.signTagged(label, bytes, secret)`: the secret itself stays with its owner. */
+  sign(label: string, bytes: Uint8Array): Uint8Array;
+}
 
 /** One topic this side takes part in. Read afresh at each proof, so rotations show at once. */
 export interface SyncTopic {
@@ -52,6 +64,44 @@ export interface Ingest {
   (range: EncodedRange): Promise<IngestOutcome>;
 }
 
+/** Why a session ended. Codes are API: never renamed, never reused (docs/spec/3-sync.md §8). */
+export type SyncCloseCode =
+  /** A side was done: closed or disposed by its owner. */
+  | "SYNC_DONE"
+  /** The connection went away. */
+  | "SYNC_CONNECTION_LOST"
+  /** A frame that does not parse, or a message that its sender may not send now. */
+  | "SYNC_BAD_MESSAGE"
+  /** No common protocol version. */
+  | "SYNC_VERSION"
+  /** An identity proof does not verify. */
+  | "SYNC_BAD_IDENTITY"
+  /** The peer is this very device, or sends our own hello back. */
+  | "SYNC_SELF"
+  /** The peer sent more range bytes than it was granted. */
+  | "SYNC_CREDIT"
+  /** The peer announces more topics, logs or proofs than a session holds. */
+  | "SYNC_OVER_LIMIT"
+  /** A range does not verify. */
+  | "SYNC_BAD_RANGE"
+  /** The handshake took too long. */
+  | "SYNC_HANDSHAKE_TIMEOUT"
+  /** Nothing was heard of the peer for too long. */
+  | "SYNC_IDLE"
+  /** The peer does not take what it asked for. */
+  | "SYNC_SLOW"
+  /** Our own store, ingest or topic owner failed: the fault is here. */
+  | "SYNC_LOCAL_FAILURE";
+
+/** How a session ended. */
+export interface SyncClosed {
+  readonly code: SyncCloseCode;
+  /** Which side ended it. */
+  readonly by: "local" | "remote" | "connection";
+  /** What failed here, with SYNC_LOCAL_FAILURE and SYNC_CONNECTION_LOST. */
+  readonly cause?: unknown;
+}
+
 export interface SyncProgress {
   readonly entriesReceived: number;
   readonly entriesToReceive: number;
@@ -59,6 +109,26 @@ export interface SyncProgress {
   readonly entriesToSend: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
+}
+
+/** How one shared topic stands when a session has nothing left to do. */
+export interface TopicReport {
+  readonly topic: Topic;
+  /** What we let the peer have. */
+  readonly given: TopicAccess;
+  /** What the peer lets us have. */
+  readonly received: TopicAccess;
+  /** Logs of the peer that are not taken here: refused, forked, pruned there or over budget. */
+  readonly skippedHere: number;
+  /** Logs of ours that the peer does not take. */
+  readonly skippedThere: number;
+}
+
+export interface SyncReport {
+  /** Every shared topic is open both ways and every log of it stands equal on both sides. */
+  readonly complete: boolean;
+  /** Shared topics, ordered by topic. */
+  readonly topics: readonly TopicReport[];
 }
 
 /** Why an entry is not at a peer, or not here. */

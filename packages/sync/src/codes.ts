@@ -1,0 +1,43 @@
+/**
+ * Numbers on the wire (docs/spec/3-sync.md §3). Layer 4.
+ */
+import type { WantMode, Message } from "./message.ts";
+import type { TopicAccess } from "./types.ts";
+
+/** "hwsy": the first bytes after the type of a hello. */
+export const magic: readonly number[] = [0x68, 0x77, 0x73, 0x79];
+/** The protocol version this code speaks. */
+export const version = 1;
+
+/** First byte of each message. */
+export const messageTypes: { readonly [Type in Message["type"]]: number } = {
+  hello: 1,
+  identities: 2,
+  topics: 3,
+  proof: 4,
+  frontier: 5,
+  wants: 6,
+  acks: 7,
+  range: 8,
+  more: 9,
+  credit: 10,
+  fork: 11,
+  forkMore: 12,
+  heartbeat: 13,
+  bye: 14,
+};
+
+/** Access levels by their number. */
+export const accessLevels: readonly TopicAccess[] = ["none", "control", "full"];
+
+/** Modes of a want by their number. */
+export const wantModes: readonly WantMode[] = ["stop", "same", "after", "again", "branch"];
+
+/** Bits of a frontier's flags. */
+export const frontierFlags = { first: 1, last: 2, eager: 4 } as const;
+
+/**
+ * Feature bits of a hello. Bit 0 is kept for range-based reconciliation of large topics (messages
+ * 16–19), bit 1 for partial sync by author, stamp or newest entries (wants of further modes).
+ */
+export const features = { rangeReconciliation: 1, partialSync: 2 } as const;

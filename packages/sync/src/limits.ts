@@ -1,0 +1,57 @@
+/**
+ * Every limit of the protocol in one place (docs/spec/3-sync.md §9). Layer 4.
+ */
+
+/** A frame never exceeds this, header included. */
+export const frameBytesMax: number = 256 * 1024;
+/** No range on the wire is larger, whatever a hello offers. */
+export const rangeBytesMax: number = 64 * 1024 * 1024;
+/** The largest range put together unless options say otherwise. */
+export const rangeBytesDefault: number = 16 * 1024 * 1024;
+/** What one message should carry of a log before others get a turn. */
+export const rangeBytesGoal: number = 128 * 1024;
+/** Bytes of range frames a peer may send before it needs more credit. */
+export const windowBytesDefault: number = 4 * 1024 * 1024;
+/** A window below one frame could never carry a full frame. */
+export const windowBytesMin: number = frameBytesMax;
+/** More credit than this at once is a broken peer. */
+export const creditBytesMax: number = 1024 * 1024 * 1024;
+/** Frames that wait for a slow connection, in bytes, before the session ends with SYNC_SLOW. */
+export const outboxBytesMax: number = 32 * 1024 * 1024;
+/** No new range is read from the store while this much waits to be sent. */
+export const outboxBytesGoal: number = 1024 * 1024;
+
+/** Identity keys one side proves. */
+export const identitiesMax = 4;
+/** Follow proofs per topic: always exactly this many MACs, the unused ones random. */
+export const proofsPerTopic = 4;
+/** Topic hashes of one side that are live at once, padding included. */
+export const topicsMax = 16_384;
+/** Topic hashes one side may announce in the life of a session, padding included. */
+export const topicsAnnouncedMax: number = 4 * topicsMax;
+/** Topic hashes in one message. */
+export const topicsPerMessageMax = 4_096;
+/** Topic lists are padded to a power of two that is at least this. */
+export const topicsPadMin = 8;
+/** Logs of one topic that one side announces; more need range-based reconciliation. */
+export const logsPerTopicMax = 65_536;
+/** Items of one frontier, wants or acks message. */
+export const itemsPerMessageMax = 2_048;
+/** Entries one range may hold. */
+export const entriesPerRangeMax = 1_048_576;
+/** Both branches of a fork proof together; a longer proof does not travel. */
+export const forkBytesMax: number = 4 * 1024 * 1024;
+/** Bytes of a fork proof in one message. */
+export const forkPartBytesMax: number = 192 * 1024;
+/** Bytes of a hello after the fields this version knows. */
+export const helloExtensionBytesMax = 256;
+/** Characters of a close code on the wire. */
+export const closeCodeBytesMax = 32;
+/** Bytes a transport may add to the transcript. */
+export const channelBindingBytesMax = 64;
+/** Times in a row a log may come with a gap before it is skipped. */
+export const gapsInARowMax = 3;
+/** Heartbeats without a sign of life, or without a byte taken, before the session ends. */
+export const missedHeartbeatsMax = 3;
+/** Fork proofs of one topic that a session takes from its peer. */
+export const forkProofsPerTopicMax = 1_024;

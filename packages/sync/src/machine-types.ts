@@ -1,0 +1,374 @@
+/**
+ * Events, effects and state of the machine (docs/spec/3-sync.md §2). Layer 4; types only.
+ */
+import type { AuthorId, Crypto } from "@hawser/crypto";
+import type { EncodedRange, ForkProof, LogHead, LogId, Topic } from "@hawser/log";
+import type { Role } from "./handshake.ts";
+import type { Ack, ForkMessage, Want } from "./message.ts";
+import type { IngestOutcome, SyncCloseCode, SyncIdentity, TopicAccess } from "./types.ts";
+
+/** One topic as its owner sees it at a moment; the runner takes it from a `SyncTopic`. */
+export interface TopicSnapshot {
+  readonly topic: Topic;
+  /** 32 bytes each, newest first, at most 4. */
+  readonly followKeys: readonly Uint8Array[];
+  /** The most that any identity the peer proved may have without a follow key. */
+  readonly identityAccess: TopicAccess;
+  readonly controlDomains: readonly string[];
+}
+
+/** What became of a read of the store. */
+export type RangeRead =
+  | { readonly status: "read"; readonly count: number; readonly bytes: Uint8Array }
+  /** Our entry before `from` is not the one the peer holds. */
+  | { readonly status: "diverged" }
+  /** Entries from `from` on are gone; the log starts at `prunedTo`. */
+  | { readonly status: "pruned"; readonly prunedTo: number }
+  /** The next signed part is over the size the peer puts together. */
+  | { readonly status: "tooLarge" };
+
+/** What happens to a machine. */
+export type SyncEvent =
+  | { readonly type: "start" }
+  | { readonly type: "frame"; readonly frame: Uint8Array }
+  /** A frame left for the connection. */
+  | { readonly type: "sent"; readonly byteCount: number }
+  | { readonly type: "topics"; readonly topics: readonly TopicSnapshot[] }
+  | {
+      readonly type: "heads";
+      readonly topic: Topic;
+      readonly heads: readonly LogHead[];
+      readonly forks: readonly ForkProof[];
+    }
+  /** New durable heads, from whatever source. */
+  | { readonly type: "committed"; readonly topic: Topic; readonly heads: readonly LogHead[] }
+  | {
+      readonly type: "range";
+      readonly topic: Topic;
+      readonly logId: LogId;
+      readonly from: number;
+      readonly read: RangeRead;
+    }
+  | { readonly type: "ingested"; readonly id: number; readonly outcome: IngestOutcome }
+  /** This session may fetch the log; no other session of this device does. */
+  | { readonly type: "claimed"; readonly topic: Topic; readonly logId: LogId }
+  /** What decides about refused logs has changed. */
+  | { readonly type: "retry"; readonly topic: Topic }
+  /** A fork proof became known and is stored. */
+  | {
+      readonly type: "fork";
+      readonly topic: Topic;
+      readonly logId: LogId;
+      readonly proof: ForkProof;
+    }
+  /** The peer's fork proof does not verify. */
+  | { readonly type: "forkInvalid" }
+  | { readonly type: "timer"; readonly name: TimerName }
+  | { readonly type: "disconnected"; readonly cause?: unknown }
+  | { readonly type: "failed"; readonly cause: unknown }
+  | { readonly type: "close" };
+
+export type TimerName = "handshake" | "heartbeat";
+
+/** What the runner has to do. */
+export type SyncEffect =
+  | { readonly type: "send"; readonly frame: Uint8Array }
+  /** Answer with `topics`. */
+  | { readonly type: "readTopics"; readonly identities: readonly AuthorId[] }
+  /** Answer with `heads`. */
+  | { readonly type: "readHeads"; readonly topic: Topic }
+  /** Answer with `range`: from `from`, up to a signed entry, at most `to`. */
+  | ReadRangeEffect
+  /** Answer with `ingested`, in order. */
+  | { readonly type: "ingest"; readonly id: number; readonly range: EncodedRange }
+  /** Answer with `claimed` once no other session holds a claim on the log. */
+  | { readonly type: "claim"; readonly topic: Topic; readonly logId: LogId }
+  | { readonly type: "release"; readonly logId: LogId }
+  /** Verify, store, then tell every session by `fork`; `forkInvalid` when it does not verify. */
+  | {
+      readonly type: "checkFork";
+      readonly topic: Topic;
+      readonly logId: LogId;
+      readonly proof: ForkProof;
+    }
+  | { readonly type: "badRange"; readonly logId: LogId; readonly seq: number }
+  | { readonly type: "startTimer"; readonly name: TimerName; readonly delayMs: number }
+  | { readonly type: "stopTimer"; readonly name: TimerName }
+  /** Progress, access or sync state changed. */
+  | { readonly type: "progress" }
+  | {
+      readonly type: "close";
+      readonly code: SyncCloseCode;
+      readonly by: "local" | "remote" | "connection";
+      readonly cause?: unknown;
+    };
+
+export interface ReadRangeEffect {
+  readonly type: "readRange";
+  readonly topic: Topic;
+  readonly logId: LogId;
+  readonly from: number;
+  readonly to: number;
+  /** Stop at the first signed entry after this many bytes. */
+  readonly bytesGoal: number;
+  /** The peer's limit. */
+  readonly bytesMax: number;
+  /** Start of the hash the peer has at `from − 1`, when that must be compared. */
+  readonly hashStart: Uint8Array | undefined;
+}
+
+export interface MachineOptions {
+  /** Window of range bytes granted to the peer. */
+  readonly windowBytes: number;
+  /** Largest range put together. */
+  readonly rangeBytes: number;
+  /** Bytes waiting to be sent before a session ends with SYNC_SLOW. */
+  readonly outboxBytes: number;
+  readonly handshakeMs: number;
+  readonly heartbeatMs: number;
+  /** Entries taken from one peer per topic and session. */
+  readonly topicEntries: number;
+  /** Range bytes taken from one peer per topic and session. */
+  readonly topicBytes: number;
+}
+
+export interface MachineDeps {
+  readonly crypto: Crypto;
+  readonly options: MachineOptions;
+}
+
+/** What is drawn or read before a machine starts. */
+export interface MachineSeed {
+  readonly nonce: Uint8Array;
+  readonly paddingSeed: Uint8Array;
+  readonly identities: readonly SyncIdentity[];
+  readonly channelBinding: Uint8Array;
+}
+
+/** A log as we announced it to the peer. */
+export interface OutLog {
+  readonly number: number;
+  readonly logId: LogId;
+  readonly author: AuthorId;
+  readonly domain: string;
+  readonly control: boolean;
+  /** Height in the announcement. */
+  announced: number;
+  /** Signed height we hold now. */
+  height: number;
+  /** The peer said what it wants. */
+  answered: boolean;
+  wanted: boolean;
+  /** One past the last entry given to the connection. */
+  sentTo: number;
+  /** One past the last entry the peer stored. */
+  acked: number;
+  /** Hash the peer claims at `sentTo − 1`, to be compared before the next read. */
+  hashStart: Uint8Array | undefined;
+  /** The next signed part is larger than the peer takes. */
+  tooLarge: boolean;
+  /** The peer holds another branch. */
+  diverged: boolean;
+}
+
+export type InStatus =
+  /** The peer has no access to this log here, so we ask it for nothing. */
+  | "hidden"
+  | "same"
+  /** We hold more. */
+  | "ahead"
+  /** Another session fetches it. */
+  | "waiting"
+  | "fetching"
+  /** Heads differ at one height: fetching the other branch from its start. */
+  | "branch"
+  | "pruned"
+  | "refused"
+  | "forked"
+  | "overBudget";
+
+/** A log as the peer announced it to us. */
+export interface InLog {
+  readonly number: number;
+  readonly logId: LogId;
+  readonly author: AuthorId;
+  readonly domain: string;
+  height: number;
+  prunedTo: number;
+  hash: Uint8Array | undefined;
+  status: InStatus;
+  /** Why, when refused. */
+  reason: string | undefined;
+  /** The peer got a first want or pushes by itself. */
+  answered: boolean;
+  claimed: boolean;
+  /** Height in our last want or ack. */
+  acked: number;
+  gaps: number;
+  /** Entries still to come, as counted in the session's total. */
+  due: number;
+}
+
+/** One topic of ours in this session. */
+export interface TopicState {
+  readonly topic: Topic;
+  snapshot: TopicSnapshot;
+  readonly ownNumber: number;
+  readonly ownHash: Uint8Array;
+  /** Key of the hash the peer would announce. */
+  readonly peerHashKey: string;
+  /** The peer's number, while it takes part too. */
+  peerNumber: number | undefined;
+  proofCounter: number;
+  peerProof: { readonly counter: number; readonly macs: readonly Uint8Array[] } | undefined;
+  given: TopicAccess;
+  headsState: "unread" | "reading" | "ready";
+  readonly heads: Map<LogId, LogHead>;
+  readonly forks: Map<LogId, ForkProof>;
+  out: OutSide;
+  in: InSide;
+  entriesTaken: number;
+  bytesTaken: number;
+}
+
+export interface OutSide {
+  generation: number;
+  /** What the last frontier was made for. */
+  access: TopicAccess | undefined;
+  answers: number;
+  readonly logs: OutLog[];
+  readonly numbers: Map<LogId, number>;
+  readonly forksSent: Set<LogId>;
+  unansweredControl: number;
+  unansweredData: number;
+  /** Wanted logs that are not yet stored over there. */
+  open: number;
+}
+
+export interface InSide {
+  generation: number;
+  access: TopicAccess | undefined;
+  answers: number;
+  complete: boolean;
+  readonly logs: InLog[];
+  readonly numbers: Map<LogId, number>;
+  /** Proofs for logs that are not here yet. */
+  readonly forksWaiting: Map<LogId, ForkProof>;
+  forkCount: number;
+  /** Logs that still come. */
+  open: number;
+  wants: Want[];
+  acks: Ack[];
+}
+
+/** A range that comes in several frames. */
+export interface Assembly {
+  readonly topic: Topic | undefined;
+  readonly logId: LogId | undefined;
+  readonly from: number;
+  readonly count: number;
+  readonly byteCount: number;
+  parts: Uint8Array[];
+  size: number;
+  /** Its topic or log is gone: bytes are counted and dropped. */
+  discard: boolean;
+}
+
+/** A fork proof that comes in several frames. */
+export interface ForkAssembly {
+  readonly topic: Topic;
+  readonly head: ForkMessage;
+  readonly parts: Uint8Array[];
+  size: number;
+}
+
+/** A range on its way out in several frames. */
+export interface Sending {
+  readonly topic: Topic;
+  readonly generation: number;
+  readonly logNumber: number;
+  readonly from: number;
+  readonly count: number;
+  readonly bytes: Uint8Array;
+  offset: number;
+}
+
+export interface InFlight {
+  readonly topic: Topic;
+  readonly logId: LogId;
+  readonly from: number;
+  readonly count: number;
+  readonly byteCount: number;
+}
+
+/**
+ * The state of one connection. `step` consumes the state it is given and returns it changed: a copy
+ * per step would make a topic of n logs cost n² (docs/spec/3-sync.md §2).
+ */
+export interface MachineState {
+  phase: "new" | "hello" | "identities" | "open" | "closed";
+  readonly seed: MachineSeed;
+  ownHello: Uint8Array;
+  ownIdentities: Uint8Array;
+  peerNonce: Uint8Array;
+  peerRangeBytes: number;
+  features: number;
+  role: Role;
+  transcript: Uint8Array;
+  session: Uint8Array;
+  peerIdentities: readonly AuthorId[];
+
+  readonly topics: Map<Topic, TopicState>;
+  topicsAnnounced: boolean;
+  ownNumberNext: number;
+  paddingNext: number;
+  /** Counters of the session, not of a topic: a topic that comes back cannot meet old numbers. */
+  generationLast: number;
+  proofLast: number;
+  /** Live hashes of the peer and their numbers. */
+  readonly peerHashes: Map<string, number>;
+  readonly peerNumbers: Map<number, string>;
+  peerNumberNext: number;
+  peerTopicsComplete: boolean;
+  /** Shared topics by the peer's number. */
+  readonly topicByPeerNumber: Map<number, Topic>;
+
+  /** Range bytes the peer lets us send. */
+  credit: number;
+  /** Range bytes we let the peer send. */
+  granted: number;
+  /** Range bytes received and not yet ingested. */
+  inFlightBytes: number;
+  readonly inFlight: Map<number, InFlight>;
+  ingestNext: number;
+  assembly: Assembly | undefined;
+  forkAssembly: ForkAssembly | undefined;
+  sending: Sending | undefined;
+  reading: boolean;
+  readonly controlQueue: Set<OutLog>;
+  readonly dataQueue: Set<OutLog>;
+  readonly topicOfOutLog: WeakMap<OutLog, Topic>;
+  outboxBytes: number;
+
+  heard: boolean;
+  taken: boolean;
+  rangeHeard: boolean;
+  silentBeats: number;
+  stuckBeats: number;
+  stalledBeats: number;
+
+  entriesReceived: number;
+  entriesToReceive: number;
+  entriesSent: number;
+  entriesToSend: number;
+  bytesReceived: number;
+  bytesSent: number;
+  progressed: boolean;
+}
+
+/** One step in progress. */
+export interface Turn {
+  readonly deps: MachineDeps;
+  readonly state: MachineState;
+  readonly effects: SyncEffect[];
+}

@@ -1,0 +1,264 @@
+/**
+ * The peer object: one store, many connections (docs/spec/3-sync.md §2). Layer 4; everything that
+ * touches the outside is injected.
+ */
+import type { AuthorId, Crypto, Random } from "@hawser/crypto";
+import {
+  type ForkProof,
+  type LogHead,
+  type LogId,
+  type LogStore,
+  type Topic,
+  verifyForkProof,
+} from "@hawser/log";
+import { createClaims } from "./claims.ts";
+import { SyncError } from "./errors.ts";
+import { watchHeads } from "./head-watcher.ts";
+import {
+  channelBindingBytesMax,
+  identitiesMax,
+  outboxBytesMax,
+  rangeBytesDefault,
+  rangeBytesMax,
+  windowBytesDefault,
+  windowBytesMin,
+} from "./limits.ts";
+import { createMachine } from "./machine.ts";
+import type { MachineOptions, MachineSeed } from "./machine-types.ts";
+import { runSession, type RunningSession, type SyncSession } from "./session.ts";
+import type {
+  Connection,
+  ExplainCode,
+  Ingest,
+  LogRef,
+  SyncIdentity,
+  SyncTopic,
+  Timers,
+} from "./types.ts";
+
+export interface SyncPeerDeps {
+  readonly store: LogStore;
+  readonly crypto: Crypto;
+  readonly random: Random;
+  readonly timers: Timers;
+  /** Verifies, authorises and stores what peers send. Called one range at a time per session. */
+  readonly ingest: Ingest;
+  /** 1 to 4 keys to prove to each new connection, the device key first. */
+  identities(): readonly SyncIdentity[];
+  /** The topics this side takes part in; read at each new connection and at `topicsChanged`. */
+  topics(): readonly SyncTopic[];
+}
+
+export interface SyncPeerOptions {
+  /** Range bytes a peer may have on the way to us; default 4 MiB, at least 256 KiB. */
+  readonly windowBytes?: number;
+  /** Largest range put together in memory; default 16 MiB, at most 64 MiB. */
+  readonly rangeBytes?: number;
+  /** Bytes that wait for a slow peer before its session ends; default 32 MiB. */
+  readonly outboxBytes?: number;
+  /** Default 10 s. */
+  readonly handshakeMs?: number;
+  /** Default 20 s; a peer silent for three of them is gone. */
+  readonly heartbeatMs?: number;
+  /** Entries taken from one peer per topic and session; default 10 million. */
+  readonly topicEntries?: number;
+  /** Range bytes taken from one peer per topic and session; default 4 GiB. */
+  readonly topicBytes?: number;
+}
+
+/** A peer with the sessions that stand to it now. */
+export interface PeerInfo {
+  /** Its device key. */
+  readonly id: AuthorId;
+  /** Every identity it proved in any of the sessions. */
+  readonly identities: readonly AuthorId[];
+  readonly sessions: readonly SyncSession[];
+}
+
+/** Where an entry stands between a peer and us. */
+export interface Explanation {
+  /** PRESENT when the entry is in our store, else why it is not. */
+  readonly here: ExplainCode;
+  /** PRESENT when the peer has it, else why it has not. */
+  readonly there: ExplainCode;
+}
+
+export interface SyncPeer extends AsyncDisposable {
+  /** Starts a session over a connection, whichever side opened it. Throws SYNC_CLOSED. */
+  attach(connection: Connection): SyncSession;
+  /** Tells every session that topics, keys or rights changed; refused logs are asked for again. */
+  topicsChanged(): void;
+  /** Peers with at least one session, ordered by id. */
+  peers(): readonly PeerInfo[];
+  /** Where an entry stands between us and the peer with that device key. */
+  explain(ref: LogRef, seq: number, peer: AuthorId): Promise<Explanation>;
+}
+
+/** Bad ranges that `explain` remembers. */
+const badRangesMax = 64;
+
+/**
+ * A peer over `deps.store`. Throws SYNC_BAD_OPTION. Dispose it to end all its sessions; the store
+ * stays open, it belongs to the caller.
+ */
+export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}): SyncPeer {
+  const { store, crypto } = deps;
+  const machine = createMachine({ crypto, options: machineOptions(options) });
+  const claims = createClaims();
+  const running = new Set<RunningSession>();
+  const badSeqs = new Map<string, number>();
+  let isClosed = false;
+
+  const each = (act: (session: RunningSession) => void): void => {
+    for (const session of running) act(session);
+  };
+  const isControl = (topic: Topic, head: LogHead): boolean =>
+    deps
+      .topics()
+      .some((own) => own.topic === topic && own.controlDomains.includes(head.context.domain));
+  const watcher = watchHeads(store, {
+    onHeads: (topic, heads) => {
+      const mayAdmit = heads.some((head) => isControl(topic, head));
+      each((session) => {
+        session.committed(topic, heads);
+        if (mayAdmit) session.retry(topic);
+      });
+    },
+    onFailure: (cause) => each((session) => session.failed(cause)),
+  });
+
+  const takeFork = async (logId: LogId, proof: ForkProof): Promise<boolean> => {
+    const verdict = verifyForkProof({ crypto }, proof);
+    if (!verdict.ok) return false;
+    const known = (await store.forkProofs(logId))[0];
+    if (known === undefined) {
+      if ((await store.head(logId)) === undefined) return true;
+      await store.commit({ forks: [proof] });
+    }
+    each((session) => session.forked(proof.context.topic, logId, known ?? proof));
+    return true;
+  };
+  const rememberBad = (session: RunningSession, place: { logId: LogId; seq: number }): void => {
+    const [id] = session.session.identities();
+    if (id === undefined) return;
+    badSeqs.delete(`${id} ${place.logId}`);
+    badSeqs.set(`${id} ${place.logId}`, place.seq);
+    const [oldest] = badSeqs.keys();
+    if (badSeqs.size > badRangesMax && oldest !== undefined) badSeqs.delete(oldest);
+  };
+
+  const host = {
+    store,
+    crypto,
+    timers: deps.timers,
+    ingest: deps.ingest,
+    machine,
+    claims,
+    topics: () => deps.topics(),
+    settled: () => watcher.settled(),
+    takeFork,
+    onBadRange: rememberBad,
+    onClosed: (session: RunningSession) => {
+      running.delete(session);
+    },
+  };
+  const topicsChanged = (): void =>
+    each((session) => {
+      session.topicsChanged();
+      for (const topic of deps.topics()) session.retry(topic.topic);
+    });
+
+  return {
+    attach: (connection) => {
+      if (isClosed) throw new SyncError("SYNC_CLOSED", "the sync peer is closed");
+      const seed = drawSeed(deps, connection);
+      const session = runSession(host, connection, seed);
+      running.add(session);
+      return session.session;
+    },
+    topicsChanged,
+    peers: () => groupByPeer([...running].map((session) => session.session)),
+    explain: async (ref, seq, peer) => {
+      const head = await store.head(ref.logId);
+      const found = [...running].filter(({ session }) => session.identities()[0] === peer);
+      const answers = found.map((session) => session.explain(ref, seq, head));
+      const fallback = explainAlone(head, seq, badSeqs.get(`${peer} ${ref.logId}`));
+      return answers.find((answer) => answer.there === "PRESENT") ?? answers[0] ?? fallback;
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (!isClosed) {
+        isClosed = true;
+        watcher.stop();
+      }
+      await Promise.all([...running].map(({ session }) => session.close()));
+    },
+  };
+}
+
+/** What can be said of an entry without a session to the peer. */
+function explainAlone(
+  head: LogHead | undefined,
+  seq: number,
+  badSeq: number | undefined,
+): Explanation {
+  const there = "NOT_ANNOUNCED";
+  if (head !== undefined && seq < head.height) {
+    return { here: seq < head.prunedTo ? "PRUNED" : "PRESENT", there };
+  }
+  const isBad = badSeq !== undefined && seq >= badSeq;
+  return { here: isBad ? "BAD_SIGNATURE" : "NOT_ANNOUNCED", there };
+}
+
+function groupByPeer(sessions: readonly SyncSession[]): readonly PeerInfo[] {
+  const sessionsById = new Map<AuthorId, SyncSession[]>();
+  for (const session of sessions) {
+    const [id] = session.identities();
+    if (id === undefined) continue;
+    sessionsById.set(id, [...(sessionsById.get(id) ?? []), session]);
+  }
+  return [...sessionsById]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([id, own]) => ({
+      id,
+      identities: [...new Set(own.flatMap((session) => session.identities()))],
+      sessions: own,
+    }));
+}
+
+/** Fresh randomness and the identities to prove to one connection. */
+function drawSeed(deps: SyncPeerDeps, connection: Connection): MachineSeed {
+  const identities = deps.identities();
+  const ids = new Set(identities.map((identity) => identity.id));
+  if (ids.size === 0 || identities.length > identitiesMax || ids.size !== identities.length) {
+    throw new SyncError("SYNC_BAD_OPTION", `identities: expected 1 to ${identitiesMax}, distinct`);
+  }
+  const channelBinding = connection.channelBinding ?? new Uint8Array(0);
+  if (channelBinding.length > channelBindingBytesMax) {
+    throw new SyncError("SYNC_BAD_OPTION", "channel binding: at most 64 bytes");
+  }
+  return { nonce: deps.random(32), paddingSeed: deps.random(32), identities, channelBinding };
+}
+
+function machineOptions(options: SyncPeerOptions): MachineOptions {
+  const full: MachineOptions = {
+    windowBytes: options.windowBytes ?? windowBytesDefault,
+    rangeBytes: options.rangeBytes ?? rangeBytesDefault,
+    outboxBytes: options.outboxBytes ?? outboxBytesMax,
+    handshakeMs: options.handshakeMs ?? 10_000,
+    heartbeatMs: options.heartbeatMs ?? 20_000,
+    topicEntries: options.topicEntries ?? 10_000_000,
+    topicBytes: options.topicBytes ?? 4 * 1024 ** 3,
+  };
+  for (const [name, value] of Object.entries(full)) {
+    if (!Number.isSafeInteger(value) || value <= 0) {
+      throw new SyncError("SYNC_BAD_OPTION", `${name}: expected a positive integer`);
+    }
+  }
+  if (full.windowBytes < windowBytesMin || full.windowBytes > 2 ** 30) {
+    throw new SyncError("SYNC_BAD_OPTION", "windowBytes: expected 256 KiB to 1 GiB");
+  }
+  if (full.rangeBytes > rangeBytesMax) {
+    throw new SyncError("SYNC_BAD_OPTION", "rangeBytes: at most 64 MiB");
+  }
+  return full;
+}

@@ -1,0 +1,163 @@
+/**
+ * Questions to a machine's state: progress, in sync or not, why an entry is not there
+ * (docs/spec/3-sync.md §7, §10). Layer 4; pure.
+ */
+import type { LogHead } from "@hawser/log";
+import type { InLog, MachineState, OutLog, TopicState } from "./machine-types.ts";
+import { isVisibleTo } from "./turn.ts";
+import type { ExplainCode, LogRef, SyncProgress, SyncReport, TopicReport } from "./types.ts";
+
+export function progressOf(state: MachineState): SyncProgress {
+  return {
+    entriesReceived: state.entriesReceived,
+    entriesToReceive: state.entriesToReceive,
+    entriesSent: state.entriesSent,
+    entriesToSend: state.entriesToSend,
+    bytesReceived: state.bytesReceived,
+    bytesSent: state.bytesSent,
+  };
+}
+
+/** True when nothing is on its way or due, in either direction. */
+export function isSettled(state: MachineState): boolean {
+  if (state.phase !== "open" || !state.topicsAnnounced || !state.peerTopicsComplete) return false;
+  if (state.inFlight.size > 0 || state.assembly !== undefined) return false;
+  for (const topic of state.topics.values()) {
+    if (topic.peerNumber !== undefined && !isTopicSettled(topic)) return false;
+  }
+  return true;
+}
+
+function isTopicSettled(topic: TopicState): boolean {
+  const { out } = topic;
+  const theirs = topic.in;
+  if (topic.headsState !== "ready" || topic.peerProof === undefined) return false;
+  if (out.access !== topic.given || out.answers !== topic.peerProof.counter) return false;
+  if (!theirs.complete || theirs.answers !== topic.proofCounter) return false;
+  if (theirs.open > 0 || out.open > 0) return false;
+  // A peer answers only for logs that it would let us know of, too.
+  if (theirs.access === "none") return true;
+  if (out.unansweredControl > 0) return false;
+  return theirs.access === "control" || out.unansweredData === 0;
+}
+
+/** What a settled session amounts to. */
+export function reportOf(state: MachineState): SyncReport {
+  const topics: TopicReport[] = [];
+  for (const topic of state.topics.values()) {
+    if (topic.peerNumber === undefined) continue;
+    const skippedHere = topic.in.logs.filter(isSkippedHere).length;
+    const skippedThere = topic.out.logs.filter(isSkippedThere).length;
+    topics.push({
+      topic: topic.topic,
+      given: topic.given,
+      received: topic.in.access ?? "none",
+      skippedHere,
+      skippedThere,
+    });
+  }
+  topics.sort((a, b) => (a.topic < b.topic ? -1 : 1));
+  const complete = topics.every(
+    (topic) =>
+      topic.given === "full" &&
+      topic.received === "full" &&
+      topic.skippedHere === 0 &&
+      topic.skippedThere === 0,
+  );
+  return { complete, topics };
+}
+
+function isSkippedHere(log: InLog): boolean {
+  return (
+    log.status === "pruned" ||
+    log.status === "refused" ||
+    log.status === "forked" ||
+    log.status === "overBudget"
+  );
+}
+
+function isSkippedThere(log: OutLog): boolean {
+  return log.answered && (!log.wanted || log.tooLarge || log.diverged);
+}
+
+/** Why an entry is not in our store, as far as this session knows. */
+export function explainHere(
+  state: MachineState,
+  ref: LogRef,
+  seq: number,
+  head: LogHead | undefined,
+): ExplainCode {
+  const local = explainLocal(head, seq);
+  if (local !== undefined) return local;
+  const topic = state.topics.get(ref.topic);
+  if (topic === undefined || topic.peerNumber === undefined) return "NOT_ANNOUNCED";
+  const log = topic.in.logs[topic.in.numbers.get(ref.logId) ?? -1];
+  if (log === undefined || log.height <= seq) return explainUnannounced(topic);
+  return explainStatus(log);
+}
+
+function explainLocal(head: LogHead | undefined, seq: number): ExplainCode | undefined {
+  if (head === undefined || seq >= head.height) return undefined;
+  if (seq < head.prunedTo) return "PRUNED";
+  return head.forkedAt !== undefined && seq >= head.forkedAt ? "FORKED" : "PRESENT";
+}
+
+function explainUnannounced(topic: TopicState): ExplainCode {
+  return topic.in.access === "full" ? "NOT_ANNOUNCED" : "NO_ACCESS";
+}
+
+function explainStatus(log: InLog): ExplainCode {
+  switch (log.status) {
+    case "hidden":
+      return "NO_ACCESS";
+    case "pruned":
+      return "PRUNED";
+    case "forked":
+      return "FORKED";
+    case "overBudget":
+      return "OVER_BUDGET";
+    case "refused":
+      return codeOfReason(log.reason);
+    default:
+      return "IN_FLIGHT";
+  }
+}
+
+/** An ingest may give one of our codes as its reason; then that is the better answer. */
+function codeOfReason(reason: string | undefined): ExplainCode {
+  switch (reason) {
+    case "MISSING_DEP":
+    case "BAD_SIGNATURE":
+    case "MISSING_EPOCH":
+    case "OVER_BUDGET":
+    case "HELD_FOR_CLOCK":
+    case "FORKED":
+    case "NO_ACCESS":
+      return reason;
+    default:
+      return "REFUSED";
+  }
+}
+
+/** Why an entry is not at the peer, as far as this session knows. */
+export function explainThere(
+  state: MachineState,
+  ref: LogRef,
+  seq: number,
+  head: LogHead | undefined,
+): ExplainCode {
+  const topic = state.topics.get(ref.topic);
+  if (topic === undefined || topic.peerNumber === undefined) return "NOT_ANNOUNCED";
+  const theirs = topic.in.logs[topic.in.numbers.get(ref.logId) ?? -1];
+  const log = topic.out.logs[topic.out.numbers.get(ref.logId) ?? -1];
+  if (Math.max(log?.acked ?? 0, theirs?.height ?? 0) > seq) return "PRESENT";
+  if (head === undefined || head.signedHeight <= seq) return "NOT_ANNOUNCED";
+  if (!isVisibleTo(topic.given, topic.snapshot.controlDomains, head.context.domain)) {
+    return "NO_ACCESS";
+  }
+  if (seq < head.prunedTo) return "PRUNED";
+  if (log === undefined) return "NOT_ANNOUNCED";
+  if (log.tooLarge) return "OVER_BUDGET";
+  if (log.answered && !log.wanted) return head.forkedAt === undefined ? "REFUSED" : "FORKED";
+  return "IN_FLIGHT";
+}

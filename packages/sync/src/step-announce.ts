@@ -1,0 +1,200 @@
+/**
+ * What we let the peer know of a topic's logs, and keep it told (docs/spec/3-sync.md §6). Layer 4;
+ * pure.
+ */
+import { concatBytes } from "@hawser/codec";
+import type { ForkProof, LogHead, LogId } from "@hawser/log";
+import { forkBytesMax, forkPartBytesMax, itemsPerMessageMax, logsPerTopicMax } from "./limits.ts";
+import type { OutLog, TopicState, Turn } from "./machine-types.ts";
+import type { LogAnnouncement } from "./message.ts";
+import { clearOut, enqueue, freshOut, hashStartOf, reckonOut, setSent } from "./out-log.ts";
+import { isVisible, send } from "./turn.ts";
+import type { TopicAccess } from "./types.ts";
+
+const accessRank: { readonly [Level in TopicAccess]: number } = { none: 0, control: 1, full: 2 };
+
+/** Brings what the peer was told in line with what it may know now. */
+export function publish(turn: Turn, topic: TopicState): void {
+  if (topic.headsState !== "ready" || topic.peerProof === undefined) return;
+  const before = topic.out.access;
+  if (before === topic.given && topic.out.answers === topic.peerProof.counter) return;
+  const isLess = before === undefined || accessRank[topic.given] < accessRank[before];
+  if (isLess) restartOut(turn, topic);
+  const { out } = topic;
+  out.access = topic.given;
+  out.answers = topic.peerProof.counter;
+  const heads = [...topic.heads.values()].filter(
+    (head) =>
+      head.signedHeight > 0 &&
+      isVisible(topic, head.context.domain) &&
+      !out.numbers.has(head.logId),
+  );
+  sendFrontier(turn, topic, heads, { first: isLess, eager: false });
+  for (const logId of topic.forks.keys()) tellFork(turn, topic, logId);
+}
+
+/** Voids what was announced; the peer forgets it with the next frontier. */
+function restartOut(turn: Turn, topic: TopicState): void {
+  clearOut(turn, topic);
+  topic.out = { ...freshOut(), generation: ++turn.state.generationLast };
+}
+
+/** Announces `heads`, control domains first, and numbers them. */
+function sendFrontier(
+  turn: Turn,
+  topic: TopicState,
+  heads: readonly LogHead[],
+  kind: { readonly first: boolean; readonly eager: boolean },
+): void {
+  const logs = inAnnouncementOrder(topic, heads).slice(0, logsPerTopicMax - topic.out.logs.length);
+  let start = 0;
+  do {
+    const part = logs.slice(start, start + itemsPerMessageMax);
+    send(turn, {
+      type: "frontier",
+      topicNumber: topic.ownNumber,
+      generation: topic.out.generation,
+      answers: topic.out.answers,
+      access: topic.given,
+      first: kind.first && start === 0,
+      last: start + itemsPerMessageMax >= logs.length,
+      eager: kind.eager,
+      logs: part.map(announcementOf),
+    });
+    for (const head of part) addOutLog(turn, topic, head);
+    start += itemsPerMessageMax;
+  } while (start < logs.length);
+}
+
+function inAnnouncementOrder(topic: TopicState, heads: readonly LogHead[]): readonly LogHead[] {
+  const rank = (head: LogHead): number =>
+    topic.snapshot.controlDomains.includes(head.context.domain) ? 0 : 1;
+  return [...heads].sort(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      compareText(a.context.domain, b.context.domain) ||
+      compareText(a.context.author, b.context.author),
+  );
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function announcementOf(head: LogHead): LogAnnouncement {
+  return {
+    author: head.context.author,
+    domain: head.context.domain,
+    height: head.signedHeight,
+    prunedTo: Math.min(head.prunedTo, head.signedHeight),
+    hash: head.signedHash,
+  };
+}
+
+function addOutLog(turn: Turn, topic: TopicState, head: LogHead): OutLog {
+  const { author, domain } = head.context;
+  const log: OutLog = {
+    number: topic.out.logs.length,
+    logId: head.logId,
+    author,
+    domain,
+    control: topic.snapshot.controlDomains.includes(domain),
+    announced: head.signedHeight,
+    height: head.signedHeight,
+    answered: false,
+    wanted: false,
+    sentTo: 0,
+    acked: 0,
+    hashStart: undefined,
+    tooLarge: false,
+    diverged: false,
+  };
+  topic.out.logs.push(log);
+  topic.out.numbers.set(head.logId, log.number);
+  turn.state.topicOfOutLog.set(log, topic.topic);
+  if (log.control) topic.out.unansweredControl += 1;
+  else topic.out.unansweredData += 1;
+  return log;
+}
+
+/** Says again where an announced log starts, after entries were pruned. */
+export function announceAgain(turn: Turn, topic: TopicState, log: OutLog, prunedTo: number): void {
+  const head = topic.heads.get(log.logId);
+  if (head === undefined) return;
+  const pruned = { ...head, prunedTo: Math.max(head.prunedTo, prunedTo) };
+  topic.heads.set(log.logId, pruned);
+  send(turn, {
+    type: "frontier",
+    topicNumber: topic.ownNumber,
+    generation: topic.out.generation,
+    answers: topic.out.answers,
+    access: topic.given,
+    first: false,
+    last: true,
+    eager: false,
+    logs: [announcementOf(pruned)],
+  });
+}
+
+/** Sends the fork proof of a log the peer may know of, once. */
+export function tellFork(turn: Turn, topic: TopicState, logId: LogId): void {
+  const proof = topic.forks.get(logId);
+  if (proof === undefined || topic.out.access === undefined) return;
+  if (topic.out.forksSent.has(logId) || !isVisible(topic, proof.context.domain)) return;
+  topic.out.forksSent.add(logId);
+  sendFork(turn, topic, proof);
+}
+
+function sendFork(turn: Turn, topic: TopicState, proof: ForkProof): void {
+  const all = concatBytes(proof.a, proof.b);
+  if (all.length > forkBytesMax) return;
+  send(turn, {
+    type: "fork",
+    topicNumber: topic.ownNumber,
+    author: proof.context.author,
+    domain: proof.context.domain,
+    seq: proof.seq,
+    firstByteCount: proof.a.length,
+    byteCount: all.length,
+    bytes: all.subarray(0, forkPartBytesMax),
+  });
+  for (let start = forkPartBytesMax; start < all.length; start += forkPartBytesMax) {
+    send(turn, { type: "forkMore", bytes: all.subarray(start, start + forkPartBytesMax) });
+  }
+}
+
+/** A log the peer knows of got longer. */
+export function growLog(turn: Turn, topic: TopicState, log: OutLog, head: LogHead): void {
+  if (head.signedHeight <= log.height) return;
+  reckonOut(turn, topic, log, () => {
+    log.height = head.signedHeight;
+    log.tooLarge = false;
+  });
+  raiseToKnown(turn, topic, log);
+  enqueue(turn, log);
+}
+
+/** What the peer itself announced or sent, it has: it never gets that back. */
+function raiseToKnown(turn: Turn, topic: TopicState, log: OutLog): void {
+  const number = topic.in.numbers.get(log.logId);
+  const known = number === undefined ? undefined : topic.in.logs[number];
+  if (known === undefined || known.height <= log.sentTo) return;
+  const hashStart = known.hash === undefined ? undefined : hashStartOf(known.hash);
+  setSent(turn, topic, log, { sentTo: known.height, hashStart });
+}
+
+/** Announces logs that are new and starts to send them without waiting for a want. */
+export function pushNew(turn: Turn, topic: TopicState, heads: readonly LogHead[]): void {
+  sendFrontier(turn, topic, heads, { first: false, eager: true });
+  for (const head of heads) {
+    const log = topic.out.logs[topic.out.numbers.get(head.logId) ?? -1];
+    if (log === undefined) continue;
+    reckonOut(turn, topic, log, () => {
+      log.answered = true;
+      log.wanted = true;
+    });
+    raiseToKnown(turn, topic, log);
+    enqueue(turn, log);
+  }
+}

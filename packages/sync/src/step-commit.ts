@@ -1,0 +1,95 @@
+/**
+ * What the store tells: heads, commits, forks (docs/spec/3-sync.md §6–7). Layer 4; pure.
+ */
+import { type ForkProof, logIdOf, type LogHead, type LogId } from "@hawser/log";
+import type { TopicState, Turn } from "./machine-types.ts";
+import { clearOut, freshOut } from "./out-log.ts";
+import { growLog, publish, pushNew, tellFork } from "./step-announce.ts";
+import { clearIn, freshIn, giveUp, isOtherHead, reviewIn, reviewLog } from "./step-compare.ts";
+import { isVisible, progressed } from "./turn.ts";
+
+/** True when `head` is newer than what is known, or tells more of the same height. */
+function isNews(known: LogHead | undefined, head: LogHead): boolean {
+  return known === undefined || head.height >= known.height;
+}
+
+/** The heads of a topic, read from the store. */
+export function onHeads(
+  turn: Turn,
+  topic: TopicState,
+  heads: readonly LogHead[],
+  forks: readonly ForkProof[],
+): void {
+  if (topic.headsState !== "reading") return;
+  topic.headsState = "ready";
+  // A commit that happened during the read may have been told before: never go back.
+  for (const head of heads) {
+    if (isNews(topic.heads.get(head.logId), head)) topic.heads.set(head.logId, head);
+  }
+  for (const proof of forks) topic.forks.set(logIdOf(turn.deps.crypto, proof.context), proof);
+  publish(turn, topic);
+  reviewIn(turn, topic);
+  progressed(turn);
+}
+
+/** New durable heads: pushed to the peer unless it has them, and acknowledged where it sent them. */
+export function onCommitted(turn: Turn, topic: TopicState, heads: readonly LogHead[]): void {
+  if (topic.peerNumber === undefined) return;
+  const fresh: LogHead[] = [];
+  for (const head of heads) {
+    if (!isNews(topic.heads.get(head.logId), head)) continue;
+    topic.heads.set(head.logId, head);
+    if (topic.headsState !== "ready") continue;
+    const number = topic.out.numbers.get(head.logId);
+    const log = number === undefined ? undefined : topic.out.logs[number];
+    if (log !== undefined) growLog(turn, topic, log, head);
+    else if (isNewToPeer(topic, head)) fresh.push(head);
+    reviewLog(turn, topic, head.logId);
+    const waiting = topic.in.forksWaiting.get(head.logId);
+    if (waiting !== undefined) {
+      topic.in.forksWaiting.delete(head.logId);
+      turn.effects.push({
+        type: "checkFork",
+        topic: topic.topic,
+        logId: head.logId,
+        proof: waiting,
+      });
+    }
+  }
+  if (fresh.length > 0) pushNew(turn, topic, fresh);
+  progressed(turn);
+}
+
+/** False also for a log that the peer itself announced this far: acks say enough about it. */
+function isNewToPeer(topic: TopicState, head: LogHead): boolean {
+  if (topic.out.access === undefined || head.signedHeight === 0) return false;
+  if (!isVisible(topic, head.context.domain)) return false;
+  const number = topic.in.numbers.get(head.logId);
+  const known = number === undefined ? undefined : topic.in.logs[number];
+  return known === undefined || known.height < head.signedHeight || isOtherHead(known, head);
+}
+
+/** A proof that is stored here: nothing more of that log is fetched past it, and the peer hears. */
+export function onFork(turn: Turn, topic: TopicState, logId: LogId, proof: ForkProof): void {
+  if (topic.peerNumber === undefined) return;
+  topic.forks.set(logId, proof);
+  const head = topic.heads.get(logId);
+  const forkedAt = Math.min(head?.forkedAt ?? proof.seq, proof.seq);
+  if (head !== undefined) topic.heads.set(logId, { ...head, forkedAt });
+  tellFork(turn, topic, logId);
+  const number = topic.in.numbers.get(logId);
+  const log = number === undefined ? undefined : topic.in.logs[number];
+  if (log === undefined || log.status === "hidden") return;
+  const isPast = (head?.signedHeight ?? 0) > forkedAt;
+  if (isPast && (log.height > (head?.signedHeight ?? 0) || isOtherHead(log, head))) {
+    giveUp(turn, topic, log, "forked");
+  }
+}
+
+/** Forgets both frontiers of a topic that is no longer shared. */
+export function dropFrontiers(turn: Turn, topic: TopicState): void {
+  clearOut(turn, topic);
+  clearIn(turn, topic);
+  topic.out = freshOut();
+  topic.in = freshIn();
+}
