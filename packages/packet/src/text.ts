@@ -56,7 +56,7 @@ export function cidToHash(text: string): Uint8Array | undefined {
       cid.code === rawCodec &&
       cid.multihash.code === blake3Code &&
       cid.multihash.digest.length === hashBytes;
-    // One spelling only: base32 could hide bits behind the last byte.
+    // One spelling only, whatever leniency multiformats has now or later.
     return isHash && cid.toString(base32) === text ? cid.multihash.digest : undefined;
   } catch {
     // multiformats throws on every malformed text; that is a verdict here, not a failure.

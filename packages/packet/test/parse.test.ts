@@ -286,6 +286,15 @@ describe("acceptance", () => {
     expect(packet.stampNumber).toBe(undefined);
   });
 
+  test("[LK-decode] stamps are Numbers up to 2^53 − 1", () => {
+    const stampNumber = (stamp: bigint): number | undefined =>
+      buildLinkpoint(crypto, { ...draft, stamp }).stampNumber;
+    expect(stampNumber(2n ** 53n - 1n)).toBe(Number.MAX_SAFE_INTEGER);
+    expect(stampNumber(2n ** 53n)).toBe(undefined);
+    expect(stampNumber(2n ** 32n)).toBe(2 ** 32);
+    expect(stampNumber(0n)).toBe(0);
+  });
+
   test("[LK-decode] parsing copies nothing", () => {
     const input = keypoint.bytes.slice();
     const parsed = parsePacket(input);

@@ -1,3 +1,4 @@
+import { base32 } from "multiformats/bases/base32";
 import { base58btc } from "multiformats/bases/base58";
 import { CID } from "multiformats/cid";
 import fc from "fast-check";
@@ -139,6 +140,9 @@ describe("CIDs", () => {
     ["CIDv0", "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n"],
     ["dag-cbor", CID.createV1(0x71, CID.parse(cid).multihash).toString()],
     ["another hash function", "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"],
+    ["a codec in two bytes", base32.encode(bytesOf(`01d5001e20${toHex(publicGroup())}`))],
+    ["a hash of 31 bytes", base32.encode(bytesOf(`01551e1f${"00".repeat(31)}`))],
+    ["bytes after the hash", base32.encode(bytesOf(`01551e20${"00".repeat(33)}`))],
     ["a very long text", "b".repeat(100_000)],
   ])("[LK-cid] refuses %s", (_name, text) => expect(cidToHash(text)).toBe(undefined));
 
