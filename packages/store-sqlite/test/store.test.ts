@@ -1,0 +1,82 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createNobleCrypto } from "@hawser/crypto";
+import { createSqliteStore, formatVersion } from "@hawser/store-sqlite";
+
+const crypto = createNobleCrypto();
+const scratch = await mkdtemp(join(tmpdir(), "hawser-sqlite-"));
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+let count = 0;
+const freshPath = (): string => join(scratch, `${count++}.sqlite`);
+
+describe("opening", () => {
+  test("a file of a newer format is refused and left as it is", () => {
+    const path = freshPath();
+    void createSqliteStore({ crypto }, { path }).close();
+    const database = new DatabaseSync(path);
+    database.exec(`PRAGMA user_version = ${formatVersion + 1}`);
+    database.close();
+    expect(() => createSqliteStore({ crypto }, { path })).toThrow(
+      expect.objectContaining({ code: "STORE_NEWER_FORMAT" }),
+    );
+  });
+
+  test("another program's database is refused", () => {
+    const path = freshPath();
+    const database = new DatabaseSync(path);
+    database.exec("CREATE TABLE somebody_elses (x)");
+    database.close();
+    expect(() => createSqliteStore({ crypto }, { path })).toThrow(
+      expect.objectContaining({ code: "STORE_FOREIGN_FILE" }),
+    );
+  });
+
+  test("a file that is no database is refused and left as it is", async () => {
+    const path = freshPath();
+    await writeFile(path, "these are my notes and not a database, please keep them".repeat(40));
+    expect(() => createSqliteStore({ crypto }, { path })).toThrow(
+      expect.objectContaining({ code: "STORE_UNREADABLE" }),
+    );
+  });
+});
+
+test("two handles on one file see each other's values", async () => {
+  const path = freshPath();
+  const value = new Uint8Array([1, 2, 3]);
+  await using one = createSqliteStore({ crypto }, { path });
+  await using two = createSqliteStore({ crypto }, { path });
+  await one.commit({ writes: [{ key: "a", value }] });
+  expect(await two.get("a")).toEqual(value);
+});
+
+test("a writer that cannot get the lock gets a code, and its commit had no effect", async () => {
+  const path = freshPath();
+  await using store = createSqliteStore({ crypto }, { path, busyTimeoutMs: 20 });
+  const other = new DatabaseSync(path);
+  other.exec("BEGIN IMMEDIATE");
+  const write = { writes: [{ key: "a", value: new Uint8Array([1]) }] };
+  await expect(store.commit(write)).rejects.toMatchObject({ code: "STORE_BUSY" });
+  other.exec("ROLLBACK");
+  other.close();
+  expect(await store.get("a")).toBeUndefined();
+  await store.commit(write);
+  expect(await store.get("a")).toEqual(new Uint8Array([1]));
+});
+
+test("a full disk is an error the caller sees, and nothing of the commit stays", async () => {
+  const path = freshPath();
+  const store = createSqliteStore({ crypto }, { path });
+  await store.commit({ writes: [{ key: "kept", value: new Uint8Array([1]) }] });
+  await store.close();
+  const limiter = new DatabaseSync(path);
+  const pages = Number(limiter.prepare("PRAGMA page_count").get()?.["page_count"]);
+  limiter.close();
+  await using small = createSqliteStore({ crypto }, { path, pagesMax: pages + 2 });
+  const write = { writes: [{ key: "big", value: new Uint8Array(200_000) }] };
+  await expect(small.commit(write)).rejects.toMatchObject({ code: "STORE_WRITE_FAILED" });
+  expect(await small.get("big")).toBeUndefined();
+  expect(await small.get("kept")).toEqual(new Uint8Array([1]));
+});
