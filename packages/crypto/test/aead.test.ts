@@ -67,7 +67,7 @@ describe.each(aeads)("AEAD by %s", (_, family) => {
         expect(toHex(sealed)).toBe(toHex(oracle(key, nonce, associatedData).encrypt(plaintext)));
         expect(family.open(key, nonce, sealed, associatedData)).toEqual(plaintext);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

@@ -118,6 +118,8 @@ function checkDeclared(
     ...manifest.optionalDependencies,
   };
   if (name in runtime) return [];
+  // A package import (`#name`) leads to files of the package, which are checked themselves.
+  if (name in { ...manifest.imports }) return [];
   const isDevelopment = !isShipped(file);
   // A package finds itself by name through its own exports; src has no need to.
   if (!file.startsWith("src/") && name === project.name) return [];

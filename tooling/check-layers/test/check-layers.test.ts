@@ -18,6 +18,7 @@ interface PackageOptions {
   readonly dependencies?: readonly string[];
   readonly devDependencies?: readonly string[];
   readonly platform?: Readonly<Record<string, readonly string[]>>;
+  readonly imports?: Readonly<Record<string, string>>;
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -38,6 +39,7 @@ function createWorkspace(packages: Readonly<Record<string, PackageOptions>>) {
       name: `@x/${folder.split("/")[1]}`,
       description: `The ${folder}.`,
       exports: { ".": "./src/index.ts", "./testing": "./testing/index.ts" },
+      imports: options.imports,
       dependencies: named(options.dependencies),
       devDependencies: named(options.devDependencies),
       hawser: { ...(layer === undefined ? {} : { layer }), ...(platform && { platform }) },
@@ -95,6 +97,12 @@ describe("imports", () => {
     expect(findingsOfFile(`import v from "lodash";`)).toHaveLength(1);
     expect(findingsOfFile(`import v from "vitest";`, "testing/a.ts")).toHaveLength(1);
     expect(findingsOfFile(`import v from "vitest";`, "test/a.test.ts")).toEqual([]);
+  });
+
+  test("a package import must be in the package's import map", () => {
+    const more = { imports: { "#here": "./src/here.ts" } };
+    expect(findingsOfFile(`import "#here";`, "src/a.ts", more)).toEqual([]);
+    expect(findingsOfFile(`import "#there";`, "src/a.ts", more)).toHaveLength(1);
   });
 
   test("a development dependency does not serve src", () => {
