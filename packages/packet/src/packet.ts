@@ -11,7 +11,7 @@ import {
   linkBytes,
   linkHeaderBytes,
   netHeaderBytes,
-  packetHeadBytes,
+  pathPrefixBytes,
   publicKeyBytes,
   signatureBlockBytes,
   signatureBytes,
@@ -29,7 +29,6 @@ import {
 } from "./layout.ts";
 import { readNetHeader, writeNetHeader, type NetHeader } from "./net-header.ts";
 import { rootedPathComponent, rootedPathComponents, type Path } from "./path.ts";
-import { pathPrefixBytes } from "./limits.ts";
 
 /** Whether hash and signature of a packet were checked. */
 export type Verification = "unverified" | "verified";
@@ -264,9 +263,4 @@ export function withNetHeader<State extends Verification>(
 export function isPrivate(packet: Packet): boolean {
   if (packet.kind !== "linkpoint" && packet.kind !== "keypoint") return false;
   return packet.group.every((byte) => byte === 0);
-}
-
-/** Size of the packet that starts with `prefix` (68 bytes or more): what its header states. */
-export function statedPacketBytes(prefix: Uint8Array): number {
-  return packetHeadBytes + paddedBytes(readU16(prefix, start + pointOffsets.pointBytes));
 }

@@ -7,6 +7,7 @@ import {
   buildLinkpoint,
   datapointDataBytesMax,
   encodeLinkPoint,
+  hashToText,
   keypointDataBytesMax,
   keypointLinkCountMax,
   linkPointBytes,
@@ -164,6 +165,10 @@ describe("both directions", () => {
     const types = { ...pointTypes, datapoint: 0x03, linkpoint: 0x02 };
     const packet = buildDatapoint(crypto, utf8("Hello\n"), { types });
     expect(packet.typeByte).toBe(3);
+    // As printed by Linkspace 0.7-dev.
+    expect(hashToText(packet.hash)).toMatch(/^iHzk-ATX/);
+    const light = buildDatapoint(crypto, utf8("light on"), { types });
+    expect(hashToText(light.hash)).toMatch(/^lQh39e6E/);
     const read = parsePacket(packet.bytes, { types });
     expect(read.ok && read.packet.kind).toBe("datapoint");
     expect(parsePacket(packet.bytes)).toMatchObject({ ok: false, reason: "PACKET_TOO_SMALL" });
