@@ -41,6 +41,11 @@ function checkManifest(project: Project, byName: ReadonlyMap<string, Project>): 
   if (layer === undefined || !Number.isInteger(layer) || layer < 0) {
     return [{ rule: "layer", place, message: `needs "hawser": { "layer": <integer> }` }];
   }
+  const isPlatformByFile = Object.values({ ...manifest.hawser?.platform }).every(Array.isArray);
+  if (!isPlatformByFile || Array.isArray(manifest.hawser?.platform)) {
+    const message = `hawser.platform is { "<file of src>": ["<platform name>", …] }`;
+    return [{ rule: "platform", place, message }];
+  }
   const runtime = { ...manifest.dependencies, ...manifest.peerDependencies };
   return Object.keys(runtime).flatMap((name): readonly Finding[] => {
     const target = byName.get(name);
@@ -120,11 +125,12 @@ function checkDeclared(
   if (name in runtime) return [];
   // A package import (`#name`) leads to files of the package, which are checked themselves.
   if (name in { ...manifest.imports }) return [];
-  const isDevelopment = !isShipped(file);
+  // Tools are never published: all of a tool is development.
+  const isDevelopment = project.kind === "tool" || !isShipped(file);
   // A package finds itself by name through its own exports; src has no need to.
   if (!file.startsWith("src/") && name === project.name) return [];
   if (isDevelopment && name in { ...manifest.devDependencies }) return [];
-  if ((isDevelopment || project.kind === "tool") && workspace.rootDependencies.has(name)) return [];
+  if (isDevelopment && workspace.rootDependencies.has(name)) return [];
   const where = isDevelopment ? "dependencies or devDependencies" : "dependencies";
   return [{ rule: "declared", place, message: `${name} is not in the package's ${where}` }];
 }
@@ -171,7 +177,7 @@ function checkPlatform(
 ): readonly Finding[] {
   const isPure = project.kind === "package" && (project.layer ?? 0) <= pureLayerMax;
   if (!isPure || !file.startsWith("src/")) return [];
-  const allowed = project.manifest.hawser?.platform?.[file] ?? [];
+  const allowed = allowancesOf(project).get(file) ?? [];
   const uses = [
     ...facts.globals.map((use) => ({ name: platformNameOfGlobal(use), line: use.line })),
     ...facts.imports.map((found) => ({ name: platformNameOfImport(found), line: found.line })),
@@ -187,12 +193,18 @@ function checkPlatform(
   });
 }
 
+/** The allowances by file; what is not in that form is reported with the manifest. */
+function allowancesOf(project: Project): ReadonlyMap<string, readonly string[]> {
+  const platform = Object.entries({ ...project.manifest.hawser?.platform });
+  return new Map(platform.filter(([, names]) => Array.isArray(names)));
+}
+
 /** An allowance nobody uses is a hole that waits. */
 function checkAllowances(
   project: Project,
   used: ReadonlyMap<string, ReadonlySet<string>>,
 ): readonly Finding[] {
-  return Object.entries(project.manifest.hawser?.platform ?? {}).flatMap(([file, names]) =>
+  return [...allowancesOf(project)].flatMap(([file, names]) =>
     names
       .filter((name) => used.get(file)?.has(name) !== true)
       .map((name) => ({

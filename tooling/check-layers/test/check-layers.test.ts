@@ -285,6 +285,18 @@ describe("platform names", () => {
     ]);
   });
 
+  test("an allowance in another form allows nothing and is found", () => {
+    for (const platform of [["node:crypto"], { "node:crypto": "why" }]) {
+      // Safe: the point is a package.json that does not have the type.
+      const wrong = { platform: platform as unknown as Record<string, readonly string[]> };
+      const found = findingsOfFile(`import "node:crypto";`, "src/a.ts", wrong);
+      expect(found.map((one) => one.split(" ").slice(0, 2).join(" "))).toEqual([
+        "platform packages/high/package.json",
+        "platform packages/high/src/a.ts:1",
+      ]);
+    }
+  });
+
   test("deep nesting is read without overflowing the stack of the check", () => {
     const depth = 500;
     const text = `${"(".repeat(depth)}process${")".repeat(depth)};`;

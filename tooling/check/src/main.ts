@@ -28,7 +28,7 @@ const steps: readonly Step[] = [
   },
   {
     name: "dead-code",
-    command: ["knip", "--no-progress"],
+    command: ["knip", "--no-progress", "--no-config-hints"],
     remedy: "delete what nobody uses, or drop its `export`",
   },
   {

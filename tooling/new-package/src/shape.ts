@@ -16,7 +16,7 @@ interface Manifest {
   readonly sideEffects?: unknown;
   readonly files?: readonly string[];
   readonly engines?: { readonly node?: string };
-  readonly exports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly exports?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly scripts?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
 }
@@ -99,11 +99,8 @@ function checkExports(folder: string, manifest: Manifest, root: string): readonl
   const path = `${folder}/package.json`;
   const doors = Object.entries({ ...manifest.exports });
   const wrong = doors.filter(([, conditions]) => {
-    const source = conditions["hawser-source"] ?? "";
-    const built = source.replace(/^\.\//, "./dist/").replace(/\.ts$/, "");
-    const expected = [source, `${built}.d.ts`, `${built}.js`];
-    const isOrdered = Object.keys(conditions).join() === "hawser-source,types,default";
-    return !isOrdered || Object.values(conditions).join() !== expected.join();
+    const expected = expectedDoor(conditions["hawser-source"]);
+    return JSON.stringify(conditions) !== JSON.stringify(expected);
   });
   const hasTesting = existsSync(join(root, folder, "testing"));
   return [
@@ -118,6 +115,22 @@ function checkExports(folder: string, manifest: Manifest, root: string): readonl
       ? [`${path}: files lacks testing`]
       : []),
   ];
+}
+
+/**
+ * The conditions of a door, in their order, from its source: one file, or `{ browser, default }`
+ * where browsers get another one.
+ */
+function expectedDoor(source: unknown): unknown {
+  const builtOf = (file: unknown): { readonly types: string; readonly default: string } => {
+    const built = String(file).replace(/^\.\//, "./dist/").replace(/\.ts$/, "");
+    return { types: `${built}.d.ts`, default: `${built}.js` };
+  };
+  if (typeof source !== "object" || source === null) {
+    return { "hawser-source": source, ...builtOf(source) };
+  }
+  const { browser, default: node } = source as { browser?: unknown; default?: unknown };
+  return { "hawser-source": source, browser: builtOf(browser), ...builtOf(node) };
 }
 
 function checkReadme(folder: string, root: string): readonly string[] {

@@ -166,6 +166,27 @@ test.each<[string, (text: string) => string, string, RegExp]>([
   expect(checkShape(root).join("\n")).toMatch(problem);
 });
 
+test("a door may lead to another file in browsers", () => {
+  const root = createRoot();
+  generate(wish, root);
+  const path = join(root, "packages/store-opfs/package.json");
+  const manifest = JSON.parse(readFileSync(path, "utf8"));
+  const door = {
+    "hawser-source": { browser: "./src/browser.ts", default: "./src/index.ts" },
+    browser: { types: "./dist/src/browser.d.ts", default: "./dist/src/browser.js" },
+    types: "./dist/src/index.d.ts",
+    default: "./dist/src/index.js",
+  };
+  writeFileSync(path, JSON.stringify({ ...manifest, exports: { ".": door } }));
+  expect(checkShape(root)).toEqual([]);
+  const swapped = {
+    ...door,
+    browser: { types: "./dist/src/index.d.ts", default: "./dist/src/index.js" },
+  };
+  writeFileSync(path, JSON.stringify({ ...manifest, exports: { ".": swapped } }));
+  expect(checkShape(root)).toHaveLength(1);
+});
+
 test("a testing folder needs its door, and a README must be there", () => {
   const root = createRoot();
   generate(wish, root);
