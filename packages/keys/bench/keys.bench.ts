@@ -2,7 +2,7 @@
  * `pnpm bench keys`: what group keys cost as a space grows, over the chosen crypto back ends and over
  * noble alone. Goal: removing a member from a space of 256 in at most 130 ms and 80 kB.
  */
-import { formatTable, measure } from "@hawser-tooling/bench";
+import { formatTable, measure } from "@hawser-tooling/measure";
 import { toHex } from "@hawser/codec";
 import { type AuthorId, createCrypto, createNobleCrypto, type Crypto } from "@hawser/crypto";
 import { seededRandom } from "@hawser/crypto/testing";

@@ -2,7 +2,7 @@
  * `pnpm bench packet`: packets with 300 bytes of data a second, parsed, verified and built, over the
  * chosen crypto back end and over noble.
  */
-import { compare, measure, type Comparison, type Measurement } from "@hawser-tooling/bench";
+import { compare, measure, type Comparison, type Measurement } from "@hawser-tooling/measure";
 import { createCrypto, createNobleCrypto, type Crypto } from "@hawser/crypto";
 import {
   buildDatapoint,

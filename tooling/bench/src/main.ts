@@ -1,9 +1,9 @@
 /**
  * `pnpm bench [name…]`: runs every bench file, or those of the named packages or files.
  *
- * A bench file is `packages/<package>/bench/<file>.bench.ts` or `tooling/bench/src/<file>.bench.ts`
- * (`tooling/bench/src/<name>.ts` too, when named exactly). It is a program of its own, run in a
- * fresh process so that one bench's garbage and compiled code do not colour the next.
+ * A bench file is `packages/<package>/bench/<file>.bench.ts`, which measures one package, or
+ * `tooling/bench/src/<name>.ts`, which may use all of them. It is a program of its own, run in a fresh
+ * process so that one bench's garbage and compiled code do not colour the next.
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -21,8 +21,8 @@ interface BenchFile {
 
 function findBenchFiles(): readonly BenchFile[] {
   const own = globSync("tooling/bench/src/*.ts", { cwd: root })
-    .filter((path) => !["index.ts", "main.ts", "measure.ts", "table.ts"].includes(basename(path)))
-    .map((path) => ({ path, names: [basename(path).replace(/(\.bench)?\.ts$/, "")] }));
+    .filter((path) => basename(path) !== "main.ts")
+    .map((path) => ({ path, names: [basename(path).replace(/\.ts$/, "")] }));
   const inPackages = globSync("packages/*/bench/*.bench.ts", { cwd: root }).map((path) => ({
     path,
     names: [path.split(/[\\/]/)[1] ?? "", basename(path, ".bench.ts")],

@@ -30,10 +30,20 @@ export async function tryInstalled(
   if (examples.length === 0 && one.commands.length === 0) return ["the README has no example"];
   const manifest = { name: "trial", private: true, type: "module" };
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
-  const tarballs = closure(one.name, all).map((dependency) => dependency.tarball);
+  const needed = closure(one.name, all);
+  const tarballs = needed.map((dependency) => dependency.tarball);
+  const peers = [...new Set(needed.flatMap((dependency) => dependency.peers))];
   const installed = spawnSync(
     "npm",
-    ["install", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error", ...tarballs],
+    [
+      "install",
+      "--no-audit",
+      "--no-fund",
+      "--prefer-offline",
+      "--loglevel=error",
+      ...tarballs,
+      ...peers,
+    ],
     { cwd: folder, encoding: "utf8", shell: process.platform === "win32" },
   );
   if (installed.status !== 0) {

@@ -1,7 +1,7 @@
 /** The published packages, and what a package needs to be installed from tarballs alone. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { globSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface PublishedPackage {
@@ -9,6 +9,8 @@ export interface PublishedPackage {
   readonly folder: string;
   /** Names of workspace packages it depends on, directly. */
   readonly dependencies: readonly string[];
+  /** `name@version` of its third-party peers, optional ones too: its `./testing` door needs them. */
+  readonly peers: readonly string[];
   /** Commands it installs. */
   readonly commands: readonly string[];
   /** True when it can be imported. */
@@ -30,6 +32,7 @@ export function findPublished(root: string): readonly PublishedPackage[] {
       readonly name: string;
       readonly private?: boolean;
       readonly dependencies?: Readonly<Record<string, string>>;
+      readonly peerDependencies?: Readonly<Record<string, string>>;
       readonly bin?: Readonly<Record<string, string>>;
       readonly exports?: object;
     },
@@ -41,10 +44,23 @@ export function findPublished(root: string): readonly PublishedPackage[] {
       name: manifest.name,
       folder,
       dependencies: Object.keys({ ...manifest.dependencies }).filter((name) => names.has(name)),
+      peers: Object.keys({ ...manifest.peerDependencies })
+        .filter((name) => !names.has(name))
+        .map((name) => `${name}@${installedVersion(name, join(root, folder), root)}`),
       commands: Object.keys({ ...manifest.bin }),
       hasExports: manifest.exports !== undefined,
     }))
     .sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** The version the workspace works with; any, where it is not installed. */
+function installedVersion(name: string, folder: string, root: string): string {
+  const path = [folder, root]
+    .map((place) => join(place, "node_modules", name, "package.json"))
+    .find((candidate) => existsSync(candidate));
+  if (path === undefined) return "*";
+  const { version } = JSON.parse(readFileSync(path, "utf8")) as { readonly version?: string };
+  return version ?? "*";
 }
 
 /** Packs one package with pnpm, which writes real versions in place of workspace: and catalog:. */
