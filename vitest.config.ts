@@ -22,11 +22,7 @@ const config: ViteUserConfig = defineConfig({
     ],
     testTimeout: 30_000,
     execArgv: ["--conditions=hawser-source"],
-    reporters: [
-      "default",
-      createConformanceReporter({ documentPath }),
-      ...jsonReporters,
-    ],
+    reporters: ["default", createConformanceReporter({ documentPath }), ...jsonReporters],
   },
 });
 

@@ -23,13 +23,15 @@ export function checkLinks(root: string): readonly string[] {
   const documents = new Map(
     find("**/*.md").map((path) => [path, readMarkdown(readFileSync(join(root, path), "utf8"))]),
   );
-  return [
+  const problems = [
     ...[...documents].flatMap(([path, document]) => checkDocument(path, document, root, documents)),
     ...find("docs/spec/**/*.md").flatMap((path) => checkChapter(path, root)),
     ...find("{packages,apps}/*/{src,testing,test,bench}/**/*.ts").flatMap((path) =>
       checkCitations(path, root, documents),
     ),
   ];
+  // A file that cites a missing chapter often does it many times.
+  return [...new Set(problems)];
 }
 
 function checkDocument(
