@@ -36,8 +36,8 @@ export type SpaceErrorCode =
   | "SPACE_ENTRY_UNKNOWN"
   /** The entry is here but this device has no key to it. */
   | "SPACE_NO_KEY"
-  /** A hosting request is malformed or was sealed to another device. */
-  | "SPACE_HOSTING_INVALID"
+  /** An offer or hosting request is malformed, of the other kind, or sealed to another device. */
+  | "SPACE_OFFER_INVALID"
   /** An address or its time to live breaks a limit. */
   | "SPACE_ADDRESS_INVALID"
   /** Not an invite link at all. */

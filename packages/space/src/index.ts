@@ -1,1 +1,68 @@
-export {};
+export type { AddressBook, LogAddress } from "./addresses.ts";
+export type { SpaceRole } from "./about.ts";
+export type { EventOptions } from "./events.ts";
+export type { SpaceErrorCode, SpaceIdErrorCode } from "./errors.ts";
+export type { ParsedSpaceId, SpaceId, SpaceIdBase, SpaceIdParts, SpaceVariant } from "./ids.ts";
+export type { DataEnvelope, EventContent, OpenedEvent } from "./layers.ts";
+export type { InviteLink } from "./link.ts";
+export type { Multiaddr, MultiaddrPart } from "./multiaddr.ts";
+export type { OuterContent } from "./outer.ts";
+export type { Place } from "./place.ts";
+export type { Space } from "./space.ts";
+export type { CreateOptions, Spaces } from "./spaces.ts";
+export type {
+  AdmissionRequest,
+  AnnouncedAddress,
+  Audience,
+  DeviceIdentity,
+  EntryRef,
+  InviteOptions,
+  ReadEntry,
+  SpaceDraft,
+  SpaceEvent,
+  SpaceEventBatch,
+  SpaceExplanation,
+  SpaceMember,
+  SpacesDeps,
+  SpacesOptions,
+  SpaceState,
+  SpaceStatus,
+} from "./types.ts";
+export { createAddressBook } from "./addresses.ts";
+export { SpaceError } from "./errors.ts";
+export {
+  createSpaceId,
+  decodeSpaceId,
+  formatSpaceId,
+  genesisSpaceId,
+  metadataKeyOf,
+  parseSpaceId,
+  randomSpaceId,
+  spaceIdBytes,
+  topicOf,
+} from "./ids.ts";
+export {
+  bodyBytesMax,
+  contentKeyAt,
+  openEvent,
+  parseEnvelope,
+  recipientCountMax,
+  sealOverheadBytesMax,
+  sequenceBytesMax,
+  typeBytesMax,
+} from "./layers.ts";
+export { formatInviteLink, parseInviteLink } from "./link.ts";
+export {
+  decapsulate,
+  decodeMultiaddr,
+  encapsulate,
+  encodeMultiaddr,
+  formatMultiaddr,
+  parseMultiaddr,
+  peerIdBytes,
+  peerIdCid,
+  peerIdPublicKey,
+} from "./multiaddr.ts";
+export { openOuter, sealOuter } from "./outer.ts";
+export { createSpaces } from "./spaces.ts";
+export { controlDomain, dataDomain, snapDomain } from "./words.ts";

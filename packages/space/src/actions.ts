@@ -1,0 +1,340 @@
+/**
+ * What members do in a space: membership, invites, joining, writing (docs/spec/6-space.md §6, §7).
+ * Every function runs inside the core's queue. Layer 5, internal.
+ */
+import {
+  createOp,
+  inviteOfSecret,
+  proveJoin,
+  type Access,
+  type AuthAction,
+  type AuthOp,
+  type RejectReason,
+} from "@hawser/auth";
+import { utf8 } from "@hawser/codec";
+import type { AuthorId } from "@hawser/crypto";
+import {
+  latestBundle,
+  parseBundle,
+  verifyBundle,
+  type EpochId,
+  type KeyBundle,
+  type VerifiedBundle,
+} from "@hawser/keys";
+import type { Entry, LogId } from "@hawser/log";
+import type { ControlContent } from "./control.ts";
+import { authHeads, type Core, type Publication } from "./core.ts";
+import { bundleContent, debtsOf, givesFor, rekeyFor } from "./debts.ts";
+import { SpaceError, type SpaceErrorCode } from "./errors.ts";
+import { joinBinding } from "./join.ts";
+import {
+  bodyBytesMax,
+  plainEvent,
+  sealEvent,
+  sealEventTo,
+  sequenceBytesMax,
+  typeBytesMax,
+  type ContentEpoch,
+} from "./layers.ts";
+import type { Place } from "./place.ts";
+import type { SpaceDraft } from "./types.ts";
+
+/** A membership change to publish. */
+export interface Change {
+  readonly action: AuthAction;
+  /** Of somebody who comes in; stands before the operation. */
+  readonly bundle?: VerifiedBundle;
+  /** Rotate even if nobody left. */
+  readonly rotate?: boolean;
+}
+
+/** Publishes one membership operation with the keys that it makes due, as one batch. */
+export async function changeMembership(core: Core, change: Change): Promise<void> {
+  if (change.bundle !== undefined) core.fold().learnBundle(change.bundle);
+  const { op, content } = issue(core, change.action);
+  try {
+    const before = change.bundle === undefined ? [] : [bundleContent(change.bundle)];
+    const keys = core.state() === "active" ? keysDue(core, change.rotate === true) : noKeys;
+    const contents = [...before, content, ...keys.contents];
+    await core.publish({ ...keys, contents, acknowledge: acknowledgedBy(op) });
+  } catch (error) {
+    // The graph holds an operation that no log does.
+    await core.refold();
+    throw error;
+  }
+}
+
+const noKeys: Pick<Publication, "contents" | "keyState"> = { contents: [] };
+
+/** Keys for whoever lacks some, and a new epoch if one is owed or wanted. */
+function keysDue(core: Core, rotate: boolean): Pick<Publication, "contents" | "keyState"> {
+  const debts = debtsOf(core);
+  const gives = givesFor(core, debts.gives);
+  if (!debts.rekey && !rotate) return { contents: gives };
+  const { content, keyState } = rekeyFor(core, debts.rekey ? "membership" : "rotation");
+  return { contents: [...gives, content], keyState };
+}
+
+/** Hands an operation to the graph. Throws what its refusal means for people. */
+export function issue(
+  core: Core,
+  action: AuthAction,
+): { readonly op: AuthOp; readonly content: ControlContent } {
+  const { graph, group } = core.fold();
+  const { author } = core.device;
+  const deps = graph.heads(group);
+  const { op, bytes } = createOp(core.deps.crypto, { author, group, deps, action });
+  const verdict = graph.add(op);
+  if (verdict.status === "rejected") throw refusalOf(action, verdict.reason);
+  if (verdict.status === "pending") {
+    throw new SpaceError("SPACE_NOT_WELCOMED", "the space's membership is not here yet");
+  }
+  return { op, content: { kind: "auth", op: bytes } };
+}
+
+/** Whose content a removal or demotion cuts off where we have seen it. */
+function acknowledgedBy(op: AuthOp): readonly AuthorId[] {
+  const { action } = op;
+  if (action.type === "leave") return [op.author];
+  // Safe: this layer lets individuals in only.
+  if (action.type === "remove") return [action.member.id as AuthorId];
+  if (action.type === "set") return [action.grant.member.id as AuthorId];
+  return [];
+}
+
+function refusalOf(action: AuthAction, reason: RejectReason): SpaceError {
+  const code = refusalCodes[reason] ?? "SPACE_MEMBERSHIP";
+  return new SpaceError(code, `${action.type} is refused: ${reason}`);
+}
+
+const refusalCodes: { readonly [reason in RejectReason]?: SpaceErrorCode } = {
+  NOT_MEMBER: "SPACE_NO_ACCESS",
+  NO_LONGER_MEMBER: "SPACE_NO_ACCESS",
+  NOT_MANAGER: "SPACE_NO_ACCESS",
+  UNKNOWN_INVITE: "SPACE_INVITE_INVALID",
+  INVITER_GONE: "SPACE_INVITE_INVALID",
+  INVITE_OLDER_THAN_EXIT: "SPACE_INVITE_INVALID",
+  INVITE_REVOKED: "SPACE_INVITE_REVOKED",
+  INVITE_EXPIRED: "SPACE_INVITE_EXPIRED",
+  INVITE_EXHAUSTED: "SPACE_INVITE_USED",
+};
+
+/** A bundle handed in by the caller, checked. Throws `SPACE_BUNDLE_INVALID`. */
+export function checkedBundle(core: Core, bundle: KeyBundle): VerifiedBundle {
+  const verified = verifyBundle(core.deps.crypto, bundle, bundle.author);
+  const time = core.time();
+  if (verified.ok && bundle.notBefore <= time && time < bundle.notAfter) return verified.bundle;
+  const reason = verified.ok ? "it is not valid now" : verified.reason;
+  throw new SpaceError("SPACE_BUNDLE_INVALID", `the key bundle cannot be used: ${reason}`);
+}
+
+/** A known device becomes a member, with its keys, in one batch. */
+export async function addMember(core: Core, bundle: KeyBundle, access: Access): Promise<void> {
+  const checked = checkedBundle(core, bundle);
+  const member = { kind: "individual", id: checked.author } as const;
+  const action: AuthAction = { type: "add", grant: { member, access } };
+  await changeMembership(core, { action, bundle: checked });
+}
+
+/**
+ * Publishes the join as soon as the invite is here. True when there was something to do. A refusal
+ * is kept in the record: nothing was published then.
+ */
+export async function tryJoin(core: Core): Promise<boolean> {
+  const { inviteSecret, refusal, createOp: founding } = core.about();
+  if (inviteSecret === undefined || refusal !== undefined) return false;
+  const { graph, group } = core.fold();
+  const { author } = core.device;
+  if (!graph.has(founding) || graph.accessOf(group, author) !== undefined) return false;
+  const invite = inviteOfSecret(core.deps.crypto, inviteSecret);
+  const facts = core.fold().inviteFacts(invite);
+  if (facts === undefined || facts.joins.some((join) => join.author === author)) return false;
+  const failure = failureOf(core, invite);
+  if (failure !== undefined) return refuse(core, failure);
+  const bundle = await core.device.bundle();
+  const claim = {
+    group,
+    author,
+    binding: joinBinding(core.deps.crypto, bundle),
+    time: core.time(),
+  };
+  try {
+    await changeMembership(core, {
+      action: proveJoin(core.deps.crypto, claim, inviteSecret),
+      bundle,
+    });
+  } catch (error) {
+    if (error instanceof SpaceError) return refuse(core, error.code);
+    throw error;
+  }
+  return true;
+}
+
+async function refuse(core: Core, refusal: SpaceErrorCode): Promise<true> {
+  await core.deps.store.commit({ writes: [core.amend({ refusal })] });
+  core.changed.notify();
+  return true;
+}
+
+/** Why the invite admits nobody (any more), or `undefined`. */
+function failureOf(core: Core, invite: AuthorId): SpaceErrorCode | undefined {
+  const { graph, group } = core.fold();
+  const facts = core.fold().inviteFacts(invite);
+  const open = graph.invites(group).find((offer) => offer.invite === invite);
+  if (open !== undefined) {
+    const isOver = open.notAfter !== undefined && core.time() >= open.notAfter;
+    return isOver ? "SPACE_INVITE_EXPIRED" : undefined;
+  }
+  if (facts?.revoked === true) return "SPACE_INVITE_REVOKED";
+  return (facts?.joins.length ?? 0) >= (facts?.uses ?? 1)
+    ? "SPACE_INVITE_USED"
+    : "SPACE_INVITE_INVALID";
+}
+
+/** What stands in the way of this device, as a code, or `undefined`. */
+export function problemOf(core: Core): SpaceErrorCode | undefined {
+  const { refusal, inviteSecret } = core.about();
+  // Safe: only codes of this layer are written there.
+  if (refusal !== undefined) return refusal as SpaceErrorCode;
+  if (core.genesisMismatch()) return "SPACE_GENESIS_MISMATCH";
+  if (inviteSecret === undefined) return undefined;
+  const { graph } = core.fold();
+  const { author } = core.device;
+  const facts = core.fold().inviteFacts(inviteOfSecret(core.deps.crypto, inviteSecret));
+  const own = facts?.joins.find((join) => join.author === author);
+  const status = own === undefined ? undefined : graph.status(own.op);
+  if (status?.state !== "void") return undefined;
+  if (status.reason === "INVITE_EXHAUSTED") return "SPACE_INVITE_USED";
+  return status.reason === "INVITE_REVOKED" ? "SPACE_INVITE_REVOKED" : "SPACE_INVITE_INVALID";
+}
+
+/** Appends drafts as one signed batch, sealed in an epoch that exactly the readers hold. */
+export async function appendDrafts(
+  core: Core,
+  drafts: readonly SpaceDraft[],
+): Promise<readonly Entry[]> {
+  requireWriter(core);
+  const needsEpoch = drafts.some((draft) => draft.audience !== "anybody");
+  const epoch = needsEpoch ? await sealingEpoch(core) : undefined;
+  await core.advance();
+  const { topic } = core.syncTopic;
+  const { author } = core.device;
+  const make = (logId: LogId, seq: number): readonly Uint8Array[] =>
+    drafts.map((draft, index) => {
+      const place: Place = { topic, logId, author, seq: seq + index };
+      return sealDraft(core, epoch, place, draft);
+    });
+  const entries = await core.own.append("data", { make, heads: dataHeads(core) });
+  await core.advance();
+  return entries;
+}
+
+/** Drafts of one append. */
+export const appendDraftsMax = 16_384;
+/** Body bytes of one append; larger content goes in several. */
+export const appendBytesMax: number = 2 * 1024 * 1024;
+
+/** Body bytes with a rough share of everything around them. */
+export function bodyBytes(drafts: readonly SpaceDraft[]): number {
+  let byteCount = 0;
+  for (const { body } of drafts) byteCount += body.length + 64;
+  return byteCount;
+}
+
+/** Throws `SPACE_BODY_TOO_LARGE` or `SPACE_DRAFT_INVALID`. */
+export function checkDrafts(drafts: readonly SpaceDraft[]): void {
+  if (drafts.length > appendDraftsMax || bodyBytes(drafts) > appendBytesMax) {
+    throw new SpaceError("SPACE_BODY_TOO_LARGE", "one append takes 16,384 drafts and 2 MiB");
+  }
+  for (const { type, body, sequence } of drafts) {
+    if (body.length > bodyBytesMax) {
+      const size = `${body.length} bytes; at most ${bodyBytesMax} fit into one entry`;
+      throw new SpaceError("SPACE_BODY_TOO_LARGE", `a body of ${size}`);
+    }
+    const typeBytes = utf8(type).length;
+    const sequenceBytes = sequence === undefined ? 1 : utf8(sequence).length;
+    const fits = typeBytes >= 1 && typeBytes <= typeBytesMax;
+    if (!fits || sequenceBytes < 1 || sequenceBytes > sequenceBytesMax) {
+      throw new SpaceError("SPACE_DRAFT_INVALID", "type: 1–64 bytes, sequence: 1–128 bytes");
+    }
+  }
+}
+
+function requireWriter(core: Core): void {
+  const state = core.state();
+  if (state === "waiting") {
+    throw new SpaceError("SPACE_NOT_WELCOMED", "this device has not been welcomed yet");
+  }
+  const { graph, group } = core.fold();
+  if (state !== "active" || !graph.can(group, core.device.author, "write")) {
+    throw new SpaceError("SPACE_NO_ACCESS", "this device may not write here");
+  }
+}
+
+/** Heads to point at: own control log first, then those that hold the newest operations. */
+function dataHeads(core: Core): ReturnType<ReturnType<Core["sequencer"]>["heads"]> {
+  const fold = core.fold();
+  const first = new Set<LogId>([core.own.logId("control")]);
+  for (const op of authHeads(core)) {
+    const place = fold.placeOf(op);
+    if (place !== undefined) first.add(place.logId);
+  }
+  const heads = core.sequencer().heads();
+  const isFirst = heads.filter((head) => first.has(head.logId));
+  return [...isFirst, ...heads.filter((head) => !first.has(head.logId))];
+}
+
+/** The epoch to seal in; pays for one first when the exact-holder rule asks for it. */
+async function sealingEpoch(core: Core): Promise<ContentEpoch> {
+  const ready = eligible(core);
+  if (ready !== undefined) return ready;
+  const debts = debtsOf(core);
+  const gives = givesFor(
+    core,
+    debts.gives.filter((give) => give.level === "read"),
+  );
+  if (!debts.rekey && gives.length > 0) await core.publish({ contents: gives });
+  const given = eligible(core);
+  if (given !== undefined) return given;
+  const { content, keyState } = rekeyFor(core, "membership");
+  await core.publish({ contents: [content], keyState });
+  const made = eligible(core);
+  if (made !== undefined) return made;
+  throw new SpaceError("SPACE_NO_KEY", "no epoch is held by exactly the readers");
+}
+
+function eligible(core: Core): ContentEpoch | undefined {
+  const { ring, keyState } = core.fold();
+  const { readers } = core.fold().members();
+  const id: EpochId | undefined = ring.eligibleEpoch(keyState, readers);
+  const readKey = id === undefined ? undefined : ring.readKey(keyState, id);
+  return id === undefined || readKey === undefined ? undefined : { id, readKey };
+}
+
+function sealDraft(
+  core: Core,
+  epoch: ContentEpoch | undefined,
+  place: Place,
+  draft: SpaceDraft,
+): Uint8Array {
+  const { type, body, sequence } = draft;
+  const content = { type, body, sequence };
+  const { audience = "readers" } = draft;
+  if (audience === "anybody") return plainEvent(content);
+  if (epoch === undefined) throw new SpaceError("SPACE_NO_KEY", "no epoch to seal in");
+  if (audience === "readers") return sealEvent(core.deps, epoch, place, content);
+  const recipients = audience.only.map((bundle) => checkedBundle(core, bundle));
+  return sealEventTo(core.deps, epoch, place, { ...content, recipients });
+}
+
+/** The newest bundle known of a member, or `undefined`. */
+export function bundleOf(core: Core, author: AuthorId): VerifiedBundle | undefined {
+  return latestBundle(core.fold().bundles, author);
+}
+
+/** A bundle in bytes, checked. Throws `SPACE_BUNDLE_INVALID`. */
+export function parsedBundle(core: Core, bytes: Uint8Array): VerifiedBundle {
+  const parsed = parseBundle(bytes);
+  if (parsed.ok) return checkedBundle(core, parsed.bundle);
+  throw new SpaceError("SPACE_BUNDLE_INVALID", `not a key bundle: ${parsed.reason}`);
+}

@@ -1,0 +1,106 @@
+/**
+ * One author's control log while it is folded (docs/spec/6-space.md §3). Layer 5, pure; used by
+ * fold.ts alone.
+ */
+import type { AuthOp, OpId } from "@hawser/auth";
+import type { AuthorId } from "@hawser/crypto";
+import type { VerifiedBundle } from "@hawser/keys";
+import type { Dep, LogId } from "@hawser/log";
+
+/** How an operation of the log stands. */
+export type OpStanding = "pending" | "accepted" | "rejected";
+
+/** An operation with its place. */
+export interface PlacedOp {
+  readonly seq: number;
+  readonly op: AuthOp;
+  standing: OpStanding;
+}
+
+/** Why a control entry has no effect. */
+export interface ControlVerdict {
+  readonly state: "rejected" | "pending";
+  /** A code of this chapter, of chapter 4 (operations) or of chapter 5 (key ops). */
+  readonly reason: string;
+}
+
+/** Deps of one control entry: what its author had seen. */
+export interface SeenDeps {
+  readonly seq: number;
+  readonly deps: readonly Dep[];
+}
+
+/** Grows as entries are folded, in seq order. */
+export interface ControlLog {
+  readonly logId: LogId;
+  readonly author: AuthorId;
+  /** Entries folded. */
+  height: number;
+  readonly ops: PlacedOp[];
+  /** Ops before this index are decided. */
+  decidedOps: number;
+  /** Bundles that stood in this log, by whom they are of. */
+  readonly bundles: Map<AuthorId, VerifiedBundle[]>;
+  readonly seen: SeenDeps[];
+  /** Only of entries that have no effect. */
+  readonly verdicts: Map<number, ControlVerdict>;
+  parts: Uint8Array[];
+}
+
+/** A log of which nothing was folded yet. */
+export function createControlLog(logId: LogId, author: AuthorId): ControlLog {
+  return {
+    logId,
+    author,
+    height: 0,
+    ops: [],
+    decidedOps: 0,
+    bundles: new Map(),
+    seen: [],
+    verdicts: new Map(),
+    parts: [],
+  };
+}
+
+/** Entries up to the first whose operation is still pending: what a position may rest on. */
+export function decidedHeight(log: ControlLog): number {
+  return log.ops[log.decidedOps]?.seq ?? log.height;
+}
+
+/** Moves `decidedOps` past what was decided meanwhile. */
+export function advanceDecided(log: ControlLog): void {
+  for (let next = log.ops[log.decidedOps]; next !== undefined; next = log.ops[log.decidedOps]) {
+    if (next.standing === "pending") return;
+    log.decidedOps += 1;
+  }
+}
+
+/** The last accepted operation at or before `seq`: it stands for all before it. */
+export function lastOpAt(log: ControlLog, seq: number): OpId | undefined {
+  for (let index = firstAfter(log.ops, seq) - 1; index >= 0; index--) {
+    const placed = log.ops[index];
+    if (placed?.standing === "accepted") return placed.op.id;
+  }
+  return undefined;
+}
+
+/** The operation before index `index` that its author must have seen: the last not rejected. */
+export function opBefore(log: ControlLog, index: number): OpId | undefined {
+  for (let at = index - 1; at >= 0; at--) {
+    const placed = log.ops[at];
+    if (placed !== undefined && placed.standing !== "rejected") return placed.op.id;
+  }
+  return undefined;
+}
+
+/** Index of the first item whose seq is greater than `seq`; items ascend by seq. */
+export function firstAfter(items: readonly { readonly seq: number }[], seq: number): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((items[middle]?.seq ?? 0) <= seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,432 @@
+/**
+ * The engine of one space on one device: takes entries in, keeps membership and keys, publishes
+ * control entries. What people do is in actions.ts, what is owed in debts.ts. Layer 5, internal.
+ */
+import type { OpId } from "@hawser/auth";
+import type { AuthorId } from "@hawser/crypto";
+import type { KeyState, Members } from "@hawser/keys";
+import {
+  emptyChain,
+  ingestRange,
+  isLogContext,
+  logIdOf,
+  verifyRange,
+  type EncodedRange,
+  type Entry,
+  type KvWrite,
+  type LogContext,
+  type LogId,
+  type RangeOutcome,
+} from "@hawser/log";
+import type { IngestOutcome, SyncTopic, TopicAccess } from "@hawser/sync";
+import { encodeAbout, type About } from "./about.ts";
+import { createAddressBook, type AddressBook } from "./addresses.ts";
+import { encodeControl, sealControl, type ControlContent } from "./control.ts";
+import type { Device } from "./device.ts";
+import { createControlFold, type ControlFold, type ControlRange, type FoldChange } from "./fold.ts";
+import { isGenesisOf } from "./ids.ts";
+import { createOpener, type Opener } from "./opener.ts";
+import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
+import { createQueue, createSignal, type Queue, type Signal } from "./queue.ts";
+import { createSequencer, type Sequencer, type SignedHead } from "./sequencer.ts";
+import type { SpacesDeps, SpacesOptions, SpaceState } from "./types.ts";
+import { controlDomain, dataDomain, snapDomain } from "./words.ts";
+
+/** What a batch of control entries says and brings with it. */
+export interface Publication {
+  readonly contents: readonly ControlContent[];
+  /** The key state that goes with a rekey among the contents. */
+  readonly keyState?: KeyState;
+  /** Authors whose data logs the batch acknowledges (§7). */
+  readonly acknowledge?: readonly AuthorId[];
+  readonly writes?: readonly KvWrite[];
+}
+
+/** One space at work. Everything that writes runs inside `queue`. */
+export interface Core {
+  readonly deps: SpacesDeps;
+  readonly options: SpacesOptions;
+  readonly device: Device;
+  readonly queue: Queue;
+  readonly changed: Signal;
+  readonly addresses: AddressBook;
+  readonly own: OwnLogs;
+  readonly syncTopic: SyncTopic;
+  about(): About;
+  /** Replaces the record in memory and returns the write that makes it last. */
+  amend(change: Partial<About>): KvWrite;
+  fold(): ControlFold;
+  sequencer(): Sequencer;
+  opener(): Opener;
+  forkedAt(logId: LogId): number | undefined;
+  membershipRevision(): number;
+  state(): SpaceState;
+  /** A Welcome came whose nonce does not give the space's id, and no other so far. */
+  genesisMismatch(): boolean;
+  /** Unix seconds. */
+  time(): number;
+  /** Appends to the own control log and takes it in. Only inside `queue`. */
+  publish(publication: Publication): Promise<void>;
+  ingest(range: EncodedRange): Promise<IngestOutcome>;
+  /** Reads the logs again from the store, after a failure or a fork. Only inside `queue`. */
+  refold(): Promise<void>;
+  /** Releases what can be released. */
+  advance(): Promise<void>;
+  /** Set when work in the background failed. */
+  failure(): unknown;
+  fail(cause: unknown): void;
+  isClosed(): boolean;
+  close(): Promise<void>;
+}
+
+/** Who is told about changes. */
+export interface CoreListeners {
+  /** Membership or keys changed, after the fold; inside `queue`. */
+  readonly onFolded: (core: Core, change: FoldChange) => Promise<void>;
+  /** What peers may be served or prove has changed. */
+  readonly onTopicChanged: () => void;
+}
+
+const defaultDriftSeconds = 300;
+
+/** Name of the key state in the store. */
+export function keysKey(topic: string): string {
+  return `space/${topic}/keys`;
+}
+
+/** Records of spaces are listed by this prefix. */
+export const aboutPrefix = "spaces/";
+
+/** Name of the record in the store. */
+export function aboutKey(topic: string): string {
+  return `${aboutPrefix}${topic}`;
+}
+
+/** A space from its record and whatever the store holds of its logs. */
+export async function openCore(
+  deps: SpacesDeps,
+  options: SpacesOptions,
+  parts: { readonly device: Device; readonly about: About; readonly listeners: CoreListeners },
+): Promise<Core> {
+  const { device, listeners } = parts;
+  const { store, crypto, clock } = deps;
+  const { topic } = parts.about;
+  const changed = createSignal();
+  const queue = createQueue();
+  const addresses = createAddressBook({ clock });
+  const { author, secret } = device;
+  const own = createOwnLogs({ store, crypto, clock, topic, author, secret });
+  let about = parts.about;
+  let forks: ReadonlyMap<LogId, number> = new Map();
+  let fold = emptyFold(undefined);
+  let sequencer = newSequencer();
+  let opener = newOpener();
+  let membershipRevision = 0;
+  let failure: unknown;
+  let closed = false;
+  let mismatch = false;
+  let stopTimer: (() => void) | undefined;
+  let advancing: Promise<void> | undefined;
+
+  function emptyFold(keys: Uint8Array | undefined): ControlFold {
+    const { createOp, metadataKey } = about;
+    const self = device.author;
+    return createControlFold({ crypto, topic, self, metadataKey, createOp, addresses }, keys);
+  }
+  function newSequencer(): Sequencer {
+    const driftMicros = (options.clockDriftSeconds ?? defaultDriftSeconds) * 1e6;
+    return createSequencer({ store, clock, topic, fold: () => fold, changed, driftMicros });
+  }
+  function newOpener(): Opener {
+    const { ring } = fold;
+    return createOpener({ crypto, topic, device, ring, keyState: () => fold.keyState });
+  }
+
+  const readControl = async (logId: LogId, context: LogContext): Promise<ControlRange> => {
+    const entries: Entry[] = [];
+    const to = forks.get(logId);
+    const from = fold.height(logId);
+    const range = to === undefined ? { from } : { from, to };
+    if (to === undefined || from < to) {
+      for await (const entry of store.entries(logId, range)) entries.push(entry);
+    }
+    return { logId, context, entries };
+  };
+
+  const react = async (change: FoldChange): Promise<void> => {
+    if (change.membership) membershipRevision += 1;
+    const writes: KvWrite[] = [];
+    const nonce = newNonce(crypto, about, change.attachments);
+    mismatch = about.nonce === undefined && nonce === undefined && hasForeign(about, change);
+    if (nonce !== undefined) writes.push(core.amend({ nonce, inviteSecret: undefined }));
+    if (change.gained.length > 0) writes.push(keysWrite(fold.keyState));
+    if (writes.length > 0) await store.commit({ writes });
+    if (change.membership || change.keys || nonce !== undefined) {
+      listeners.onTopicChanged();
+      await listeners.onFolded(core, change);
+    }
+    changed.notify();
+  };
+
+  const keysWrite = (state: KeyState): KvWrite =>
+    device.vault.write(keysKey(topic), fold.ring.encode(state));
+
+  const takeControl = async (logId: LogId, context: LogContext): Promise<void> => {
+    const range = await readControl(logId, context);
+    if (range.entries.length === 0) return;
+    const change = fold.apply([range], device.prekeys());
+    await advance();
+    await react(change);
+  };
+
+  const refold = async (): Promise<void> => {
+    const heads = await store.heads(topic);
+    forks = new Map(
+      heads.flatMap(({ logId, forkedAt }) => (forkedAt === undefined ? [] : [[logId, forkedAt]])),
+    );
+    fold = emptyFold(await device.vault.read(keysKey(topic)));
+    opener = newOpener();
+    sequencer = newSequencer();
+    const ranges: ControlRange[] = [];
+    for (const { logId, context } of heads) {
+      if (context.domain === controlDomain) ranges.push(await readControl(logId, context));
+    }
+    const change = fold.apply(ranges, device.prekeys());
+    await advance();
+    await react({ ...change, membership: true });
+  };
+
+  const advance = async (): Promise<void> => {
+    await sequencer.advance();
+    const due = sequencer.nextDue();
+    stopTimer?.();
+    stopTimer = undefined;
+    if (due === undefined || closed) return;
+    const delayMs = Math.max(1, Math.ceil((due - clock.nowMicros()) / 1_000));
+    stopTimer = deps.timers.after(delayMs, kick);
+  };
+
+  /** Advances in the background; calls that come meanwhile share one further run. */
+  const kick = (): void => {
+    advancing ??= Promise.resolve().then(async () => {
+      advancing = undefined;
+      try {
+        if (!closed) await advance();
+      } catch (cause) {
+        core.fail(cause);
+      }
+    });
+  };
+
+  const publish = async (publication: Publication): Promise<void> => {
+    await sequencer.advance();
+    const plaintexts = publication.contents.flatMap(encodeControl);
+    const writes = [...(publication.writes ?? [])];
+    if (publication.keyState !== undefined) {
+      fold.setKeyState(publication.keyState);
+      writes.push(keysWrite(publication.keyState));
+    }
+    const heads = headsFor(publication.acknowledge ?? []);
+    const make = (logId: LogId, seq: number): readonly Uint8Array[] =>
+      plaintexts.map((plaintext, index) =>
+        sealControl(
+          crypto,
+          about.metadataKey,
+          { topic, logId, author: device.author, seq: seq + index },
+          plaintext,
+        ),
+      );
+    try {
+      await own.append("control", { make, heads, writes });
+    } catch (error) {
+      // The graph and the key state may be ahead of the store now.
+      await refold();
+      throw error;
+    }
+    const context = { topic, author: device.author, domain: controlDomain };
+    await takeControl(own.logId("control"), context);
+  };
+
+  const headsFor = (acknowledged: readonly AuthorId[]): readonly SignedHead[] => {
+    const logIds = acknowledged.map((author) =>
+      logIdOf(crypto, { topic, author, domain: dataDomain }),
+    );
+    const acks = logIds.flatMap((logId) => sequencer.releasedHead(logId) ?? []);
+    return [...acks, ...sequencer.heads().filter((head) => fold.height(head.logId) > 0)];
+  };
+
+  const ingestControl = async (range: EncodedRange, logId: LogId): Promise<IngestOutcome> => {
+    const { context } = range;
+    if (fold.levelEver(context.author) === undefined) {
+      if (range.from > 0) return { status: "gap", height: 0 };
+      const verdict = verifyRange({ crypto }, emptyChain(crypto, context), range);
+      const good = verdict.ok ? verdict.range : verdict.accepted;
+      if (good === undefined) {
+        const { reason, failedSeq } = verdict as Extract<typeof verdict, { ok: false }>;
+        return { status: "bad", reason, seq: failedSeq };
+      }
+      const admitted = fold.admitJoiningLog({ context, logId, entries: good.entries });
+      if (!admitted.ok) return { status: "refused", reason: admitted.reason };
+    }
+    const outcome = await ingestRange({ store, crypto }, range);
+    if (outcome.status === "forked") await refold();
+    else await takeControl(logId, context);
+    return toIngestOutcome(outcome);
+  };
+
+  const ingestData = async (range: EncodedRange): Promise<IngestOutcome> => {
+    const { author, domain } = range.context;
+    if (!mayOwn(fold, author, domain)) return { status: "refused", reason: "NOT_ADMITTED" };
+    const outcome = await ingestRange({ store, crypto }, range);
+    if (outcome.status === "forked") await queue.run(refold);
+    else kick();
+    return toIngestOutcome(outcome);
+  };
+
+  const ingest = async (range: EncodedRange): Promise<IngestOutcome> => {
+    if (closed) return { status: "refused", reason: "SPACE_CLOSED" };
+    const { context, from, count } = range;
+    if (!isLogContext(context) || context.topic !== topic) {
+      return { status: "bad", reason: "LOG_RANGE_CONTEXT", seq: from };
+    }
+    const logId = logIdOf(crypto, context);
+    const { author, domain } = context;
+    const byteCount = range.bytes.length;
+    const { role } = about;
+    const refusal = options.admit?.({ topic, logId, author, domain, count, byteCount, role });
+    if (refusal !== undefined) return { status: "refused", reason: refusal };
+    if (domain === controlDomain) return queue.run(() => ingestControl(range, logId));
+    return ingestData(range);
+  };
+
+  const core: Core = {
+    deps,
+    options,
+    device,
+    queue,
+    changed,
+    addresses,
+    own,
+    syncTopic: {
+      topic,
+      followKeys: () => followKeysOf(about, fold),
+      accessOf: (identity) => accessOf(fold, identity, core.time()),
+      controlDomains: [controlDomain],
+    },
+    about: () => about,
+    amend: (change) => {
+      about = { ...about, ...change };
+      return device.vault.write(aboutKey(topic), encodeAbout(about));
+    },
+    fold: () => fold,
+    sequencer: () => sequencer,
+    opener: () => opener,
+    forkedAt: (logId) => forks.get(logId),
+    membershipRevision: () => membershipRevision,
+    state: () => stateOf(about, fold, device.author),
+    genesisMismatch: () => mismatch,
+    time: () => Math.floor(clock.nowMicros() / 1e6),
+    publish,
+    ingest,
+    refold,
+    advance,
+    failure: () => failure,
+    fail: (cause) => {
+      failure ??= cause;
+      changed.notify();
+    },
+    isClosed: () => closed,
+    close: async () => {
+      closed = true;
+      stopTimer?.();
+      changed.notify();
+      await queue.idle();
+      await advancing;
+      await own.close();
+    },
+  };
+  await queue.run(refold);
+  return core;
+}
+
+/** A nonce among attachments that fits the id, when none is known yet. */
+function newNonce(
+  crypto: SpacesDeps["crypto"],
+  about: About,
+  attachments: readonly Uint8Array[],
+): Uint8Array | undefined {
+  const { id, createOp } = about;
+  if (about.nonce !== undefined || id === undefined) return undefined;
+  return attachments.find((nonce) => isGenesisOf(crypto, id, { createOp, nonce }));
+}
+
+/** Did keys come with an attachment that is no nonce of this space? */
+function hasForeign(about: About, change: FoldChange): boolean {
+  return about.id !== undefined && change.attachments.length > 0;
+}
+
+/** May this author own a log of that domain here? Decided by operations alone (§7). */
+function mayOwn(fold: ControlFold, author: AuthorId, domain: string): boolean {
+  const level = fold.levelEver(author);
+  if (level === undefined || level === "pull") return false;
+  if (domain === snapDomain) return true;
+  return domain === dataDomain && level !== "read";
+}
+
+function toIngestOutcome(outcome: RangeOutcome): IngestOutcome {
+  switch (outcome.status) {
+    case "stored":
+      return { status: "stored", height: outcome.height };
+    case "known":
+      return { status: "known" };
+    case "gap":
+      return { status: "gap", height: outcome.height };
+    case "forked":
+      return { status: "forked", proof: outcome.proof };
+    case "conflict":
+      return { status: "refused", reason: "CONFLICT" };
+    case "held":
+      return { status: "refused", reason: "HELD_FOR_CLOCK" };
+    case "bad":
+      return { status: "bad", reason: outcome.reason, seq: outcome.seq };
+  }
+}
+
+/** Follow keys to prove: of current epochs, or those that came with the invitation. */
+function followKeysOf(about: About, fold: ControlFold): readonly Uint8Array[] {
+  const current = fold.ring.currentFollowKeys(fold.keyState, fold.members());
+  return current.length > 0 ? current.map((item) => item.key) : about.givenFollowKeys;
+}
+
+/** Members, and owners of invites that can still admit somebody, may have the control logs. */
+function accessOf(fold: ControlFold, identity: AuthorId, time: number): TopicAccess {
+  if (fold.graph.accessOf(fold.group, identity) !== undefined) return "control";
+  const isInvited = fold.graph
+    .invites(fold.group)
+    .some(
+      ({ invite, notAfter }) => invite === identity && (notAfter === undefined || time < notAfter),
+    );
+  return isInvited ? "control" : "none";
+}
+
+function stateOf(about: About, fold: ControlFold, self: AuthorId): SpaceState {
+  const access = fold.graph.accessOf(fold.group, self);
+  if (access === undefined) {
+    if (about.refusal !== undefined) return "refused";
+    if (about.inviteSecret !== undefined) return "waiting";
+    if (fold.levelEver(self) !== undefined) return "removed";
+    return about.role === "follower" ? "following" : "waiting";
+  }
+  if (about.role === "follower" || access.level === "pull") return "following";
+  return about.nonce === undefined ? "waiting" : "active";
+}
+
+/** Members now, for callers that have only a core. */
+export function membersNow(core: Core): Members {
+  return core.fold().members();
+}
+
+/** Heads for the next operation. */
+export function authHeads(core: Core): readonly OpId[] {
+  return core.fold().graph.heads(core.fold().group);
+}

@@ -1,0 +1,458 @@
+/**
+ * The control fold (docs/spec/6-space.md §3): from the control logs of a space to its membership
+ * graph, key state, bundles and addresses. A function of the set of entries, whatever order they
+ * come in; nothing here waits, reads a clock or writes. Layer 5, pure.
+ */
+import {
+  createAuthGraph,
+  groupIdOf,
+  levels,
+  parseOp,
+  type AuthGraph,
+  type AuthOp,
+  type GroupId,
+  type Level,
+  type OpId,
+} from "@hawser/auth";
+import { toHex } from "@hawser/codec";
+import type { AuthorId, Crypto } from "@hawser/crypto";
+import {
+  addBundles,
+  createKeyRing,
+  emptyRegistry,
+  isValidAt,
+  parseBundle,
+  parseKeyOp,
+  verifyBundle,
+  type BundleRegistry,
+  type EpochId,
+  type IncomingOp,
+  type KeyAgreement,
+  type KeyState,
+  type Members,
+  type Prekeys,
+  type VerifiedBundle,
+} from "@hawser/keys";
+import type { Entry, LogContext, LogId, Topic } from "@hawser/log";
+import type { AddressBook } from "./addresses.ts";
+import { joinParts, openControl, controlPartsMax, type ControlContent } from "./control.ts";
+import {
+  advanceDecided,
+  createControlLog,
+  decidedHeight,
+  firstAfter,
+  lastOpAt,
+  opBefore,
+  type ControlLog,
+  type ControlVerdict,
+  type PlacedOp,
+} from "./control-log.ts";
+import { admitJoiningLog, flawOfOp, type JoiningVerdict } from "./join.ts";
+import type { Place } from "./place.ts";
+
+/** What the fold of one space is made of. */
+export interface FoldDeps {
+  readonly crypto: Crypto;
+  readonly topic: Topic;
+  readonly self: AuthorId;
+  readonly metadataKey: Uint8Array;
+  /** The operation that founds the space: no other create counts. */
+  readonly createOp: OpId;
+  readonly addresses: AddressBook;
+}
+
+/** Entries of one control log that follow those folded before. */
+export interface ControlRange {
+  readonly context: LogContext;
+  readonly logId: LogId;
+  readonly entries: readonly Entry[];
+}
+
+/** What a batch of entries changed. */
+export interface FoldChange {
+  readonly membership: boolean;
+  readonly keys: boolean;
+  /** Epochs whose key we hold now and did not before. */
+  readonly gained: readonly EpochId[];
+  /** Attachments of rekeys and welcomes that were opened. */
+  readonly attachments: readonly Uint8Array[];
+}
+
+/** Where an operation stands. */
+export interface OpPlace {
+  readonly logId: LogId;
+  readonly author: AuthorId;
+  readonly seq: number;
+}
+
+/** What accepted operations say about one invite. */
+export interface InviteFacts {
+  readonly level: Level;
+  readonly uses: number;
+  readonly revoked: boolean;
+  /** Accepted joins, whether they count or not. */
+  readonly joins: readonly { readonly op: OpId; readonly author: AuthorId }[];
+}
+
+/** Membership, keys and addresses of one space. */
+export interface ControlFold {
+  readonly group: GroupId;
+  readonly graph: AuthGraph;
+  readonly ring: KeyAgreement;
+  readonly keyState: KeyState;
+  readonly bundles: BundleRegistry;
+  /** Replaces the key state by one that `ring` made from it. */
+  setKeyState(state: KeyState): void;
+  /** Makes a bundle known before the entry that brings it is written. */
+  learnBundle(bundle: VerifiedBundle): void;
+  apply(ranges: readonly ControlRange[], prekeys: Prekeys): FoldChange;
+  /** Readers and followers now, sorted. */
+  members(): Members;
+  /** The highest level operations ever gave this author, whether they count or not. */
+  levelEver(author: AuthorId): Level | undefined;
+  /** Entries of a control log that were folded. */
+  height(logId: LogId): number;
+  /** Everything operations say about an invite; `undefined` when none was accepted. */
+  inviteFacts(invite: AuthorId): InviteFacts | undefined;
+  /** Entries of a control log whose operations are decided. */
+  decidedHeight(logId: LogId): number;
+  /** The last accepted operation at or before an entry. */
+  opAt(logId: LogId, seq: number): OpId | undefined;
+  placeOf(op: OpId): OpPlace | undefined;
+  /** Accepted leave operations of an author, whether they count or not. */
+  leavesOf(author: AuthorId): readonly OpId[];
+  /** What the author of a control entry had seen in any entry up to it. */
+  seenUpTo(logId: LogId, seq: number): ControlLog["seen"];
+  /** `undefined`: the entry has its effect, or is not here. */
+  verdictOf(logId: LogId, seq: number): ControlVerdict | undefined;
+  /** Does this log, as far as it is folded, hold a bundle of `author` valid at `time` (s)? */
+  hasBundleIn(logId: LogId, author: AuthorId, time: number): boolean;
+  /** May these first entries of an unknown author's log be stored (§7)? Then store them next. */
+  admitJoiningLog(range: ControlRange): JoiningVerdict;
+}
+
+interface WaitingKeyOp {
+  readonly log: ControlLog;
+  readonly seq: number;
+  readonly opRef: string;
+  readonly bytes: Uint8Array;
+  readonly authHeads: readonly OpId[];
+}
+
+interface Progress {
+  membership: boolean;
+  keys: boolean;
+  readonly gained: EpochId[];
+  readonly attachments: Uint8Array[];
+}
+
+/** An empty fold; `keyState` brings secrets that stand in no log. */
+export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): ControlFold {
+  const { crypto, topic, self } = deps;
+  const group = groupIdOf(crypto, deps.createOp);
+  const graph = createAuthGraph({ crypto });
+  const ring = createKeyRing({ crypto }, { topic, self });
+  let keyState = (storedKeys && ring.decode(storedKeys)) ?? ring.empty;
+  let bundles: BundleRegistry = emptyRegistry;
+  const logs = new Map<LogId, ControlLog>();
+  const places = new Map<OpId, OpPlace>();
+  const levelsEver = new Map<AuthorId, Level>();
+  const invites = new Map<AuthorId, InviteFacts>();
+  const leaves = new Map<AuthorId, readonly OpId[]>();
+  // Logs with an undecided op; key ops whose auth heads are not all here.
+  const undecided = new Set<ControlLog>();
+  let waiting: WaitingKeyOp[] = [];
+
+  const raiseLevel = (author: AuthorId, level: Level): void => {
+    const known = levelsEver.get(author);
+    if (known === undefined || isHigher(level, known)) levelsEver.set(author, level);
+  };
+
+  /** Levels are remembered even if the op does not count: what was stored once may stay. */
+  const rememberLevels = (op: AuthOp): void => {
+    const { action } = op;
+    switch (action.type) {
+      case "create":
+        for (const { member, access } of action.grants) {
+          // Safe: groups are refused before, so the id is an author.
+          raiseLevel(member.id as AuthorId, access.level);
+        }
+        return;
+      case "add":
+      case "set":
+        // Safe: as above.
+        raiseLevel(action.grant.member.id as AuthorId, action.grant.access.level);
+        return;
+      case "leave":
+        leaves.set(op.author, [...(leaves.get(op.author) ?? []), op.id]);
+        // Safe: as above.
+        if (action.successor !== undefined) raiseLevel(action.successor.id as AuthorId, "manage");
+        return;
+      case "invite": {
+        const { access, uses } = action;
+        invites.set(action.invite, { level: access.level, uses, revoked: false, joins: [] });
+        return;
+      }
+      case "join": {
+        const facts = invites.get(action.invite);
+        raiseLevel(op.author, facts?.level ?? "pull");
+        if (facts === undefined) return;
+        const joins = [...facts.joins, { op: op.id, author: op.author }];
+        invites.set(action.invite, { ...facts, joins });
+        return;
+      }
+      case "revoke": {
+        const facts = invites.get(action.invite);
+        if (facts !== undefined) invites.set(action.invite, { ...facts, revoked: true });
+        return;
+      }
+      case "remove":
+        return;
+    }
+  };
+
+  const takeOp = (log: ControlLog, index: number, progress: Progress): void => {
+    const placed = log.ops[index];
+    if (placed === undefined) return;
+    const before = opBefore(log, index);
+    const verdict = graph.add(placed.op, { after: before === undefined ? [] : [before] });
+    switch (verdict.status) {
+      case "accepted":
+        placed.standing = "accepted";
+        log.verdicts.delete(placed.seq);
+        places.set(placed.op.id, { logId: log.logId, author: log.author, seq: placed.seq });
+        rememberLevels(placed.op);
+        progress.membership = true;
+        return;
+      case "rejected":
+        placed.standing = "rejected";
+        log.verdicts.set(placed.seq, { state: "rejected", reason: verdict.reason });
+        return;
+      case "pending":
+        log.verdicts.set(placed.seq, { state: "pending", reason: "MISSING_OPS" });
+    }
+  };
+
+  /** Takes ops of one log as far as their deps allow. True when one was decided. */
+  const decide = (log: ControlLog, progress: Progress): boolean => {
+    const from = log.decidedOps;
+    for (let index = from; index < log.ops.length; index++) {
+      takeOp(log, index, progress);
+      advanceDecided(log);
+      if (log.decidedOps <= index) break;
+    }
+    if (log.decidedOps < log.ops.length) undecided.add(log);
+    else undecided.delete(log);
+    return log.decidedOps > from;
+  };
+
+  const onAuthOp = (log: ControlLog, entry: Entry, bytes: Uint8Array): string | undefined => {
+    const parsed = parseOp(crypto, bytes);
+    if (!parsed.ok) return parsed.reason;
+    const { op } = parsed;
+    const flaw = flawOfOp({ crypto, group, createOp: deps.createOp }, op, {
+      author: log.author,
+      stamp: entry.stamp,
+      bundlesOf: (author) => log.bundles.get(author) ?? [],
+    });
+    if (flaw !== undefined) return flaw;
+    const placed: PlacedOp = { seq: entry.seq, op, standing: "pending" };
+    log.ops.push(placed);
+    undecided.add(log);
+    return undefined;
+  };
+
+  const onBundle = (log: ControlLog, bytes: Uint8Array): string | undefined => {
+    const parsed = parseBundle(bytes);
+    if (!parsed.ok) return parsed.reason;
+    const verified = verifyBundle(crypto, parsed.bundle, parsed.bundle.author);
+    if (!verified.ok) return verified.reason;
+    bundles = addBundles(bundles, [verified.bundle]);
+    const known = log.bundles.get(verified.bundle.author) ?? [];
+    log.bundles.set(verified.bundle.author, [...known, verified.bundle].slice(-8));
+    return undefined;
+  };
+
+  const onKeyOp = (log: ControlLog, entry: Entry, bytes: Uint8Array): string | undefined => {
+    const parsed = parseKeyOp(bytes);
+    if (!parsed.ok) return parsed.reason;
+    // Safe: heads of a parsed op are 32-byte ids in hex.
+    const authHeads = parsed.op.authHeads as readonly OpId[];
+    const opRef = toHex(entry.hash);
+    waiting.push({ log, seq: entry.seq, opRef, bytes, authHeads });
+    log.verdicts.set(entry.seq, { state: "pending", reason: "MISSING_OPS" });
+    return undefined;
+  };
+
+  /** The reason why the content has no effect. */
+  const onContent = (
+    log: ControlLog,
+    entry: Entry,
+    content: ControlContent,
+  ): string | undefined => {
+    switch (content.kind) {
+      case "auth":
+        return onAuthOp(log, entry, content.op);
+      case "bundle":
+        return onBundle(log, content.bundle);
+      case "keys":
+        return onKeyOp(log, entry, content.op);
+      case "address":
+        deps.addresses.set(log.logId, content.address, content.ttlSeconds, entry.stamp);
+        return undefined;
+    }
+  };
+
+  const onEntry = (log: ControlLog, entry: Entry): void => {
+    log.height = entry.seq + 1;
+    // A checkpoint signs what came before and says nothing.
+    if (entry.data.length === 0) return;
+    if (entry.deps.length > 0) log.seen.push({ seq: entry.seq, deps: entry.deps });
+    const place: Place = { topic, logId: log.logId, author: log.author, seq: entry.seq };
+    const opened = openControl(crypto, deps.metadataKey, place, entry.data);
+    let content: ControlContent | undefined;
+    if (opened?.kind === "part") {
+      log.parts.push(opened.bytes);
+      if (opened.more && log.parts.length < controlPartsMax) return;
+      content = joinParts(log.parts);
+    } else {
+      content = opened;
+    }
+    log.parts = [];
+    const reason = content === undefined ? "UNREADABLE" : onContent(log, entry, content);
+    if (reason !== undefined) log.verdicts.set(entry.seq, { state: "rejected", reason });
+  };
+
+  /** Decides ops until nothing moves: an op may wait for one in any other log. */
+  const decideAll = (progress: Progress): void => {
+    for (let moved = true; moved;) {
+      moved = false;
+      for (const log of [...undecided]) moved = decide(log, progress) || moved;
+    }
+  };
+
+  const receiveKeyOps = (prekeys: Prekeys, progress: Progress): void => {
+    const positions = createPositions(graph, group);
+    const ready: WaitingKeyOp[] = [];
+    const ops: IncomingOp[] = [];
+    const still: WaitingKeyOp[] = [];
+    for (const item of waiting) {
+      const at = positions(item.authHeads);
+      if (at === undefined) {
+        still.push(item);
+        continue;
+      }
+      ready.push(item);
+      const { readers: readersAt, followers: followersAt } = at;
+      const carrier = { author: item.log.author, opRef: item.opRef, readersAt, followersAt };
+      ops.push({ bytes: item.bytes, carrier });
+    }
+    waiting = still;
+    if (ops.length === 0) return;
+    const received = ring.receive(keyState, ops, prekeys);
+    keyState = received.state;
+    progress.keys = true;
+    for (const [index, verdict] of received.verdicts.entries()) {
+      const item = ready[index];
+      if (item === undefined) continue;
+      if (verdict.ok) {
+        item.log.verdicts.delete(item.seq);
+        progress.gained.push(...verdict.gained);
+        if (verdict.attachment !== undefined) progress.attachments.push(verdict.attachment);
+      } else {
+        item.log.verdicts.set(item.seq, { state: "rejected", reason: verdict.reason });
+      }
+    }
+  };
+
+  return {
+    group,
+    graph,
+    ring,
+    get keyState() {
+      return keyState;
+    },
+    get bundles() {
+      return bundles;
+    },
+    setKeyState: (state) => {
+      keyState = state;
+    },
+    learnBundle: (bundle) => {
+      bundles = addBundles(bundles, [bundle]);
+    },
+    apply: (ranges, prekeys) => {
+      const progress: Progress = { membership: false, keys: false, gained: [], attachments: [] };
+      for (const { context, logId, entries } of ranges) {
+        const log = logs.get(logId) ?? createControlLog(logId, context.author);
+        logs.set(logId, log);
+        for (const entry of entries) if (entry.seq === log.height) onEntry(log, entry);
+      }
+      decideAll(progress);
+      receiveKeyOps(prekeys, progress);
+      return progress;
+    },
+    members: () => membersOf(graph, group),
+    levelEver: (author) => levelsEver.get(author),
+    height: (logId) => logs.get(logId)?.height ?? 0,
+    inviteFacts: (invite) => invites.get(invite),
+    decidedHeight: (logId) => {
+      const log = logs.get(logId);
+      return log === undefined ? 0 : decidedHeight(log);
+    },
+    opAt: (logId, seq) => {
+      const log = logs.get(logId);
+      return log === undefined ? undefined : lastOpAt(log, seq);
+    },
+    placeOf: (op) => places.get(op),
+    leavesOf: (author) => leaves.get(author) ?? [],
+    seenUpTo: (logId, seq) => {
+      const seen = logs.get(logId)?.seen ?? [];
+      return seen.slice(0, firstAfter(seen, seq));
+    },
+    verdictOf: (logId, seq) => logs.get(logId)?.verdicts.get(seq),
+    hasBundleIn: (logId, author, time) =>
+      (logs.get(logId)?.bundles.get(author) ?? []).some((bundle) => isValidAt(bundle, time)),
+    admitJoiningLog: (range) => {
+      const { createOp, metadataKey } = deps;
+      const rules = { crypto, group, createOp, metadataKey, graph };
+      return admitJoiningLog(rules, range, range.entries);
+    },
+  };
+}
+
+function isHigher(a: Level, b: Level): boolean {
+  return levels.indexOf(a) > levels.indexOf(b);
+}
+
+/** Readers and followers at a position, or now. */
+export function membersOf(graph: AuthGraph, group: GroupId): Members {
+  return split(graph.members(group));
+}
+
+function split(members: ReadonlyMap<AuthorId, { readonly level: Level }>): Members {
+  const readers: AuthorId[] = [];
+  const followers: AuthorId[] = [];
+  for (const [author, access] of members) {
+    (access.level === "pull" ? followers : readers).push(author);
+  }
+  return { readers: readers.sort(), followers: followers.sort() };
+}
+
+/** Members at auth heads, computed once for each set of heads. */
+function createPositions(
+  graph: AuthGraph,
+  group: GroupId,
+): (heads: readonly OpId[]) => Members | undefined {
+  const known = new Map<string, Members>();
+  return (heads) => {
+    const key = heads.join();
+    const cached = known.get(key);
+    if (cached !== undefined) return cached;
+    const at = graph.members(group, heads);
+    if (at === undefined) return undefined;
+    const members = split(at);
+    known.set(key, members);
+    return members;
+  };
+}

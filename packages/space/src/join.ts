@@ -1,0 +1,146 @@
+/**
+ * Rules of this layer about membership operations, before the graph sees them: every newcomer can
+ * be reached, and a log that nobody announced begins with a join (docs/spec/6-space.md §3). Layer 5,
+ * pure.
+ */
+import { parseOp, type AuthGraph, type AuthOp, type GroupId, type OpId } from "@hawser/auth";
+import { equalBytes } from "@hawser/codec";
+import type { AuthorId, Crypto } from "@hawser/crypto";
+import {
+  encodeBundle,
+  isValidAt,
+  parseBundle,
+  verifyBundle,
+  type KeyBundle,
+  type VerifiedBundle,
+} from "@hawser/keys";
+import type { Entry, LogContext, LogId } from "@hawser/log";
+import { openControl } from "./control.ts";
+
+/** What an operation is checked against. */
+export interface OpRules {
+  readonly crypto: Crypto;
+  readonly group: GroupId;
+  readonly createOp: OpId;
+}
+
+/** Where an operation stands, and which bundles stand before it in the same log. */
+export interface OpSurroundings {
+  readonly author: AuthorId;
+  /** µs, of the entry. */
+  readonly stamp: number;
+  readonly bundlesOf: (author: AuthorId) => readonly VerifiedBundle[];
+}
+
+/** The 32 bytes by which a join binds its author's bundle. */
+export function joinBinding(crypto: Crypto, bundle: KeyBundle): Uint8Array {
+  return crypto.deriveKey("hawser join binding v1", encodeBundle(bundle));
+}
+
+/** Why an operation is not handed to the graph, or `undefined`. */
+export function flawOfOp(
+  rules: OpRules,
+  op: AuthOp,
+  surroundings: OpSurroundings,
+): string | undefined {
+  const { action } = op;
+  if (op.author !== surroundings.author) return "OTHER_AUTHOR";
+  if (op.group !== rules.group) return "OTHER_GROUP";
+  if (action.type === "create" && op.id !== rules.createOp) return "OTHER_GROUP";
+  const time = Math.floor(surroundings.stamp / 1e6);
+  for (const author of newcomersOf(op)) {
+    if (author === "group") return "GROUP_MEMBER";
+    const bundles = surroundings.bundlesOf(author).filter((bundle) => isValidAt(bundle, time));
+    if (bundles.length === 0) return "BUNDLE_MISSING";
+    if (action.type !== "join") continue;
+    const isBound = bundles.some((bundle) =>
+      equalBytes(joinBinding(rules.crypto, bundle), action.binding),
+    );
+    if (!isBound) return "BUNDLE_MISSING";
+  }
+  return undefined;
+}
+
+/** Authors an operation may let in; "group" for a member that is no individual. */
+function newcomersOf(op: AuthOp): readonly (AuthorId | "group")[] {
+  const { action } = op;
+  switch (action.type) {
+    case "create":
+      return action.grants.map(({ member }) => individual(member));
+    case "add":
+      return [individual(action.grant.member)];
+    case "set":
+      return action.grant.member.kind === "group" ? ["group"] : [];
+    case "join":
+      return [op.author];
+    case "leave":
+    case "remove":
+    case "invite":
+    case "revoke":
+      return [];
+  }
+}
+
+function individual(member: {
+  readonly kind: "individual" | "group";
+  readonly id: string;
+}): AuthorId | "group" {
+  // Safe: an individual's id is an author.
+  return member.kind === "group" ? "group" : (member.id as AuthorId);
+}
+
+/** Whether the start of an unknown author's control log lets its author in. */
+export type JoiningVerdict =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: string };
+
+/** What a joining log is judged by. */
+export interface JoiningRules extends OpRules {
+  readonly metadataKey: Uint8Array;
+  readonly graph: AuthGraph;
+}
+
+/**
+ * Judges the first entries of a log: own bundle, then a join that the graph accepts, or the
+ * operation that founds the space. It is in the graph afterwards, so the caller stores the range
+ * next.
+ */
+export function admitJoiningLog(
+  rules: JoiningRules,
+  log: { readonly context: LogContext; readonly logId: LogId },
+  entries: readonly Entry[],
+): JoiningVerdict {
+  const { topic, author } = log.context;
+  const contentOf = (entry: Entry | undefined) => {
+    if (entry === undefined) return undefined;
+    const place = { topic, logId: log.logId, author, seq: entry.seq };
+    return openControl(rules.crypto, rules.metadataKey, place, entry.data);
+  };
+  const [first, second] = entries;
+  const bundleContent = contentOf(first);
+  const joinContent = contentOf(second);
+  if (bundleContent?.kind !== "bundle" || joinContent?.kind !== "auth" || second === undefined) {
+    return refused("UNKNOWN_AUTHOR");
+  }
+  const bundle = bundleOf(rules.crypto, bundleContent.bundle, author);
+  const parsed = parseOp(rules.crypto, joinContent.op);
+  if (bundle === undefined || !parsed.ok) return refused("UNKNOWN_AUTHOR");
+  const { type } = parsed.op.action;
+  if (type !== "join" && type !== "create") return refused("UNKNOWN_AUTHOR");
+  const surroundings = { author, stamp: second.stamp, bundlesOf: () => [bundle] };
+  const flaw = flawOfOp(rules, parsed.op, surroundings);
+  if (flaw !== undefined) return refused(flaw);
+  const verdict = rules.graph.add(parsed.op);
+  if (verdict.status === "accepted") return { ok: true };
+  return refused(verdict.status === "pending" ? "MISSING_OPS" : verdict.reason);
+}
+
+function bundleOf(crypto: Crypto, bytes: Uint8Array, author: AuthorId): VerifiedBundle | undefined {
+  const parsed = parseBundle(bytes);
+  const verified = parsed.ok ? verifyBundle(crypto, parsed.bundle, author) : parsed;
+  return verified.ok ? verified.bundle : undefined;
+}
+
+function refused(reason: string): JoiningVerdict {
+  return { ok: false, reason };
+}

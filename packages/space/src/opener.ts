@@ -1,0 +1,128 @@
+/**
+ * Opening data entries with the keys at hand (docs/spec/6-space.md §4). Layer 5, internal.
+ */
+import type { AuthorId, Crypto } from "@hawser/crypto";
+import type { EpochId, KeyAgreement, KeyState } from "@hawser/keys";
+import type { Entry, Topic } from "@hawser/log";
+import type { Device } from "./device.ts";
+import {
+  contentKeyAt,
+  openEvent,
+  openForRecipient,
+  openPlain,
+  parseEnvelope,
+  type DataEnvelope,
+  type OpenedEvent,
+} from "./layers.ts";
+import type { Place } from "./place.ts";
+
+/** An entry's content, or why there is none. */
+export type Opened =
+  | {
+      readonly status: "opened";
+      readonly type: string;
+      readonly sequence: string | undefined;
+      /** `undefined`: sealed to others. */
+      readonly body: Uint8Array | undefined;
+      readonly recipients: readonly AuthorId[] | undefined;
+    }
+  /** A checkpoint: an entry that only signs. */
+  | { readonly status: "empty" }
+  /** No epoch of this reference whose read key is here. */
+  | { readonly status: "noKey"; readonly reference: Uint8Array }
+  /** Not what the key holder of any such epoch can have sealed at this place. */
+  | { readonly status: "malformed" };
+
+/** Opens entries of one space. */
+export interface Opener {
+  open(author: AuthorId, entry: Entry): Opened;
+  hasKey(reference: Uint8Array): boolean;
+  /** The key that opens this entry alone, or `undefined`. */
+  contentKey(author: AuthorId, entry: Entry): Uint8Array | undefined;
+}
+
+/** What opening takes. */
+export interface OpenerDeps {
+  readonly crypto: Crypto;
+  readonly topic: Topic;
+  readonly device: Pick<Device, "author" | "hpkeOpen">;
+  readonly ring: KeyAgreement;
+  readonly keyState: () => KeyState;
+}
+
+/** An opener; it keeps read keys in memory and derives each once. */
+export function createOpener(deps: OpenerDeps): Opener {
+  const { crypto, ring } = deps;
+  const readKeys = new Map<EpochId, Uint8Array>();
+
+  const readKeyOf = (id: EpochId): Uint8Array | undefined => {
+    const known = readKeys.get(id);
+    if (known !== undefined) return known;
+    const key = ring.readKey(deps.keyState(), id);
+    if (key !== undefined) readKeys.set(id, key);
+    return key;
+  };
+  const epochsOf = (reference: Uint8Array): readonly EpochId[] =>
+    ring.resolveReference(deps.keyState(), reference);
+  const placeOf = (author: AuthorId, entry: Entry): Place => ({
+    topic: deps.topic,
+    logId: entry.logId,
+    author,
+    seq: entry.seq,
+  });
+
+  const openSealed = (
+    place: Place,
+    envelope: Extract<DataEnvelope, { readonly mode: "sealed" }>,
+  ): Opened => {
+    const ids = epochsOf(envelope.epochReference);
+    let hasKey = false;
+    for (const epochId of ids) {
+      const readKey = readKeyOf(epochId);
+      if (readKey === undefined) continue;
+      hasKey = true;
+      const key = contentKeyAt(crypto, readKey, place, envelope.nonce);
+      const event = openEvent(crypto, key, place, { epochId, envelope });
+      if (event !== undefined) return toOpened(deps, place, event);
+    }
+    if (hasKey) return { status: "malformed" };
+    return { status: "noKey", reference: envelope.epochReference };
+  };
+
+  return {
+    open: (author, entry) => {
+      if (entry.data.length === 0) return { status: "empty" };
+      const envelope = parseEnvelope(entry.data);
+      if (envelope === undefined) return { status: "malformed" };
+      if (envelope.mode === "sealed") return openSealed(placeOf(author, entry), envelope);
+      const event = openPlain(envelope);
+      return event === undefined
+        ? { status: "malformed" }
+        : toOpened(deps, placeOf(author, entry), event);
+    },
+    hasKey: (reference) => epochsOf(reference).some((id) => readKeyOf(id) !== undefined),
+    contentKey: (author, entry) => {
+      const envelope = parseEnvelope(entry.data);
+      if (envelope?.mode !== "sealed") return undefined;
+      const place = placeOf(author, entry);
+      for (const epochId of epochsOf(envelope.epochReference)) {
+        const readKey = readKeyOf(epochId);
+        if (readKey === undefined) continue;
+        const key = contentKeyAt(crypto, readKey, place, envelope.nonce);
+        if (openEvent(crypto, key, place, { epochId, envelope }) !== undefined) return key;
+      }
+      return undefined;
+    },
+  };
+}
+
+function toOpened(deps: OpenerDeps, place: Place, event: OpenedEvent): Opened {
+  const { type, sequence, forRecipients } = event;
+  if (forRecipients === undefined) {
+    return { status: "opened", type, sequence, body: event.body, recipients: undefined };
+  }
+  const { author } = deps.device;
+  const hpkeOpen = deps.device.hpkeOpen.bind(deps.device);
+  const body = openForRecipient(deps.crypto, place, forRecipients, { author, hpkeOpen });
+  return { status: "opened", type, sequence, body, recipients: forRecipients.recipients };
+}

@@ -1,0 +1,352 @@
+/**
+ * The sequencer (docs/spec/6-space.md §7 *order*): releases the data entries of a space so that none
+ * comes before an entry it points at, and knows the position each was written at. It reads the
+ * store and never holds more than a small window of each log. Layer 5.
+ */
+import type { OpId } from "@hawser/auth";
+import { toHex } from "@hawser/codec";
+import type { AuthorId } from "@hawser/crypto";
+import type { Clock, Dep, Entry, LogId, LogStore, StoredRange, Topic } from "@hawser/log";
+import type { ControlFold } from "./fold.ts";
+import { createQueue, type Signal } from "./queue.ts";
+import { controlDomain, dataDomain } from "./words.ts";
+
+/** Consecutive entries of one data log, in release order. */
+export interface Span {
+  readonly logId: LogId;
+  readonly author: AuthorId;
+  readonly from: number;
+  /** One past the last. */
+  to: number;
+}
+
+/** Why an entry is not released. */
+export type HeldReason = "MISSING_DEP" | "HELD_FOR_CLOCK";
+
+/** How an entry of a data log stands with the sequencer. */
+export type Standing =
+  | { readonly state: "released" }
+  /** Released so that the log goes on, and never handed out. */
+  | { readonly state: "rejected"; readonly reason: "BAD_DEP" | "BAD_STAMP" }
+  | { readonly state: "held"; readonly reason: HeldReason }
+  | { readonly state: "absent" };
+
+/** A signed entry by which deps are found. */
+export interface SignedPlace {
+  readonly logId: LogId;
+  readonly seq: number;
+  /** µs. */
+  readonly stamp: number;
+}
+
+/** The newest signed entry of a log that own entries may point at. */
+export interface SignedHead extends SignedPlace {
+  readonly hash: Uint8Array;
+}
+
+/** Auth heads that hold from `seq` on. */
+export interface Position {
+  readonly seq: number;
+  readonly heads: readonly OpId[];
+}
+
+/** Release order of one space's data. */
+export interface Sequencer {
+  /** Grows at its end only. */
+  readonly spans: readonly Span[];
+  /** Takes in what the store received since, and releases what can be. */
+  advance(): Promise<void>;
+  /** Last released signed entry of a data log. */
+  releasedHead(logId: LogId): SignedHead | undefined;
+  /** Last signed entries of every log that own entries may point at, control logs first. */
+  heads(): readonly SignedHead[];
+  standingOf(logId: LogId, seq: number): Standing;
+  /** Auth heads at which a released entry was written. */
+  positionOf(logId: LogId, seq: number): readonly OpId[];
+  positionsOf(logId: LogId): readonly Position[];
+  /** A signed entry of this space by its hash in hex. */
+  findSigned(hash: string): SignedPlace | undefined;
+  authorOf(logId: LogId): AuthorId | undefined;
+  /** µs at which the next held entry is due, or `undefined`. */
+  nextDue(): number | undefined;
+}
+
+/** What it works on. `fold` is asked afresh each time, since it may be rebuilt. */
+export interface SequencerDeps {
+  readonly store: LogStore;
+  readonly clock: Clock;
+  readonly topic: Topic;
+  readonly fold: () => ControlFold;
+  readonly changed: Signal;
+  /** Stamps further ahead than this are held; µs. */
+  readonly driftMicros: number;
+}
+
+/** Entries of one log looked at ahead of their release. */
+const windowEntries = 256;
+const nowhere: readonly OpId[] = [];
+
+interface Waiting {
+  readonly seq: number;
+  readonly stamp: number;
+  readonly hash: Uint8Array;
+  readonly signed: boolean;
+  readonly deps: readonly Dep[];
+}
+
+interface DataLog {
+  readonly logId: LogId;
+  readonly author: AuthorId;
+  /** Entries in the store. */
+  received: number;
+  /** Entries released. */
+  released: number;
+  window: Waiting[];
+  held: { readonly reason: HeldReason; readonly until: number | undefined } | undefined;
+  signedHead: SignedHead | undefined;
+  readonly positions: Position[];
+  readonly rejected: Map<number, "BAD_DEP" | "BAD_STAMP">;
+}
+
+/** A sequencer that has read nothing yet. */
+export function createSequencer(deps: SequencerDeps): Sequencer {
+  const { store, clock, topic } = deps;
+  const logs = new Map<LogId, DataLog>();
+  const signed = new Map<string, SignedPlace>();
+  const spans: Span[] = [];
+  // Logs worth another try, and who waits for what: a log id, or a hash in hex.
+  const ready = new Set<DataLog>();
+  const waiters = new Map<string, Set<DataLog>>();
+  const decided = new Map<LogId, number>();
+  const controlHeads = new Map<LogId, SignedHead>();
+  const queue = createQueue();
+  let cursor = 0;
+
+  const wake = (key: string): void => {
+    for (const log of waiters.get(key) ?? []) ready.add(log);
+    waiters.delete(key);
+  };
+
+  const index = (logId: LogId, entry: Pick<Entry, "seq" | "stamp" | "hash">): void => {
+    const hash = toHex(entry.hash);
+    signed.set(hash, { logId, seq: entry.seq, stamp: entry.stamp });
+    wake(hash);
+  };
+
+  const hold = (log: DataLog, key: string): void => {
+    const waiting = waiters.get(key) ?? new Set();
+    waiters.set(key, waiting.add(log));
+    log.held = { reason: "MISSING_DEP", until: undefined };
+  };
+
+  /** True when every dep is here and released; else the log waits for the first that is not. */
+  const depsAreHere = (log: DataLog, entry: Waiting): boolean => {
+    for (const dep of entry.deps) {
+      const hash = toHex(dep.hash);
+      const place = signed.get(hash);
+      if (place === undefined) {
+        hold(log, hash);
+        return false;
+      }
+      if (place.logId === log.logId) continue;
+      const target = logs.get(place.logId);
+      const height = target?.released ?? deps.fold().decidedHeight(place.logId);
+      if (height <= place.seq) {
+        hold(log, place.logId);
+        return false;
+      }
+    }
+    return true;
+  };
+
+  const flawOf = (log: DataLog, entry: Waiting): "BAD_DEP" | "BAD_STAMP" | undefined => {
+    for (const dep of entry.deps) {
+      const place = signed.get(toHex(dep.hash));
+      if (place?.seq !== dep.seq) return "BAD_DEP";
+      if (place.logId === log.logId && place.seq >= entry.seq) return "BAD_DEP";
+      if (place.stamp >= entry.stamp) return "BAD_STAMP";
+    }
+    return undefined;
+  };
+
+  const movePosition = (log: DataLog, entry: Waiting): void => {
+    if (entry.deps.length === 0) return;
+    const fold = deps.fold();
+    const known = log.positions.at(-1)?.heads ?? [];
+    const heads = new Set(known);
+    for (const dep of entry.deps) {
+      const place = signed.get(toHex(dep.hash));
+      const op = place === undefined ? undefined : fold.opAt(place.logId, place.seq);
+      if (op !== undefined) heads.add(op);
+    }
+    const next = fold.graph.antichain([...heads]);
+    if (next.join() !== known.join()) log.positions.push({ seq: entry.seq, heads: next });
+  };
+
+  const release = (log: DataLog, entry: Waiting): void => {
+    const flaw = flawOf(log, entry);
+    if (flaw === undefined) movePosition(log, entry);
+    else log.rejected.set(entry.seq, flaw);
+    log.released = entry.seq + 1;
+    log.held = undefined;
+    if (entry.signed && flaw === undefined) {
+      const { seq, hash, stamp } = entry;
+      log.signedHead = { logId: log.logId, seq, hash, stamp };
+    }
+    const last = spans.at(-1);
+    if (last?.logId === log.logId && last.to === entry.seq) last.to += 1;
+    else spans.push({ logId: log.logId, author: log.author, from: entry.seq, to: entry.seq + 1 });
+  };
+
+  const fillWindow = async (log: DataLog): Promise<void> => {
+    const from = log.released;
+    const to = Math.min(log.received, from + windowEntries);
+    for await (const entry of store.entries(log.logId, { from, to })) {
+      const { seq, stamp, hash, deps: pointed } = entry;
+      log.window.push({ seq, stamp, hash, signed: entry.signature !== undefined, deps: pointed });
+      if (entry.signature !== undefined) index(log.logId, entry);
+    }
+    // Pruned entries are gone for good: go on behind them.
+    const first = log.window[0];
+    if (first === undefined) log.released = to;
+  };
+
+  const releaseLog = async (log: DataLog): Promise<boolean> => {
+    const before = log.released;
+    const limit = clock.nowMicros() + deps.driftMicros;
+    while (log.released < log.received) {
+      if (log.window.length === 0) await fillWindow(log);
+      const taken = releaseWindow(log, limit);
+      if (taken === 0 && log.window.length > 0) break;
+    }
+    if (log.released > before) wake(log.logId);
+    return log.released > before;
+  };
+
+  /** Count of entries released from the window. */
+  const releaseWindow = (log: DataLog, limit: number): number => {
+    let taken = 0;
+    for (const entry of log.window) {
+      if (entry.stamp > limit) {
+        log.held = { reason: "HELD_FOR_CLOCK", until: entry.stamp - deps.driftMicros };
+        break;
+      }
+      if (!depsAreHere(log, entry)) break;
+      release(log, entry);
+      taken += 1;
+    }
+    log.window = log.window.slice(taken);
+    return taken;
+  };
+
+  const onRange = async (range: StoredRange): Promise<void> => {
+    const { context, logId } = range;
+    const to = range.from + range.count;
+    if (context.domain === controlDomain) {
+      for await (const entry of store.entries(logId, { from: range.from, to })) {
+        if (entry.signature === undefined) continue;
+        index(logId, entry);
+        const { seq, hash, stamp } = entry;
+        const known = controlHeads.get(logId);
+        if ((known?.seq ?? -1) < seq) controlHeads.set(logId, { logId, seq, hash, stamp });
+      }
+      decided.set(logId, decided.get(logId) ?? 0);
+    } else if (context.domain === dataDomain) {
+      const log = logs.get(logId) ?? createDataLog(logId, context.author);
+      logs.set(logId, log);
+      log.received = Math.max(log.received, to);
+      ready.add(log);
+    }
+  };
+
+  const wakeDecided = (): void => {
+    for (const [logId, height] of decided) {
+      const now = deps.fold().decidedHeight(logId);
+      if (now === height) continue;
+      decided.set(logId, now);
+      wake(logId);
+    }
+  };
+
+  const wakeDue = (): void => {
+    const now = clock.nowMicros();
+    for (const log of logs.values()) {
+      if (log.held?.until !== undefined && log.held.until <= now) ready.add(log);
+    }
+  };
+
+  const advance = async (): Promise<void> => {
+    for await (const range of store.received(topic, cursor)) {
+      await onRange(range);
+      cursor = range.cursor;
+    }
+    wakeDecided();
+    wakeDue();
+    let moved = false;
+    for (let log = first(ready); log !== undefined; log = first(ready)) {
+      ready.delete(log);
+      moved = (await releaseLog(log)) || moved;
+    }
+    if (moved) deps.changed.notify();
+  };
+
+  return {
+    spans,
+    advance: () => queue.run(advance),
+    releasedHead: (logId) => logs.get(logId)?.signedHead,
+    heads: () => {
+      // What rests on an undecided operation has no position yet, so nobody should build on it.
+      const control = [...controlHeads.values()].filter(
+        (head) => deps.fold().decidedHeight(head.logId) > head.seq,
+      );
+      const data = [...logs.values()].flatMap((log) => log.signedHead ?? []);
+      return [...control.sort(byLogId), ...data.sort(byLogId)];
+    },
+    standingOf: (logId, seq) => standingIn(logs.get(logId), seq),
+    positionOf: (logId, seq) => {
+      const positions = logs.get(logId)?.positions ?? [];
+      return positions.findLast((position) => position.seq <= seq)?.heads ?? nowhere;
+    },
+    positionsOf: (logId) => logs.get(logId)?.positions ?? [],
+    findSigned: (hash) => signed.get(hash),
+    authorOf: (logId) => logs.get(logId)?.author,
+    nextDue: () => {
+      let due: number | undefined;
+      for (const { held } of logs.values()) {
+        if (held?.until !== undefined) due = Math.min(due ?? held.until, held.until);
+      }
+      return due;
+    },
+  };
+}
+
+function createDataLog(logId: LogId, author: AuthorId): DataLog {
+  return {
+    logId,
+    author,
+    received: 0,
+    released: 0,
+    window: [],
+    held: undefined,
+    signedHead: undefined,
+    positions: [],
+    rejected: new Map(),
+  };
+}
+
+function byLogId(a: SignedHead, b: SignedHead): number {
+  return a.logId < b.logId ? -1 : 1;
+}
+
+function standingIn(log: DataLog | undefined, seq: number): Standing {
+  if (log === undefined || seq >= log.received) return { state: "absent" };
+  const reason = log.rejected.get(seq);
+  if (reason !== undefined) return { state: "rejected", reason };
+  if (seq < log.released) return { state: "released" };
+  return { state: "held", reason: log.held?.reason ?? "MISSING_DEP" };
+}
+
+function first<Item>(items: ReadonlySet<Item>): Item | undefined {
+  for (const item of items) return item;
+  return undefined;
+}

@@ -1,0 +1,412 @@
+/**
+ * A space as people use it: members, invites, writing, reading (docs/spec/6-space.md). Layer 5.
+ */
+import {
+  inviteOfSecret,
+  type Access,
+  type AuthAction,
+  type Level,
+  type MemberId,
+  type Why,
+} from "@hawser/auth";
+import type { AuthorId } from "@hawser/crypto";
+import type { KeyBundle } from "@hawser/keys";
+import { logIdOf, type Entry, type Topic } from "@hawser/log";
+import {
+  addMember,
+  appendBytesMax,
+  appendDrafts,
+  appendDraftsMax,
+  bodyBytes,
+  changeMembership,
+  checkedBundle,
+  checkDrafts,
+  problemOf,
+} from "./actions.ts";
+import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
+import { membersNow, type Core } from "./core.ts";
+import { debtsOf } from "./debts.ts";
+import { SpaceError, type SpaceErrorCode } from "./errors.ts";
+import { eventBatches, type EventOptions } from "./events.ts";
+import { explainEntry, findEntry, readEntry } from "./explain.ts";
+import type { SpaceId } from "./ids.ts";
+import { formatInviteLink, linkAddressCountMax, parseInviteLink } from "./link.ts";
+import { sealOffer } from "./offer.ts";
+import { openOuter, sealOuter, type OuterContent } from "./outer.ts";
+import type {
+  AnnouncedAddress,
+  EntryRef,
+  InviteOptions,
+  ReadEntry,
+  SpaceDraft,
+  SpaceEvent,
+  SpaceEventBatch,
+  SpaceExplanation,
+  SpaceMember,
+  SpaceStatus,
+} from "./types.ts";
+import { controlDomain } from "./words.ts";
+
+/** One space on this device. */
+export interface Space {
+  /** `undefined` on followers, who never learn it. */
+  readonly id: SpaceId | undefined;
+  readonly topic: Topic;
+  /** This device. */
+  readonly author: AuthorId;
+  status(): SpaceStatus;
+  /** Set when work in the background failed; the logs are unharmed. */
+  readonly failure: unknown;
+  /**
+   * Resolves when this device was let in and can read (or follow). Rejects with `SPACE_INVITE_USED`,
+   * `_REVOKED`, `_EXPIRED`, `_INVALID` or `SPACE_CLOSED`, and with the signal's reason.
+   */
+  ready(options?: { readonly signal?: AbortSignal }): Promise<void>;
+
+  /** Members now, sorted by author. */
+  members(): readonly SpaceMember[];
+  /** Access of an author now, this device by default; `undefined` = none. */
+  access(author?: AuthorId): Access | undefined;
+  /** The operations that grant or deny a level. */
+  why(author: AuthorId, level: Level): Why | undefined;
+  /** Adds a known device with its keys. Throws `SPACE_NO_ACCESS`, `_MEMBERSHIP`, `_BUNDLE_INVALID`. */
+  add(bundle: KeyBundle, level: Level, options?: { readonly mayDelete?: boolean }): Promise<void>;
+  /** Changes a member's access. Throws `SPACE_NO_ACCESS`, `SPACE_MEMBERSHIP`. */
+  set(author: AuthorId, level: Level, options?: { readonly mayDelete?: boolean }): Promise<void>;
+  /** Removes a member and rotates the keys in one batch. Throws like `set`. */
+  remove(author: AuthorId): Promise<void>;
+  /** Leaves. A last manager names a successor. Throws `SPACE_MEMBERSHIP`. */
+  leave(options?: { readonly successor?: AuthorId }): Promise<void>;
+
+  /** Publishes an invite and returns its link. Throws `SPACE_NO_ACCESS`, `SPACE_ADDRESS_INVALID`. */
+  invite(options: InviteOptions): Promise<string>;
+  /** Ends an invite, given its link, and rotates: the link's follow key is worth nothing then. */
+  revokeInvite(link: string): Promise<void>;
+  /** What a device that was added with `add` needs to open the space, sealed to its bundle. */
+  offer(bundle: KeyBundle, addresses?: readonly string[]): Uint8Array;
+  /** What a follower needs, sealed to its bundle. Add it with level `pull` first. */
+  hosting(bundle: KeyBundle, addresses?: readonly string[]): Uint8Array;
+
+  /**
+   * Appends drafts as one signed batch; resolves when durable. Calls made together share a batch.
+   * Throws `SPACE_NOT_WELCOMED`, `SPACE_NO_ACCESS`, `SPACE_BODY_TOO_LARGE`, `SPACE_DRAFT_INVALID`,
+   * `SPACE_BUNDLE_INVALID`.
+   */
+  append(drafts: readonly SpaceDraft[]): Promise<readonly EntryRef[]>;
+  /** An entry as this device can read it. Throws `SPACE_ENTRY_UNKNOWN`, `SPACE_NO_KEY`. */
+  read(ref: EntryRef): Promise<ReadEntry>;
+  /** Events one by one, stored ones first, then live. Ends with the signal or the space. */
+  events(options?: EventOptions): AsyncIterable<SpaceEvent>;
+  /** Events in batches, with resets: what views fold. */
+  batches(options?: EventOptions): AsyncIterable<SpaceEventBatch>;
+  /** Why an entry is not there, not counted or not readable. */
+  explain(ref: EntryRef): Promise<SpaceExplanation>;
+  /** The key that opens one entry and nothing else. Throws `SPACE_ENTRY_UNKNOWN`, `SPACE_NO_KEY`. */
+  contentKeyOf(ref: EntryRef): Promise<Uint8Array>;
+
+  /** Announces where this device's logs can be fetched; ttl 0 withdraws. */
+  announceAddress(address: string, ttlSeconds: number): Promise<void>;
+  /** Unexpired addresses that members announced for their own logs. */
+  addresses(): readonly AnnouncedAddress[];
+  /** Seals a packet or range for a way out of the circle of followers. Throws `SPACE_NO_KEY`. */
+  sealOuter(content: OuterContent): Uint8Array;
+  /** Opens such an envelope with any follow key held; `undefined` when none fits. */
+  openOuter(envelope: Uint8Array): OuterContent | undefined;
+}
+
+/** The public face of a core. */
+export function createSpace(core: Core): Space {
+  const { about } = core;
+  const inQueue = <Result>(job: () => Promise<Result>): Promise<Result> => {
+    if (core.isClosed()) return Promise.reject(closedError());
+    return core.queue.run(job);
+  };
+  const change = (action: AuthAction, rotate = false): Promise<void> =>
+    inQueue(() => changeMembership(core, { action, rotate }));
+  const append = createAppender(core, inQueue);
+
+  return {
+    get id() {
+      return about().id;
+    },
+    topic: core.syncTopic.topic,
+    author: core.device.author,
+    status: () => statusOf(core),
+    get failure() {
+      return core.failure();
+    },
+    ready: (options = {}) => ready(core, options.signal),
+    members: () => membersOf(core),
+    access: (author = core.device.author) => {
+      const { graph, group } = core.fold();
+      return graph.accessOf(group, author);
+    },
+    why: (author, level) => {
+      const { graph, group } = core.fold();
+      return graph.why(group, author, level);
+    },
+    add: (bundle, level, options = {}) =>
+      inQueue(() => addMember(core, bundle, accessOf(level, options.mayDelete))),
+    set: (author, level, options = {}) => {
+      const access = accessOf(level, options.mayDelete);
+      return change({ type: "set", grant: { member: individual(author), access } });
+    },
+    remove: (author) => change({ type: "remove", member: individual(author) }),
+    leave: (options = {}) => {
+      const { successor } = options;
+      const member = successor === undefined ? undefined : individual(successor);
+      return change({ type: "leave", successor: member });
+    },
+    invite: (options) => inQueue(() => makeInvite(core, options)),
+    revokeInvite: (link) => {
+      const { secret } = parseInviteLink(core.deps.crypto, link);
+      const invite = inviteOfSecret(core.deps.crypto, secret);
+      return change({ type: "revoke", invite }, true);
+    },
+    offer: (bundle, addresses = []) => makeOffer(core, "space", bundle, addresses),
+    hosting: (bundle, addresses = []) => makeOffer(core, "follow", bundle, addresses),
+    append,
+    read: (ref) => readEntry(core, ref),
+    events: (options = {}) => flatten(batches(core, options)),
+    batches: (options = {}) => batches(core, options),
+    explain: (ref) => explainEntry(core, ref),
+    contentKeyOf: (ref) => contentKeyOf(core, ref),
+    announceAddress: (address, ttlSeconds) => {
+      const fits = Number.isSafeInteger(ttlSeconds) && ttlSeconds >= 0;
+      if (!isAddress(address) || !fits || ttlSeconds > addressTtlSecondsMax) {
+        const message = "an address is a URL or multiaddr, with a ttl of 0 s to 400 days";
+        return Promise.reject(new SpaceError("SPACE_ADDRESS_INVALID", message));
+      }
+      const contents = [{ kind: "address", address, ttlSeconds }] as const;
+      return inQueue(() => core.publish({ contents }));
+    },
+    addresses: () => announcedAddresses(core),
+    sealOuter: (content) => sealOuter(core.deps, requireFollowKey(core), content),
+    openOuter: (envelope) => openOuter(core.deps.crypto, allFollowKeys(core), envelope),
+  };
+}
+
+function closedError(): SpaceError {
+  return new SpaceError("SPACE_CLOSED", "the space is closed");
+}
+
+function accessOf(level: Level, mayDelete = false): Access {
+  return { level, mayDelete };
+}
+
+function individual(author: AuthorId): { readonly kind: "individual"; readonly id: MemberId } {
+  return { kind: "individual", id: author };
+}
+
+function statusOf(core: Core): SpaceStatus {
+  const fold = core.fold();
+  const { ring, keyState, graph, group } = fold;
+  const problem = problemOf(core);
+  const state = problem !== undefined && core.state() === "waiting" ? "refused" : core.state();
+  const policy = core.options.history ?? "all";
+  return {
+    state,
+    problem,
+    epochs: ring.epochs(keyState).length,
+    missingEpochs: ring.missingEpochs(keyState, membersNow(core), policy).length,
+    rotationOwed: graph.has(core.about().createOp) && debtsOf(core).rekey,
+    orphaned: graph.orphaned(group),
+  };
+}
+
+/** A removed device waits as well: somebody may let it in again. */
+async function ready(core: Core, signal: AbortSignal | undefined): Promise<void> {
+  for (;;) {
+    const seen = core.changed.revision;
+    if (core.isClosed()) throw closedError();
+    signal?.throwIfAborted();
+    const { state, problem } = statusOf(core);
+    if (state === "active" || state === "following") return;
+    if (state === "refused" && problem !== undefined) {
+      // Safe: problems are codes of this layer.
+      throw new SpaceError(problem as SpaceErrorCode, "this device was not let in");
+    }
+    await core.changed.changed(seen, signal);
+  }
+}
+
+function membersOf(core: Core): readonly SpaceMember[] {
+  const { graph, group } = core.fold();
+  return [...graph.members(group)].map(([author, { level, mayDelete }]) => ({
+    author,
+    level,
+    mayDelete,
+  }));
+}
+
+/** Publishes an invite; its link is worth as much as the access it gives. */
+async function makeInvite(core: Core, options: InviteOptions): Promise<string> {
+  const { crypto, random } = core.deps;
+  const { id, createOp } = core.about();
+  const followKey = requireFollowKey(core);
+  if (id === undefined) throw new SpaceError("SPACE_NO_ACCESS", "followers cannot invite");
+  const secret = random(32);
+  const link = { id, createOp, followKey, secret, addresses: options.addresses ?? [] };
+  // Formatted first: a bad address must not leave an invite behind that nobody has the link of.
+  const text = formatInviteLink(crypto, link);
+  const seconds = options.notAfterSeconds;
+  await changeMembership(core, {
+    action: {
+      type: "invite",
+      invite: inviteOfSecret(crypto, secret),
+      access: accessOf(options.level, options.mayDelete),
+      uses: options.uses ?? 1,
+      notAfter: seconds === undefined ? undefined : core.time() + seconds,
+    },
+  });
+  return text;
+}
+
+function makeOffer(
+  core: Core,
+  kind: "space" | "follow",
+  bundle: KeyBundle,
+  addresses: readonly string[],
+): Uint8Array {
+  if (addresses.length > linkAddressCountMax || !addresses.every(isAddress)) {
+    throw new SpaceError("SPACE_ADDRESS_INVALID", "an offer takes at most 8 addresses");
+  }
+  const recipient = checkedBundle(core, bundle);
+  const { id, topic, createOp, metadataKey } = core.about();
+  const followKey = requireFollowKey(core);
+  if (id === undefined) throw new SpaceError("SPACE_NO_ACCESS", "followers cannot offer a space");
+  const common = { createOp, followKey, addresses };
+  return sealOffer(
+    core.deps,
+    recipient,
+    kind === "space" ? { kind, id, ...common } : { kind, topic, metadataKey, ...common },
+  );
+}
+
+function batches(core: Core, options: EventOptions): AsyncIterable<SpaceEventBatch> {
+  return eventBatches(
+    {
+      store: core.deps.store,
+      changed: core.changed,
+      fold: () => core.fold(),
+      sequencer: () => core.sequencer(),
+      opener: () => core.opener(),
+      forkedAt: (logId) => core.forkedAt(logId),
+      isReadable: () => core.about().nonce !== undefined,
+      isClosed: () => core.isClosed(),
+      membershipRevision: () => core.membershipRevision(),
+    },
+    options,
+  );
+}
+
+async function* flatten(
+  source: AsyncIterable<SpaceEventBatch>,
+): AsyncGenerator<SpaceEvent, void, undefined> {
+  for await (const { events } of source) yield* events;
+}
+
+async function contentKeyOf(core: Core, ref: EntryRef): Promise<Uint8Array> {
+  const { author, entry } = await findEntry(core, ref);
+  const key = core.opener().contentKey(author, entry);
+  if (key !== undefined) return key;
+  throw new SpaceError("SPACE_NO_KEY", `no content key of entry ${ref.seq} is at hand`);
+}
+
+function announcedAddresses(core: Core): readonly AnnouncedAddress[] {
+  const found: AnnouncedAddress[] = [];
+  for (const { author } of membersOf(core)) {
+    const { topic } = core.syncTopic;
+    const logId = logIdOf(core.deps.crypto, { topic, author, domain: controlDomain });
+    for (const { address, expiresAt } of core.addresses.addresses(logId)) {
+      found.push({ author, address, expiresAt });
+    }
+  }
+  return found;
+}
+
+function requireFollowKey(core: Core): Uint8Array {
+  const [key] = core.syncTopic.followKeys();
+  if (key !== undefined) return key;
+  throw new SpaceError("SPACE_NO_KEY", "no current follow key is held");
+}
+
+/** Keys of every epoch: an envelope may be older than the last rotation. */
+function allFollowKeys(core: Core): readonly Uint8Array[] {
+  const { ring, keyState } = core.fold();
+  return ring.epochs(keyState).flatMap(({ id }) => ring.followKey(keyState, id) ?? []);
+}
+
+interface WaitingAppend {
+  readonly drafts: readonly SpaceDraft[];
+  readonly resolve: (refs: readonly EntryRef[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Calls that come while an append is under way are appended together, under one signature. */
+function createAppender(
+  core: Core,
+  inQueue: <Result>(job: () => Promise<Result>) => Promise<Result>,
+): Space["append"] {
+  const waiting: WaitingAppend[] = [];
+  let running = false;
+  const start = (): void => {
+    running = true;
+    inQueue(drain).catch((error: unknown) => {
+      running = false;
+      for (const { reject } of waiting.splice(0)) reject(error);
+    });
+  };
+  const drain = async (): Promise<void> => {
+    const taken = takeGroup(waiting);
+    try {
+      const entries = await appendDrafts(
+        core,
+        taken.flatMap(({ drafts }) => drafts),
+      );
+      settle(taken, entries);
+    } catch (error) {
+      for (const { reject } of taken) reject(error);
+    }
+    // Other work of the space gets its turn between two groups.
+    if (waiting.length > 0) start();
+    else running = false;
+  };
+  return async (drafts) => {
+    checkDrafts(drafts);
+    for (const { audience } of drafts) {
+      if (typeof audience !== "object") continue;
+      for (const bundle of audience.only) checkedBundle(core, bundle);
+    }
+    if (drafts.length === 0) return [];
+    return new Promise((resolve, reject) => {
+      waiting.push({ drafts, resolve, reject });
+      if (!running) start();
+    });
+  };
+}
+
+/** As many waiting appends as one batch holds, one at least. */
+function takeGroup(waiting: WaitingAppend[]): readonly WaitingAppend[] {
+  const taken: WaitingAppend[] = [];
+  let draftCount = 0;
+  let byteCount = 0;
+  for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+    draftCount += next.drafts.length;
+    byteCount += bodyBytes(next.drafts);
+    const fits = draftCount <= appendDraftsMax && byteCount <= appendBytesMax;
+    if (!fits && taken.length > 0) break;
+    taken.push(next);
+    waiting.shift();
+  }
+  return taken;
+}
+
+function settle(taken: readonly WaitingAppend[], entries: readonly Entry[]): void {
+  let from = 0;
+  for (const { drafts, resolve } of taken) {
+    const to = from + drafts.length;
+    resolve(entries.slice(from, to).map(({ logId, seq }) => ({ logId, seq })));
+    from = to;
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * All spaces of one device (docs/spec/6-space.md): create, join, follow, open; and what sync needs:
+ * topics, identities and ingest. Layer 5.
+ */
+import { createOp, type AuthAction, type MutualRemovalPolicy } from "@hawser/auth";
+import type { AuthorId } from "@hawser/crypto";
+import type { VerifiedBundle } from "@hawser/keys";
+import type { EncodedRange, Topic } from "@hawser/log";
+import type { IngestOutcome, SyncIdentity, SyncTopic } from "@hawser/sync";
+import { inviteOfSecret } from "@hawser/auth";
+import { decodeAbout, type About } from "./about.ts";
+import { tryJoin } from "./actions.ts";
+import { aboutPrefix, openCore, type Core } from "./core.ts";
+import { bundleContent, createDebtPayer, rekeyFor, type DebtPayer } from "./debts.ts";
+import { openDevice } from "./device.ts";
+import { SpaceError } from "./errors.ts";
+import { genesisSpaceId, metadataKeyOf, parseSpaceId, topicOf, type SpaceId } from "./ids.ts";
+import { parseInviteLink } from "./link.ts";
+import { openOffer, type Offer } from "./offer.ts";
+import { createSpace, type Space } from "./space.ts";
+import type { SpacesDeps, SpacesOptions } from "./types.ts";
+
+/** How a space is founded. */
+export interface CreateOptions {
+  /** What happens to managers who remove each other concurrently; default `"remove-all"`. */
+  readonly policy?: MutualRemovalPolicy;
+}
+
+/** All spaces of one device. */
+export interface Spaces extends AsyncDisposable {
+  readonly author: AuthorId;
+  /** This device's key bundle, to hand to whoever wants to add it. Renewed as time goes by. */
+  bundle(): Promise<VerifiedBundle>;
+  /** Founds a space; nothing leaves the device until it is shared. */
+  create(options?: CreateOptions): Promise<Space>;
+  /** Throws `SPACE_UNKNOWN`, or the parser's code for a text that is no id. */
+  open(id: string): Space;
+  /** A space by its topic, for followers, who have no id. Throws `SPACE_UNKNOWN`. */
+  openTopic(topic: Topic): Space;
+  /** Every space of this device, sorted by topic. */
+  list(): readonly Space[];
+  /** Begins to join; await `ready()` of the space. Throws the codes of `parseInviteLink`. */
+  join(link: string): Promise<Space>;
+  /** Opens a space this device was added to. Throws `SPACE_OFFER_INVALID`. */
+  accept(offer: Uint8Array): Promise<Space>;
+  /** Follows a space by a hosting request. Throws `SPACE_OFFER_INVALID`. */
+  follow(hosting: Uint8Array): Promise<Space>;
+
+  /** For createSyncPeer: topics with their keys and rights, read afresh. */
+  topics(): readonly SyncTopic[];
+  /** For createSyncPeer: the device key, then one-time keys of joins under way; at most 4. */
+  identities(): readonly SyncIdentity[];
+  /** For createSyncPeer: verify, authorise, store. */
+  ingest(range: EncodedRange): Promise<IngestOutcome>;
+  /** Calls back when topics, keys or rights changed; wire it to `syncPeer.topicsChanged`. */
+  onTopicsChanged(listener: () => void): () => void;
+  /** Idempotent; finishes what is under way. */
+  close(): Promise<void>;
+}
+
+const oneTimeIdentitiesMax = 3;
+
+/**
+ * Opens all spaces of a device from its store. Throws `SPACE_STATE_CORRUPT` (damaged, or another
+ * identity's store) and `SPACE_STATE_VERSION` (written by a newer version).
+ */
+export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}): Promise<Spaces> {
+  const { crypto, random } = deps;
+  const device = await openDevice(deps);
+  const cores = new Map<Topic, Core>();
+  const spaces = new Map<Topic, Space>();
+  const payers = new Map<Core, DebtPayer>();
+  const listeners = new Set<() => void>();
+  let closed = false;
+
+  const notify = (): void => {
+    for (const listener of listeners) listener();
+  };
+  const onFolded = async (core: Core): Promise<void> => {
+    await tryJoin(core);
+    await payers.get(core)?.schedule();
+  };
+
+  /** Opens a core and makes it known. `found` runs first, inside the core's queue. */
+  const addCore = async (about: About, found: (core: Core) => Promise<void>): Promise<Space> => {
+    const parts = { device, about, listeners: { onFolded, onTopicChanged: notify } };
+    const core = await openCore(deps, options, parts);
+    try {
+      await core.queue.run(() => found(core));
+    } catch (error) {
+      await core.close();
+      throw error;
+    }
+    const space = createSpace(core);
+    cores.set(about.topic, core);
+    spaces.set(about.topic, space);
+    payers.set(core, createDebtPayer(core));
+    notify();
+    await core.queue.run(() => onFolded(core));
+    return space;
+  };
+
+  const remember = async (core: Core): Promise<void> => {
+    await deps.store.commit({ writes: [core.amend({})] });
+  };
+
+  const create = async ({ policy = "remove-all" }: CreateOptions): Promise<Space> => {
+    const { author } = device;
+    const member = { kind: "individual", id: author } as const;
+    const grants = [{ member, access: { level: "manage", mayDelete: true } }] as const;
+    const action: AuthAction = { type: "create", nonce: random(16), policy, grants };
+    const { op, bytes } = createOp(crypto, { author, deps: [], action });
+    const nonce = random(32);
+    const id = genesisSpaceId(crypto, op.id, nonce);
+    const bundle = await device.bundle();
+    const about = memberAbout(deps, id, { createOp: op.id, nonce });
+    return addCore(about, async (core) => {
+      core.fold().learnBundle(bundle);
+      core.fold().graph.add(op);
+      const { content, keyState } = rekeyFor(core, "create", nonce);
+      const contents = [bundleContent(bundle), { kind: "auth", op: bytes } as const, content];
+      await core.publish({ contents, keyState, writes: [core.amend({})] });
+    });
+  };
+
+  /** Joins a known space again: after a removal, or with another link. */
+  const rejoin = async (core: Core, change: Partial<About>): Promise<void> => {
+    await core.queue.run(async () => {
+      await deps.store.commit({ writes: [core.amend({ ...change, refusal: undefined })] });
+      await onFolded(core);
+    });
+    notify();
+  };
+
+  const join = async (text: string): Promise<Space> => {
+    const link = parseInviteLink(crypto, text);
+    const about = memberAbout(deps, link.id, {
+      createOp: link.createOp,
+      inviteSecret: link.secret,
+      givenFollowKeys: [link.followKey],
+      addresses: link.addresses,
+    });
+    const known = cores.get(about.topic);
+    if (known === undefined) return addCore(about, remember);
+    if (known.about().role === "follower") throw existsError();
+    const { inviteSecret, givenFollowKeys, addresses } = about;
+    if (known.state() !== "active") {
+      await rejoin(known, { inviteSecret, givenFollowKeys, addresses });
+    }
+    return spaceOf(about.topic);
+  };
+
+  const open = <Kind extends Offer["kind"]>(
+    bytes: Uint8Array,
+    kind: Kind,
+  ): Extract<Offer, { readonly kind: Kind }> => {
+    const offer = openOffer(device.author, bytes, (sealed, message) =>
+      device.hpkeOpen(sealed, message),
+    );
+    if (offer?.kind !== kind) {
+      throw new SpaceError("SPACE_OFFER_INVALID", "malformed, or not meant for this device");
+    }
+    // Safe: the kind was compared a line above.
+    return offer as Extract<Offer, { readonly kind: Kind }>;
+  };
+
+  const adopt = async (about: About): Promise<Space> => {
+    const known = cores.get(about.topic);
+    if (known === undefined) return addCore(about, remember);
+    if (known.about().role !== about.role) throw existsError();
+    const { givenFollowKeys, addresses } = about;
+    await rejoin(known, { givenFollowKeys, addresses });
+    return spaceOf(about.topic);
+  };
+
+  const accept = async (bytes: Uint8Array): Promise<Space> => {
+    const { id, createOp, followKey, addresses } = open(bytes, "space");
+    return adopt(memberAbout(deps, id, { createOp, givenFollowKeys: [followKey], addresses }));
+  };
+
+  const follow = async (bytes: Uint8Array): Promise<Space> => {
+    const { topic, metadataKey, createOp, followKey, addresses } = open(bytes, "follow");
+    return adopt({
+      ...blank,
+      role: "follower",
+      topic,
+      id: undefined,
+      createOp,
+      metadataKey,
+      givenFollowKeys: [followKey],
+      addresses,
+    });
+  };
+
+  const spaceOf = (topic: Topic): Space => {
+    const space = spaces.get(topic);
+    if (space !== undefined) return space;
+    throw new SpaceError("SPACE_UNKNOWN", "this device has no such space");
+  };
+
+  const identities = (): readonly SyncIdentity[] => {
+    const secrets = [...cores.values()].flatMap((core) => core.about().inviteSecret ?? []);
+    const own = { id: device.author, secret: device.secret };
+    const oneTime = secrets.slice(0, oneTimeIdentitiesMax).map((secret) => ({
+      id: inviteOfSecret(crypto, secret),
+      secret,
+    }));
+    return [own, ...oneTime].map(({ id, secret }) => ({
+      id,
+      sign: (label, bytes) => crypto.signTagged(label, bytes, secret),
+    }));
+  };
+
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    closed = true;
+    for (const payer of payers.values()) payer.stop();
+    for (const core of cores.values()) await core.close();
+    device.secret.fill(0);
+  };
+  const whileOpen = <Result>(job: () => Promise<Result>): Promise<Result> =>
+    closed ? Promise.reject(new SpaceError("SPACE_CLOSED", "the spaces are closed")) : job();
+
+  for (const { plaintext } of await device.vault.list(aboutPrefix)) {
+    await addCore(decodeAbout(plaintext), () => Promise.resolve());
+  }
+  return {
+    author: device.author,
+    bundle: () => whileOpen(() => device.bundle()),
+    create: (createOptions = {}) => whileOpen(() => create(createOptions)),
+    open: (id) => {
+      const parsed = parseSpaceId(id);
+      if (!parsed.ok) throw new SpaceError(parsed.reason, "not a space id");
+      return spaceOf(topicOf(crypto, parsed.value.id));
+    },
+    openTopic: spaceOf,
+    list: () => [...spaces.keys()].sort().map(spaceOf),
+    join: (link) => whileOpen(() => join(link)),
+    accept: (offer) => whileOpen(() => accept(offer)),
+    follow: (hosting) => whileOpen(() => follow(hosting)),
+    topics: () => [...cores.values()].map((core) => core.syncTopic),
+    identities,
+    ingest: async (range) => {
+      const core = cores.get(range.context.topic);
+      if (core === undefined) return { status: "refused", reason: "SPACE_UNKNOWN" };
+      return core.ingest(range);
+    },
+    onTopicsChanged: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+const blank = {
+  nonce: undefined,
+  inviteSecret: undefined,
+  givenFollowKeys: [],
+  addresses: [],
+  refusal: undefined,
+} as const;
+
+/** The record of a space whose id is known. */
+function memberAbout(
+  deps: SpacesDeps,
+  id: SpaceId,
+  known: Pick<About, "createOp"> & Partial<About>,
+): About {
+  const { crypto } = deps;
+  return {
+    ...blank,
+    role: "member",
+    topic: topicOf(crypto, id),
+    id,
+    metadataKey: metadataKeyOf(crypto, id),
+    ...known,
+  };
+}
+
+function existsError(): SpaceError {
+  return new SpaceError("SPACE_EXISTS", "this device already takes part in that space otherwise");
+}

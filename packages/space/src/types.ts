@@ -1,0 +1,170 @@
+/** The words of the space layer (docs/spec/6-space.md). Layer 5. */
+import type { Judgement, Level, OpId } from "@hawser/auth";
+import type { AuthorId, Crypto, Random } from "@hawser/crypto";
+import type { HistoryPolicy, KeyBundle } from "@hawser/keys";
+import type { Clock, LogId, LogStore, Topic } from "@hawser/log";
+import type { ExplainCode, Timers } from "@hawser/sync";
+
+/** The place of an entry: which log, which seq. */
+export interface EntryRef {
+  readonly logId: LogId;
+  readonly seq: number;
+}
+
+/** A decrypted, authorised event. */
+export interface SpaceEvent extends EntryRef {
+  readonly author: AuthorId;
+  /** µs; `(stamp, hash)` is a total order that extends causality. */
+  readonly stamp: number;
+  /** 32 bytes. */
+  readonly hash: Uint8Array;
+  readonly type: string;
+  readonly sequence: string | undefined;
+  readonly body: Uint8Array;
+  /** `quarantine`: entitled where it was written, but ended concurrently; counts for no view. */
+  readonly judgement: "accept" | "quarantine";
+  /** Auth heads its author had acknowledged. */
+  readonly authHeads: readonly OpId[];
+  /** Set when the body was sealed to chosen recipients, us among them. */
+  readonly recipients: readonly AuthorId[] | undefined;
+}
+
+/** Events that became readable together. */
+export interface SpaceEventBatch {
+  readonly events: readonly SpaceEvent[];
+  /** True once everything that was in the store when the iteration began has been handed out. */
+  readonly caughtUp: boolean;
+  /** Earlier judgements changed: drop what was made of the events, all of them follow again. */
+  readonly reset?: true;
+}
+
+/** To whom an event is readable: the space's readers, everybody, or chosen devices. */
+export type Audience = "readers" | "anybody" | { readonly only: readonly KeyBundle[] };
+
+/** What to append. */
+export interface SpaceDraft {
+  /** 1–64 bytes of UTF-8. */
+  readonly type: string;
+  readonly body: Uint8Array;
+  /** 1–128 bytes of UTF-8. */
+  readonly sequence?: string;
+  /** Default `"readers"`. */
+  readonly audience?: Audience;
+}
+
+/** An entry as this device can read it. */
+export interface ReadEntry extends EntryRef {
+  readonly author: AuthorId;
+  readonly stamp: number;
+  readonly hash: Uint8Array;
+  readonly type: string;
+  readonly sequence: string | undefined;
+  /** `undefined` when it is sealed to others. */
+  readonly body: Uint8Array | undefined;
+  readonly recipients: readonly AuthorId[] | undefined;
+  readonly judgement: Judgement;
+}
+
+/** Why an entry is (not) there, (not) counted, (not) readable. */
+export interface SpaceExplanation {
+  readonly code: ExplainCode;
+  /** How its content is judged, once it is released. */
+  readonly judgement: Judgement | undefined;
+  /** Why it has no effect, in words of chapters 4–6, or `undefined`. */
+  readonly reason: string | undefined;
+}
+
+/** Where this device stands in a space. */
+export type SpaceState =
+  /** Not let in yet: waits for the invite to arrive, or for a Welcome. */
+  | "waiting"
+  /** Reads, and does what its access allows. */
+  | "active"
+  /** Verifies and serves. */
+  | "following"
+  /** Was a member and is none any more; its old copy stays readable. */
+  | "removed"
+  /** The join failed for good; `problem` says why. */
+  | "refused";
+
+/** A snapshot of a space's condition. */
+export interface SpaceStatus {
+  readonly state: SpaceState;
+  /** A SpaceError code that says what stands in the way, or `undefined`. */
+  readonly problem: string | undefined;
+  readonly epochs: number;
+  /** Epochs this device should have the key of and has not. */
+  readonly missingEpochs: number;
+  /** A rotation is owed and not yet paid by anybody. */
+  readonly rotationOwed: boolean;
+  /** Nobody manages the space any more. */
+  readonly orphaned: boolean;
+}
+
+/** One member of a space. */
+export interface SpaceMember {
+  readonly author: AuthorId;
+  readonly level: Level;
+  readonly mayDelete: boolean;
+}
+
+/** An address somebody announced. */
+export interface AnnouncedAddress {
+  readonly author: AuthorId;
+  readonly address: string;
+  /** µs since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** How an invite is made. */
+export interface InviteOptions {
+  readonly level: Level;
+  readonly mayDelete?: boolean;
+  /** Joins that count; default 1. */
+  readonly uses?: number;
+  /** From now; default never. */
+  readonly notAfterSeconds?: number;
+  /** Where the joiner connects first; URLs, at most 8. */
+  readonly addresses?: readonly string[];
+}
+
+/** What the admission hook is told before a range is stored. */
+export interface AdmissionRequest {
+  readonly topic: Topic;
+  readonly logId: LogId;
+  readonly author: AuthorId;
+  readonly domain: string;
+  readonly count: number;
+  /** Compact bytes. */
+  readonly byteCount: number;
+  readonly role: "member" | "follower";
+}
+
+/** The device: one author key. */
+export interface DeviceIdentity {
+  readonly author: AuthorId;
+  /** 32 bytes; stays in memory of this object. */
+  readonly secret: Uint8Array;
+}
+
+/** What spaces need from the world. */
+export interface SpacesDeps {
+  readonly store: LogStore;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly timers: Timers;
+  readonly identity: DeviceIdentity;
+}
+
+/** Settings; every one has a default. */
+export interface SpacesOptions {
+  /** Which older epochs a newcomer is given; default `"all"`. */
+  readonly history?: HistoryPolicy;
+  /** Entries stamped further ahead than this are held, in seconds; default 300. */
+  readonly clockDriftSeconds?: number;
+  /** Step of the rank-based delay before a debt is paid, in ms; default 400. */
+  readonly answerDelayMs?: number;
+  /** Asked before anything foreign is stored: a reason to refuse, or `undefined`. */
+  readonly admit?: (request: AdmissionRequest) => string | undefined;
+}
