@@ -1,0 +1,249 @@
+/**
+ * Derives the vectors of docs/spec/5-keys.md §11 from fixed inputs. To write the file anew (never
+ * once its version is released; a change of bytes is a new version):
+ *
+ *     node --conditions=hawser-source packages/keys/test/support/vectors.ts
+ */
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { encodeCbor, fromHex, toHex } from "@hawser/codec";
+import { type AuthorId, type Crypto, createNobleCrypto, type Random } from "@hawser/crypto";
+import {
+  type Carrier,
+  createBundle,
+  createKeyRing,
+  encodeBundle,
+  encodeKeyOp,
+  type EpochId,
+  type KeyOp,
+  parseKeyOp,
+  type VerifiedBundle,
+} from "@hawser/keys";
+
+export const vectorsFile: URL = new URL(
+  "../../../../docs/spec/vectors/keys/v1/keys.json",
+  import.meta.url,
+);
+
+const topic = "70".repeat(32);
+const authHeads = ["cc".repeat(32)];
+
+/** The nth draw is the byte `first + n`, as often as asked for. */
+export function createCountingRandom(first: number): Random {
+  let draw = first;
+  return (byteCount) => new Uint8Array(byteCount).fill(draw++);
+}
+
+interface VectorMember {
+  readonly name: string;
+  readonly signingSecret: Uint8Array;
+  readonly prekeySecret: Uint8Array;
+  readonly id: AuthorId;
+  readonly bundle: VerifiedBundle;
+}
+
+function createMember(crypto: Crypto, name: string, fill: number): VectorMember {
+  const signingSecret = new Uint8Array(32).fill(fill);
+  const prekeySecret = new Uint8Array(32).fill(fill + 16);
+  const id = toHex(crypto.publicKey(signingSecret)) as AuthorId;
+  const identity = {
+    id,
+    sign: (label: string, bytes: Uint8Array) => crypto.signTagged(label, bytes, signingSecret),
+  };
+  const lifetime = { notBefore: 1_800_000_000, notAfter: 1_805_184_000 };
+  const { bundle } = createBundle(crypto, { identity, lifetime }, () => prekeySecret);
+  return { name, signingSecret, prekeySecret, id, bundle };
+}
+
+/** Everything in the file. */
+export function deriveVectors(crypto: Crypto): Record<string, unknown> {
+  const alice = createMember(crypto, "alice", 1);
+  const bob = createMember(crypto, "bob", 2);
+  const carol = createMember(crypto, "carol", 3);
+  const relay = createMember(crypto, "relay", 4);
+  const members = [alice, bob, carol, relay];
+  const ring = createKeyRing({ crypto }, { topic, self: alice.id });
+  const attachment = new Uint8Array(32).fill(0x22);
+  const input = { readers: [bob.bundle], followers: [relay.bundle], authHeads } as const;
+  const created = ring.rekey(
+    ring.empty,
+    { ...input, reason: "create", attachment },
+    createCountingRandom(0xa0),
+  );
+  const carrier: Carrier = {
+    author: alice.id,
+    opRef: "d0".repeat(32),
+    readersAt: [alice.id, bob.id],
+    followersAt: [relay.id],
+  };
+  const { state } = ring.receive(created.state, [{ bytes: created.opBytes, carrier }], []);
+  const rotated = ring.rekey(state, { ...input, reason: "rotation" }, createCountingRandom(0xb0));
+  const both = [created.epochId, rotated.epochId].sort();
+  const give = { recipient: carol.bundle, epochIds: both, authHeads };
+  const requestRef = "e0".repeat(32);
+  const [welcome] = ring.welcome(
+    rotated.state,
+    { ...give, level: "read", attachment },
+    createCountingRandom(0xc0),
+  );
+  const [forward] = ring.forward(
+    rotated.state,
+    { ...give, level: "follow", answers: requestRef },
+    createCountingRandom(0xd0),
+  );
+  const [request] = ring.requestKeys({ epochIds: both, level: "read", authHeads });
+  return {
+    meta: {
+      title: "Group keys",
+      spec: "docs/spec/5-keys.md",
+      generator: "packages/keys/test/support/vectors.ts",
+      conventions: "Byte strings are lower-case hex. The nth random draw is one byte repeated.",
+    },
+    members: members.map(describeMember),
+    bundles: {
+      vectors: members.map(({ name, id, bundle }) => ({
+        name,
+        spec: "§2.1",
+        author: id,
+        prekey: toHex(bundle.prekey),
+        not_before: bundle.notBefore,
+        not_after: bundle.notAfter,
+        suite: bundle.suite,
+        signature: toHex(bundle.signature),
+        bytes: toHex(encodeBundle(bundle)),
+      })),
+      invalid: invalidBundles(alice, bob),
+    },
+    epochs: {
+      topic,
+      vectors: [
+        describeEpoch(crypto, "first epoch", alice.id, created.opBytes, 0xa0, created.epochId),
+        describeEpoch(crypto, "its child", alice.id, rotated.opBytes, 0xb0, rotated.epochId),
+      ],
+    },
+    ops: {
+      vectors: [
+        { name: "create", spec: "§5.1", author: alice.id, ...describeOp(created.opBytes) },
+        { name: "rotation", spec: "§5.1", author: alice.id, ...describeOp(rotated.opBytes) },
+        { name: "welcome", spec: "§5.2", author: alice.id, ...describeOp(welcome!) },
+        { name: "forward", spec: "§5.2", author: alice.id, ...describeOp(forward!) },
+        { name: "request", spec: "§5.3", author: carol.id, ...describeOp(request!) },
+      ],
+      invalid: invalidOps(created.opBytes, welcome!),
+    },
+  };
+}
+
+function describeMember(member: VectorMember): Record<string, unknown> {
+  return {
+    name: member.name,
+    id: member.id,
+    signing_secret: toHex(member.signingSecret),
+    prekey_secret: toHex(member.prekeySecret),
+  };
+}
+
+function describeEpoch(
+  crypto: Crypto,
+  name: string,
+  author: AuthorId,
+  opBytes: Uint8Array,
+  fill: number,
+  id: EpochId,
+): Record<string, unknown> {
+  const parsed = parseKeyOp(opBytes);
+  if (!parsed.ok || parsed.op.kind !== "rekey") throw new Error("a rekey was expected");
+  const { op } = parsed;
+  const secret = new Uint8Array(32).fill(fill);
+  const followKey = crypto.deriveKey("hawser follow key v1", secret);
+  return {
+    name,
+    spec: "§3",
+    secret: toHex(secret),
+    commitment: toHex(op.commitment),
+    read_key: toHex(crypto.deriveKey("hawser read key v1", secret)),
+    follow_key: toHex(followKey),
+    follow_id: toHex(op.followId),
+    author,
+    parents: op.parents,
+    auth_heads: op.authHeads,
+    reason: op.reason,
+    recipients: [author, ...op.toReaders.map((message) => message.recipient)].sort(),
+    id,
+  };
+}
+
+function describeOp(bytes: Uint8Array): Record<string, unknown> {
+  const parsed = parseKeyOp(bytes);
+  if (!parsed.ok) throw new Error(parsed.reason);
+  return { bytes: toHex(bytes), op: readable(parsed.op) };
+}
+
+/** An op with its byte strings in hex. */
+export function readable(op: KeyOp): unknown {
+  return JSON.parse(
+    JSON.stringify(op, (_, value: unknown) => (value instanceof Uint8Array ? toHex(value) : value)),
+  ) as unknown;
+}
+
+function invalidBundles(alice: VectorMember, bob: VectorMember): readonly unknown[] {
+  const { bundle } = alice;
+  const author = fromHex(alice.id)!;
+  const { prekey, notBefore, notAfter, signature } = bundle;
+  const rows = [
+    ["another version", "UNKNOWN_VERSION", [2, 1, author, prekey, notBefore, notAfter, signature]],
+    ["another suite", "UNKNOWN_SUITE", [1, 2, author, prekey, notBefore, notAfter, signature]],
+    ["no lifetime", "BAD_LIFETIME", [1, 1, author, prekey, notAfter, notBefore, signature]],
+    ["short prekey", "MALFORMED", [1, 1, author, prekey.slice(1), notBefore, notAfter, signature]],
+    ["a field more", "MALFORMED", [1, 1, author, prekey, notBefore, notAfter, signature, 0]],
+    ["longer life", "BAD_SIGNATURE", [1, 1, author, prekey, notBefore, notAfter + 1, signature]],
+    [
+      "another prekey",
+      "BAD_SIGNATURE",
+      [1, 1, author, bob.bundle.prekey, notBefore, notAfter, signature],
+    ],
+  ] as const;
+  return rows.map(([name, reason, fields]) => ({
+    name,
+    spec: "§2.1",
+    bytes: toHex(encodeCbor(fields)),
+    reason,
+  }));
+}
+
+function invalidOps(rekeyBytes: Uint8Array, welcomeBytes: Uint8Array): readonly unknown[] {
+  const rekey = parseKeyOp(rekeyBytes);
+  const welcome = parseKeyOp(welcomeBytes);
+  if (!rekey.ok || rekey.op.kind !== "rekey") throw new Error("a rekey was expected");
+  if (!welcome.ok || welcome.op.kind !== "welcome") throw new Error("a welcome was expected");
+  const { op } = rekey;
+  const [message] = op.toReaders;
+  const edit = (bytes: Uint8Array, at: number, value: number): Uint8Array =>
+    bytes.map((byte, index) => (index === at ? value : byte));
+  const unsorted = [...welcome.op.epochIds].reverse();
+  const rows: readonly (readonly [string, string, Uint8Array])[] = [
+    ["another version", "UNKNOWN_VERSION", edit(rekeyBytes, 1, 2)],
+    ["another kind", "UNKNOWN_KIND", edit(rekeyBytes, 2, 5)],
+    ["another suite", "UNKNOWN_SUITE", edit(rekeyBytes, 3, 2)],
+    ["cut short", "MALFORMED", rekeyBytes.subarray(0, -1)],
+    ["a byte more", "MALFORMED", new Uint8Array([...rekeyBytes, 0])],
+    [
+      "two messages for one reader",
+      "DUPLICATE_RECIPIENT",
+      encodeKeyOp({ ...op, toReaders: [message!, message!] }),
+    ],
+    [
+      "reader and follower at once",
+      "DUPLICATE_RECIPIENT",
+      encodeKeyOp({ ...op, toFollowers: [message!] }),
+    ],
+    ["unsorted epochs", "MALFORMED", encodeKeyOp({ ...welcome.op, epochIds: unsorted })],
+    ["no epochs", "MALFORMED", encodeKeyOp({ ...welcome.op, epochIds: [] })],
+  ];
+  return rows.map(([name, reason, bytes]) => ({ name, spec: "§5", bytes: toHex(bytes), reason }));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const text = JSON.stringify(deriveVectors(createNobleCrypto()), undefined, 1);
+  writeFileSync(vectorsFile, `${text}\n`);
+}
