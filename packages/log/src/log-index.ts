@@ -73,6 +73,7 @@ export function createLogIndex(crypto: Pick<Crypto, "hash">, start: ChainState):
   let prunedTo = 0;
 
   const overlapping = (from: number, to: number): readonly KeptRange[] => {
+    if (to <= from) return [];
     const first = Math.max(
       0,
       lastAtMost(ranges, from, (range) => range.from),
