@@ -1,6 +1,6 @@
 /**
- * `pnpm bench keys`: what group keys cost as a space grows, over the chosen crypto back ends and over
- * noble alone. Goal: removing a member from a space of 256 in at most 130 ms and 80 kB.
+ * `pnpm bench keys`: what group keys cost as a space grows, over the chosen crypto back ends and
+ * over noble alone. Goal: removing a member from a space of 256 in at most 130 ms and 80 kB.
  */
 import { formatTable, measure } from "@hawser-tooling/measure";
 import { toHex } from "@hawser/codec";

@@ -31,7 +31,7 @@ export function addBundles(
   return next;
 }
 
-/** The author's bundle to use at `time` (Unix seconds): of the valid ones, that which expires last. */
+/** The author's bundle for `time` (Unix seconds): of the valid ones, that which expires last. */
 export function validBundle(
   registry: BundleRegistry,
   author: AuthorId,

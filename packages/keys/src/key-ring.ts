@@ -38,7 +38,7 @@ export interface FollowKey {
   readonly key: Uint8Array;
 }
 
-/** How the keys of a space are agreed on. `createKeyRing` sends each member a message of its own. */
+/** How a space agrees on keys. `createKeyRing` does it by one message for each member. */
 export interface KeyAgreement {
   /** A member who knows nothing yet. */
   readonly empty: KeyState;
@@ -97,7 +97,7 @@ export interface KeyAgreement {
 
   /** Canonical bytes of the state. They hold secrets. */
   encode(state: KeyState): SecretBytes;
-  /** The state of these bytes, or `undefined` unless `encode` made them for this space and member. */
+  /** The state of bytes that `encode` made for this space and member; else `undefined`. */
   decode(bytes: Uint8Array): KeyState | undefined;
 }
 

@@ -10,7 +10,7 @@ export const parentsMax = 64;
 export const authHeadsMax = 256;
 /** Bytes of an attachment before sealing. */
 export const attachmentBytesMax = 4096;
-/** Bytes of an encoded op: what 4,096 direct messages of 126 bytes and all lists take, rounded up. */
+/** Bytes of an encoded op: 4,096 direct messages of 126 bytes and all full lists, rounded up. */
 export const keyOpBytesMax: number = 576 * 1024;
 /** Bytes of an encoded key bundle. */
 export const bundleBytesMax = 256;

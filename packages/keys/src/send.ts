@@ -1,6 +1,6 @@
 /**
- * Making key ops (docs/spec/5-keys.md §8). Layer 4; pure: randomness comes in, bytes go out, and the
- * state that comes back belongs into the same commit as the bytes.
+ * Making key ops (docs/spec/5-keys.md §8). Layer 4; pure: randomness comes in, bytes go out, and
+ * the state that comes back belongs into the same commit as the bytes.
  */
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { VerifiedBundle } from "./bundle.ts";

@@ -2,7 +2,7 @@
  * Small readers of decoded CBOR and of ids. Layer 4, internal. Each returns `undefined` for what
  * does not fit, so a parser is a row of checks.
  */
-import { type CborValue, compareBytes, fromHex, toHex } from "@hawser/codec";
+import { type CborValue, fromHex, toHex } from "@hawser/codec";
 import type { Random } from "@hawser/crypto";
 import { KeysError } from "./errors.ts";
 
@@ -66,13 +66,6 @@ export function sortedIds<Id extends string>(ids: Iterable<Id>): readonly Id[] {
 /** Order of UTF-16 units, which for hex is the order of bytes; no locale has a say. */
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-export function isAscending(items: readonly Uint8Array[]): boolean {
-  return items.every((item, index) => {
-    const previous = items[index - 1];
-    return previous === undefined || compareBytes(previous, item) < 0;
-  });
 }
 
 /** 32 fresh bytes. Throws `KEYS_BAD_RANDOM` rather than use a short secret. */

@@ -1,4 +1,4 @@
-/** The model test of docs/spec/5-keys.md §7: random concurrent histories, holders against readers. */
+/** The model of docs/spec/5-keys.md §7: random concurrent histories, holders against readers. */
 import { toHex } from "@hawser/codec";
 import { createNobleCrypto } from "@hawser/crypto";
 import { expect, test } from "vitest";
