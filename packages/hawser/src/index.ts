@@ -1,1 +1,13 @@
-export {};
+export type { HawserErrorCode } from "./errors.ts";
+export type {
+  Hawser,
+  HawserOptions,
+  HawserSpace,
+  InviteOptions,
+  RelayClient,
+  SpaceMember,
+  Traffic,
+} from "./types.ts";
+export { HawserError } from "./errors.ts";
+export { createHawser } from "./hawser.ts";
+export { createRelayClient } from "./relay-client.ts";

@@ -1,7 +1,7 @@
 /**
  * createKv: a key-value map over any event source. Reads are synchronous, from memory.
  */
-import { openView, type OpenView, type ViewDeps, type ViewEvent } from "@hawser/view";
+import { openView, type EventRef, type OpenView, type ViewDeps, type ViewEvent } from "@hawser/view";
 import { checkPut, decodeOps, encodeOps } from "./ops.ts";
 import { kvView, type KvState } from "./state.ts";
 import type { KvChange, KvPair, KvPut, KvRangeOptions, KvValue, KvVersion } from "./types.ts";
@@ -30,6 +30,8 @@ export interface Kv extends AsyncDisposable {
   batch(puts: readonly KvPut[]): Promise<void>;
   /** Each changed key once per change, as it now reads, until the signal aborts. */
   watch(options?: KvWatchOptions): AsyncIterable<KvChange>;
+  /** Resolves when the event at that place is folded in. */
+  applied(ref: EventRef, options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** For UI frameworks: called after each change. */
   subscribe(listener: () => void): () => void;
   readonly revision: number;
@@ -68,6 +70,7 @@ export function createKv(deps: ViewDeps): Kv {
     del: (key) => batch([{ key, value: undefined }]),
     batch,
     watch: (options = {}) => watch(view, options),
+    applied: view.applied,
     subscribe: (listener) => view.subscribe(() => listener()),
     [Symbol.asyncDispose]: () => view[Symbol.asyncDispose](),
   };

@@ -121,3 +121,18 @@ function checkFormat(database: DatabaseSync, path: string): void {
 function readPragma(database: DatabaseSync, name: "user_version" | "application_id"): number {
   return Number(database.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
 }
+
+/** What SQLite itself finds wrong with a file, in its words; empty when nothing. Changes nothing. */
+export function checkSqliteFile(path: string): readonly string[] {
+  try {
+    const database = new DatabaseSync(path, { readOnly: true });
+    try {
+      const rows = database.prepare("PRAGMA integrity_check").all();
+      return rows.map((row) => String(row["integrity_check"])).filter((line) => line !== "ok");
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+}

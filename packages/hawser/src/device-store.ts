@@ -1,0 +1,53 @@
+/** What a device keeps beside its logs: its secret and the relays it knows. */
+import { decodeCbor, encodeCbor, equalSecrets } from "@hawser/codec";
+import type { Random } from "@hawser/crypto";
+import type { LogStore } from "@hawser/log";
+import { HawserError } from "./errors.ts";
+
+const secretKey = "hawser/secret";
+const relaysKey = "hawser/relays";
+
+/** The device's secret: the stored one, or at first start the given one or a random one. */
+export async function loadSecret(
+  store: LogStore,
+  random: Random,
+  given: Uint8Array | undefined,
+): Promise<Uint8Array> {
+  const stored = await store.get(secretKey);
+  if (stored === undefined) {
+    const secret = given?.slice() ?? random(32);
+    await store.commit({ writes: [{ key: secretKey, value: secret }] });
+    return secret;
+  }
+  if (given !== undefined && !equalSecrets(stored, given)) {
+    throw new HawserError("HAWSER_WRONG_SECRET", "the store belongs to another device");
+  }
+  return stored;
+}
+
+/** Addresses of relays that spaces of this device use. */
+export async function loadRelays(store: LogStore): Promise<readonly string[]> {
+  const bytes = await store.get(relaysKey);
+  const value = bytes === undefined ? undefined : decodeCbor(bytes);
+  if (!Array.isArray(value)) return [];
+  return value.filter((address): address is string => typeof address === "string");
+}
+
+export async function saveRelays(store: LogStore, addresses: readonly string[]): Promise<void> {
+  const value = encodeCbor([...new Set(addresses)].sort());
+  await store.commit({ writes: [{ key: relaysKey, value }] });
+}
+
+/** Remembers that a relay has taken a topic, so that it is not asked again at every start. */
+export async function isHosted(store: LogStore, topic: string, relay: string): Promise<boolean> {
+  return (await store.get(hostedKey(topic, relay))) !== undefined;
+}
+
+export async function saveHosted(store: LogStore, topic: string, relay: string): Promise<void> {
+  const value = new Uint8Array([1]);
+  await store.commit({ writes: [{ key: hostedKey(topic, relay), value }] });
+}
+
+function hostedKey(topic: string, relay: string): string {
+  return `hawser/hosted/${topic}/${relay}`;
+}

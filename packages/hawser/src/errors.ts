@@ -1,0 +1,24 @@
+/** What the front door adds to the codes of the layers below; codes are API. */
+export type HawserErrorCode =
+  /** The device or space was closed. */
+  | "HAWSER_CLOSED"
+  /** This device is not a member any more; what it has stays readable here. */
+  | "HAWSER_NO_ACCESS"
+  /** The call needs a relay and none is configured. */
+  | "HAWSER_NO_RELAY"
+  /** The relay cannot be reached or does not answer as one. */
+  | "HAWSER_RELAY_UNREACHABLE"
+  /** The relay answered and refused; the message carries its code. */
+  | "HAWSER_RELAY_REFUSED"
+  /** The store belongs to another device than the secret that was given. */
+  | "HAWSER_WRONG_SECRET";
+
+export class HawserError extends Error {
+  override readonly name = "HawserError";
+  readonly code: HawserErrorCode;
+
+  constructor(code: HawserErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

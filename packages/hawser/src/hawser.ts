@@ -1,0 +1,185 @@
+/**
+ * createHawser: one device. Chooses platform parts, opens the store, wires spaces, sync and relays.
+ */
+import { toHex } from "@hawser/codec";
+import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
+import { createMemoryStore, type LogStore } from "@hawser/log";
+import { createSpaces, parseInviteLink, type Space, type Spaces } from "@hawser/space";
+import { createSyncPeer, type SyncPeer } from "@hawser/sync";
+import { platformTimers } from "@hawser/transport-ws";
+import { loadRelays, loadSecret, saveRelays } from "./device-store.ts";
+import { HawserError } from "./errors.ts";
+import { systemClock, systemRandom } from "./platform.ts";
+import { createRelayClient } from "./relay-client.ts";
+import { createRelays, type Relays } from "./relays.ts";
+import { createHawserSpace } from "./space.ts";
+import type { Hawser, HawserOptions, HawserSpace } from "./types.ts";
+
+/** How long `join` waits for a relay and a member before it gives up. */
+const joinMsMax = 120_000;
+
+interface Parts {
+  readonly store: LogStore;
+  readonly crypto: Crypto;
+  readonly spaces: Spaces;
+  readonly peer: SyncPeer;
+  readonly relays: Relays;
+  readonly open: Map<string, HawserSpace>;
+}
+
+/**
+ * Opens a device: the one in the store, or a new one. Errors: HAWSER_WRONG_SECRET, the STORE_… codes
+ * and SPACE_STATE_….
+ */
+export async function createHawser(options: HawserOptions = {}): Promise<Hawser> {
+  const crypto = options.crypto ?? (await createCrypto());
+  const store = await openStore(options, crypto);
+  try {
+    const parts = await assemble(store, crypto, options);
+    return createDevice(parts);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function openStore(options: HawserOptions, crypto: Crypto): Promise<LogStore> {
+  if (options.store !== undefined) return options.store;
+  if (options.path === undefined) return createMemoryStore({ crypto });
+  // Loaded on demand: a browser bundle never sees node:sqlite.
+  const { createSqliteStore } = await import("@hawser/store-sqlite");
+  return createSqliteStore({ crypto }, { path: options.path });
+}
+
+async function assemble(store: LogStore, crypto: Crypto, options: HawserOptions): Promise<Parts> {
+  const secret = await loadSecret(store, systemRandom, options.secret);
+  // Safe: 32 bytes in hex name an author.
+  const author = toHex(crypto.publicKey(secret)) as AuthorId;
+  const timers = platformTimers;
+  const spaces = await createSpaces({
+    store,
+    crypto,
+    clock: systemClock,
+    random: systemRandom,
+    timers,
+    identity: { author, secret },
+  });
+  const peer = createSyncPeer({
+    store,
+    crypto,
+    random: systemRandom,
+    timers,
+    ingest: (range) => spaces.ingest(range),
+    identities: () => spaces.identities(),
+    topics: () => spaces.topics(),
+  });
+  spaces.onTopicsChanged(() => peer.topicsChanged());
+  const relays = createRelays({ store, crypto, peer: () => peer, managed: () => managed(spaces) });
+  const open = new Map<string, HawserSpace>();
+  const parts = { store, crypto, spaces, peer, relays, open };
+  for (const space of spaces.list()) wrap(parts, space);
+  await connectRelays(parts, options);
+  return parts;
+}
+
+/** Spaces whose relays this device may choose. */
+function managed(spaces: Spaces): readonly Space[] {
+  return spaces.list().filter((space) => {
+    const isOwn = space.id !== undefined && space.access()?.level === "manage";
+    return isOwn && space.status().state === "active";
+  });
+}
+
+async function connectRelays(parts: Parts, options: HawserOptions): Promise<void> {
+  const { relay } = options;
+  const stored = await loadRelays(parts.store);
+  const given = typeof relay === "string" ? [relay] : [];
+  if (given.length > 0) await saveRelays(parts.store, [...stored, ...given]);
+  for (const address of new Set([...given, ...stored])) {
+    parts.relays.add(createRelayClient(address));
+  }
+  if (typeof relay === "object") parts.relays.add(relay);
+}
+
+/** The one wrapper of a space; followers have no id and none. */
+function wrap(parts: Parts, space: Space): HawserSpace | undefined {
+  const { id } = space;
+  if (id === undefined) return undefined;
+  const known = parts.open.get(id);
+  if (known !== undefined) return known;
+  const { store, relays } = parts;
+  const wrapped = createHawserSpace({ space, id, store, relays });
+  parts.open.set(id, wrapped);
+  return wrapped;
+}
+
+function createDevice(parts: Parts): Hawser {
+  const { spaces, relays, open } = parts;
+  let isClosed = false;
+  const assertOpen = (): void => {
+    if (isClosed) throw new HawserError("HAWSER_CLOSED", "the device is closed");
+  };
+  return {
+    author: spaces.author,
+    create: async () => {
+      assertOpen();
+      const space = await spaces.create();
+      await relays.host(space);
+      return required(wrap(parts, space));
+    },
+    join: async (link, options = {}) => {
+      assertOpen();
+      return await join(parts, link, options.signal);
+    },
+    spaces: () => [...open.values()],
+    space: (id) => open.get(id),
+    traffic: () => relays.traffic(),
+    stats: () => parts.store.stats(),
+    [Symbol.asyncDispose]: async () => {
+      if (isClosed) return;
+      isClosed = true;
+      for (const space of open.values()) await space[Symbol.asyncDispose]();
+      await relays[Symbol.asyncDispose]();
+      await parts.peer[Symbol.asyncDispose]();
+      await spaces.close();
+      await parts.store.close();
+    },
+  };
+}
+
+function required(space: HawserSpace | undefined): HawserSpace {
+  if (space !== undefined) return space;
+  throw new Error("a space this device founded or joined has an id");
+}
+
+async function join(
+  parts: Parts,
+  link: string,
+  signal: AbortSignal | undefined,
+): Promise<HawserSpace> {
+  const { addresses } = parseInviteLink(parts.crypto, link);
+  await useAddresses(parts, addresses);
+  if (parts.relays.isEmpty) {
+    throw new HawserError("HAWSER_NO_RELAY", "neither the link nor this device names a relay");
+  }
+  const space = await parts.spaces.join(link);
+  const limit = AbortSignal.timeout(joinMsMax);
+  try {
+    await space.ready({ signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) });
+  } catch (error) {
+    if (!limit.aborted) throw error;
+    const reached = parts.relays.sessions().length > 0;
+    const message = reached ? "no member has answered yet" : "no relay of the link answers";
+    const code = reached ? "HAWSER_NO_ACCESS" : "HAWSER_RELAY_UNREACHABLE";
+    throw new HawserError(code, message, { cause: error });
+  }
+  return required(wrap(parts, space));
+}
+
+/** The relays a link names, when the device can reach such addresses. */
+async function useAddresses(parts: Parts, addresses: readonly string[]): Promise<void> {
+  const usable = addresses.filter((address) => /^wss?:\/\//.test(address));
+  if (usable.length === 0) return;
+  await saveRelays(parts.store, [...(await loadRelays(parts.store)), ...usable]);
+  for (const address of usable) parts.relays.add(createRelayClient(address));
+}

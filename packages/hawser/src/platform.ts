@@ -1,0 +1,21 @@
+/** The platform behind the injected interfaces: the only place of the libraries that reads it. */
+import type { Random } from "@hawser/crypto";
+import type { Clock } from "@hawser/log";
+
+/** µs since the Unix epoch by the system's clock. */
+export const systemClock: Clock = { nowMicros: () => Date.now() * 1_000 };
+
+/** Random bytes of the platform's generator, 65,536 at most in one piece. */
+export const systemRandom: Random = (byteCount) => {
+  const bytes = new Uint8Array(byteCount);
+  for (let start = 0; start < byteCount; start += 65_536) {
+    globalThis.crypto.getRandomValues(bytes.subarray(start, start + 65_536));
+  }
+  return bytes;
+};
+
+/** A later task, so that a browser can paint between two slices of work. */
+export const yieldToHost = (): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, 0);
+  });

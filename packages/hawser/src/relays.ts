@@ -1,0 +1,188 @@
+/**
+ * Relays: one connection to each that is kept up, and the spaces handed to them.
+ */
+import type { AuthorId, Crypto } from "@hawser/crypto";
+import { parseBundle, verifyBundle, type KeyBundle } from "@hawser/keys";
+import type { LogStore } from "@hawser/log";
+import type { Space } from "@hawser/space";
+import type { Connection, SyncPeer, SyncSession } from "@hawser/sync";
+import { createDialler, platformTimers, type Dialler } from "@hawser/transport-ws";
+import { isHosted, saveHosted } from "./device-store.ts";
+import { HawserError } from "./errors.ts";
+import { systemRandom } from "./platform.ts";
+import type { RelayClient, Traffic } from "./types.ts";
+
+export interface Relays extends AsyncDisposable {
+  readonly isEmpty: boolean;
+  /** Starts to keep a connection to a relay up. Known ones are left alone. */
+  add(client: RelayClient): void;
+  /** Addresses that an invite may carry. */
+  addresses(): readonly string[];
+  isRelay(author: AuthorId): boolean;
+  /** Sessions that are open now. */
+  sessions(): readonly SyncSession[];
+  /** Resolves when a session opens or closes, a space was handed over, or access changed. */
+  changed(signal: AbortSignal | undefined): Promise<void>;
+  /** Makes every relay follow the space; relays that are away take it when they are back. */
+  host(space: Space): Promise<void>;
+  traffic(): Traffic;
+}
+
+export interface RelaysDeps {
+  readonly store: LogStore;
+  readonly crypto: Crypto;
+  readonly peer: () => SyncPeer;
+  /** Spaces this device manages. */
+  readonly managed: () => readonly Space[];
+}
+
+interface Link {
+  readonly client: RelayClient;
+  readonly dialler: Dialler;
+  session: SyncSession | undefined;
+}
+
+export function createRelays(deps: RelaysDeps): Relays {
+  const links = new Map<string, Link>();
+  const authors = new Set<AuthorId>();
+  const stop = new AbortController();
+  let change = Promise.withResolvers<void>();
+  let bytesSent = 0;
+  let bytesReceived = 0;
+
+  const tell = (): void => {
+    change.resolve();
+    change = Promise.withResolvers<void>();
+  };
+
+  const count = (connection: Connection): Connection => ({
+    ...connection,
+    frames: countedFrames(connection.frames, (byteCount) => {
+      bytesReceived += byteCount;
+    }),
+    send: (frame) => {
+      bytesSent += frame.length;
+      return connection.send(frame);
+    },
+    close: (reason) => connection.close(reason),
+  });
+
+  // One after another: two hand-overs of one space must not add the relay twice.
+  let handOvers: Promise<unknown> = Promise.resolve();
+  const handOver = (client: RelayClient, space: Space): Promise<void> => {
+    const result = handOvers.then(() => handOverNow(client, space));
+    handOvers = result.catch(() => undefined);
+    return result;
+  };
+
+  const handOverNow = async (client: RelayClient, space: Space): Promise<void> => {
+    const { signal } = stop;
+    const bundle = checkBundle(deps.crypto, await client.bundle({ signal }));
+    authors.add(bundle.author);
+    if (await isHosted(deps.store, space.topic, bundle.author)) return;
+    if (space.access(bundle.author) === undefined) await space.add(bundle, "pull");
+    await client.host(space.hosting(bundle, client.addresses), { signal });
+    await saveHosted(deps.store, space.topic, bundle.author);
+    tell();
+  };
+
+  const use = async (link: Link, connection: Connection): Promise<void> => {
+    // What a relay refuses now it may take later; the spaces it has are synced all the same.
+    for (const space of deps.managed()) await handOver(link.client, space).catch(() => undefined);
+    const session = deps.peer().attach(count(connection));
+    link.session = session;
+    const unsubscribe = session.onChange(() => {
+      const [relay] = session.identities();
+      if (relay !== undefined) authors.add(relay);
+      tell();
+    });
+    tell();
+    await session.closed;
+    unsubscribe();
+    link.session = undefined;
+    tell();
+  };
+
+  const add = (client: RelayClient): void => {
+    const name = client.addresses[0] ?? "memory";
+    if (links.has(name)) return;
+    const link: Link = {
+      client,
+      session: undefined,
+      dialler: createDialler(
+        {
+          connect: (signal) => client.connect({ signal }),
+          use: (connection) => use(link, connection),
+          timers: platformTimers,
+          random: systemRandom,
+        },
+        { delayMsMax: 15_000 },
+      ),
+    };
+    links.set(name, link);
+    tell();
+  };
+
+  return {
+    get isEmpty() {
+      return links.size === 0;
+    },
+    add,
+    addresses: () => [...links.values()].flatMap((link) => link.client.addresses),
+    isRelay: (author) => authors.has(author),
+    sessions: () => [...links.values()].flatMap((link) => link.session ?? []),
+    changed: (signal) => abortable(change.promise, signal),
+    host: async (space) => {
+      for (const link of links.values()) {
+        // A relay that is away takes the space when its connection is back: see `use`.
+        await handOver(link.client, space).catch((error: unknown) => {
+          if (isRefusal(error)) throw error;
+        });
+      }
+    },
+    traffic: () => ({ bytesSent, bytesReceived }),
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      for (const link of links.values()) {
+        await link.session?.close();
+        await link.dialler[Symbol.asyncDispose]();
+      }
+      tell();
+    },
+  };
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof HawserError && error.code === "HAWSER_RELAY_REFUSED";
+}
+
+async function* countedFrames(
+  frames: AsyncIterable<Uint8Array>,
+  count: (byteCount: number) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const frame of frames) {
+    count(frame.length);
+    yield frame;
+  }
+}
+
+/** The relay's bundle is checked like any other: it is signed by the relay's own key. */
+function checkBundle(crypto: Crypto, bytes: Uint8Array): KeyBundle {
+  const parsed = parseBundle(bytes);
+  const verdict = parsed.ok ? verifyBundle(crypto, parsed.bundle, parsed.bundle.author) : parsed;
+  if (verdict.ok) return verdict.bundle;
+  throw new HawserError("HAWSER_RELAY_UNREACHABLE", "the relay's key bundle does not verify");
+}
+
+function abortable(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    void promise.then(() => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    });
+  });
+}

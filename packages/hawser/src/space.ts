@@ -1,0 +1,153 @@
+/** HawserSpace: a space with its key-value view, its relays, and one answer to "is it in sync?". */
+import { createKv, type Kv } from "@hawser/kv";
+import type { LogStore } from "@hawser/log";
+import type { EntryRef, Space } from "@hawser/space";
+import type { SyncProgress, SyncSession } from "@hawser/sync";
+import { HawserError } from "./errors.ts";
+import { yieldToHost } from "./platform.ts";
+import type { Relays } from "./relays.ts";
+import type { HawserSpace, InviteOptions } from "./types.ts";
+
+export interface HawserSpaceDeps {
+  readonly space: Space;
+  readonly id: string;
+  readonly store: LogStore;
+  readonly relays: Relays;
+}
+
+const inviteSecondsDefault = 7 * 24 * 60 * 60;
+
+const noProgress: SyncProgress = {
+  entriesReceived: 0,
+  entriesToReceive: 0,
+  entriesSent: 0,
+  entriesToSend: 0,
+  bytesReceived: 0,
+  bytesSent: 0,
+};
+
+export function createHawserSpace(deps: HawserSpaceDeps): HawserSpace {
+  const { space, id, relays } = deps;
+  const kv = createKv({ source: space, yieldToHost });
+  const stop = new AbortController();
+  const accessLost = watchAccess(deps, stop.signal);
+  return {
+    id,
+    kv,
+    space,
+    members: () =>
+      space.members().map(({ author, level }) => ({
+        author,
+        level,
+        isSelf: author === space.author,
+        isRelay: relays.isRelay(author),
+      })),
+    invite: (options = {}) => invite(deps, options),
+    remove: (author) => space.remove(author),
+    leave: (successor) => space.leave(successor === undefined ? {} : { successor }),
+    append: (drafts) => space.append(drafts),
+    read: (ref) => read(space, ref as EntryRef),
+    synced: (options = {}) => synced(deps, kv, options.signal),
+    progress: () => relays.sessions()[0]?.progress() ?? noProgress,
+    accessLost,
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await kv[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function invite(deps: HawserSpaceDeps, options: InviteOptions): Promise<string> {
+  return await deps.space.invite({
+    level: options.level ?? "write",
+    uses: options.uses ?? 1,
+    notAfterSeconds: options.expiresInSeconds ?? inviteSecondsDefault,
+    addresses: deps.relays.addresses(),
+  });
+}
+
+async function read(space: Space, ref: EntryRef): Promise<Uint8Array | undefined> {
+  try {
+    return (await space.read(ref)).body;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "SPACE_ENTRY_UNKNOWN" || code === "SPACE_NO_KEY") return undefined;
+    throw error;
+  }
+}
+
+/** What a relay lets this device have: undefined while the topic is not shared with it. */
+function accessAt(deps: HawserSpaceDeps, session: SyncSession): string | undefined {
+  return session.access(deps.space.topic)?.received;
+}
+
+/** Resolves when a relay that served this device serves it no more, or the removal is known here. */
+async function watchAccess(deps: HawserSpaceDeps, signal: AbortSignal): Promise<void> {
+  const wasServed = new WeakSet<SyncSession>();
+  while (!signal.aborted) {
+    if (deps.space.status().state === "removed") return;
+    for (const session of deps.relays.sessions()) {
+      const access = accessAt(deps, session);
+      if (access === "full" || access === "control") wasServed.add(session);
+      if (access === "none" && wasServed.has(session)) return;
+    }
+    await deps.relays.changed(signal).catch(() => undefined);
+  }
+  // The device is closing: nobody learns anything any more.
+  await new Promise(() => undefined);
+}
+
+async function synced(deps: HawserSpaceDeps, kv: Kv, signal: AbortSignal | undefined): Promise<void> {
+  const { relays } = deps;
+  if (relays.isEmpty) throw new HawserError("HAWSER_NO_RELAY", "no relay is configured");
+  for (;;) {
+    signal?.throwIfAborted();
+    const change = relays.changed(signal);
+    change.catch(() => undefined);
+    for (const session of relays.sessions()) {
+      if (await isSynced(deps, session, signal)) {
+        await folded(deps, kv, signal);
+        return;
+      }
+    }
+    await change;
+  }
+}
+
+/** Throws HAWSER_NO_ACCESS when the relay does not know this device as a member. */
+async function isSynced(
+  deps: HawserSpaceDeps,
+  session: SyncSession,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const lost = new HawserError("HAWSER_NO_ACCESS", "this device is not a member any more");
+  if (deps.space.status().state === "removed") throw lost;
+  try {
+    const report = await session.synced(signal === undefined ? {} : { signal });
+    const topic = report.topics.find((one) => one.topic === deps.space.topic);
+    if (topic?.received === "none") throw lost;
+    return topic?.received === "full" && topic.given === "full" && topic.skippedThere === 0;
+  } catch (error) {
+    const isClosed = error instanceof Error && "code" in error && error.code === "SYNC_CLOSED";
+    if (isClosed) return false;
+    throw error;
+  }
+}
+
+/** Waits until the view shows the last readable event of every data log that is here. */
+async function folded(
+  deps: HawserSpaceDeps,
+  kv: Kv,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await kv.ready;
+  for (const head of await deps.store.heads(deps.space.topic)) {
+    if (head.context.domain !== "hawser.data" || head.signedHeight === 0) continue;
+    const ref = { logId: head.logId, seq: head.signedHeight - 1 };
+    const { code, judgement } = await deps.space.explain(ref);
+    const isDelivered = code === "PRESENT" && (judgement === "accept" || judgement === "quarantine");
+    if (isDelivered && (await read(deps.space, ref)) !== undefined) {
+      await kv.applied(ref, signal === undefined ? {} : { signal });
+    }
+  }
+}

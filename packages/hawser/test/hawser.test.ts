@@ -1,0 +1,169 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
+import { createMemoryRelay, type MemoryRelay } from "@hawser/hawser/testing";
+
+const scratch = await mkdtemp(join(tmpdir(), "hawser-door-"));
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+async function pair(): Promise<{
+  relay: MemoryRelay;
+  ada: Hawser;
+  ben: Hawser;
+  trip: HawserSpace;
+  shared: HawserSpace;
+}> {
+  const relay = await createMemoryRelay();
+  const ada = await createHawser({ relay });
+  const ben = await createHawser({ relay });
+  const trip = await ada.create();
+  const shared = await ben.join(await trip.invite());
+  return { relay, ada, ben, trip, shared };
+}
+
+async function close(...things: readonly (AsyncDisposable | MemoryRelay)[]): Promise<void> {
+  for (const thing of things) {
+    await ("close" in thing ? thing.close() : thing[Symbol.asyncDispose]());
+  }
+}
+
+describe("two devices and a relay", () => {
+  test("[TH-020] [TH-109] what one writes the other reads, both ways", async () => {
+    const { relay, ada, ben, trip, shared } = await pair();
+    await trip.kv.put("to", "Lofoten");
+    await trip.synced();
+    await shared.synced();
+    expect(shared.kv.get("to")).toBe("Lofoten");
+    await shared.kv.put("from", "Oslo");
+    await shared.synced();
+    await trip.synced();
+    expect([...trip.kv.range()].map((entry) => entry.key)).toEqual(["from", "to"]);
+    await close(ada, ben, relay);
+  });
+
+  test("[TH-041] the second reads while the first is away", async () => {
+    const { relay, ada, ben, trip, shared } = await pair();
+    await trip.kv.put("left", "behind");
+    await trip.synced();
+    await close(ada);
+    await shared.synced();
+    expect(shared.kv.get("left")).toBe("behind");
+    await close(ben, relay);
+  });
+
+  test("a removed member gets a code, keeps its old copy and never the new content", async () => {
+    const { relay, ada, ben, trip, shared } = await pair();
+    await trip.kv.put("k", "old");
+    await trip.synced();
+    await shared.synced();
+    await trip.remove(ben.author);
+    await trip.kv.put("k", "new");
+    await trip.synced();
+    await shared.accessLost;
+    await expect(shared.synced()).rejects.toMatchObject({ code: "HAWSER_NO_ACCESS" });
+    expect(shared.kv.get("k")).toBe("old");
+    expect(trip.members().map((member) => member.author)).not.toContain(ben.author);
+    await close(ada, ben, relay);
+  });
+
+  test("a link works once", async () => {
+    const relay = await createMemoryRelay();
+    const [ada, ben, eve] = await Promise.all([1, 2, 3].map(() => createHawser({ relay })));
+    if (ada === undefined || ben === undefined || eve === undefined) throw new Error("no device");
+    const trip = await ada.create();
+    const link = await trip.invite();
+    await ben.join(link);
+    await expect(eve.join(link)).rejects.toMatchObject({ code: "SPACE_INVITE_USED" });
+    await close(ada, ben, eve, relay);
+  });
+
+  test("cut connections come back, and nothing is lost", async () => {
+    const { relay, ada, ben, trip, shared } = await pair();
+    for (let round = 0; round < 3; round++) {
+      relay.cutAll();
+      await trip.kv.put(`round ${round}`, round);
+    }
+    await trip.synced();
+    await shared.synced();
+    expect(shared.kv.size).toBe(3);
+    await close(ada, ben, relay);
+  });
+
+  test("[TH-130] the relay holds every entry and can read none", async () => {
+    const { relay, ada, ben, trip } = await pair();
+    await trip.kv.put("needle-key", "needle-value");
+    await trip.synced();
+    for (const topic of await relay.store.topics()) {
+      for (const head of await relay.store.heads(topic)) {
+        for await (const range of relay.store.ranges(head.logId)) {
+          expect(Buffer.from(range.bytes).includes("needle")).toBe(false);
+        }
+      }
+    }
+    expect((await relay.store.stats()).entries).toBe((await ada.stats()).entries);
+    await close(ada, ben, relay);
+  });
+
+  test("members say who is who", async () => {
+    const { relay, ada, ben, trip } = await pair();
+    await trip.synced();
+    const rows = trip.members().map(({ author, level, isSelf, isRelay }) => {
+      return [author === ben.author ? "ben" : "", level, isSelf, isRelay].join(" ").trim();
+    });
+    expect(rows.sort()).toEqual(["ben write false false", "manage true false", "pull false true"]);
+    await close(ada, ben, relay);
+  });
+});
+
+describe("one device", () => {
+  test("[TH-103] without a relay a space lives here alone and says so", async () => {
+    const ada = await createHawser();
+    const notes = await ada.create();
+    await notes.kv.put("a", 1);
+    expect(notes.kv.get("a")).toBe(1);
+    await expect(notes.synced()).rejects.toMatchObject({ code: "HAWSER_NO_RELAY" });
+    await close(ada);
+  });
+
+  test("[TH-142] a device reopens with its key, its spaces and what they hold", async () => {
+    const path = join(scratch, "reopen.sqlite");
+    const first = await createHawser({ path });
+    const notes = await first.create();
+    await notes.kv.put("a", "kept");
+    await close(first);
+    const second = await createHawser({ path });
+    expect(second.author).toBe(first.author);
+    const again = second.space(notes.id);
+    await again?.kv.ready;
+    expect(again?.kv.get("a")).toBe("kept");
+    await again?.kv.put("b", "more");
+    expect(again?.kv.size).toBe(2);
+    await close(second);
+  });
+
+  test("a store of another device is refused", async () => {
+    const path = join(scratch, "other.sqlite");
+    await close(await createHawser({ path, secret: new Uint8Array(32).fill(1) }));
+    const secret = new Uint8Array(32).fill(2);
+    await expect(createHawser({ path, secret })).rejects.toMatchObject({
+      code: "HAWSER_WRONG_SECRET",
+    });
+  });
+
+  test.each([
+    ["hawser:join/", "SPACE_LINK_TRUNCATED"],
+    ["https://example.org/x", "SPACE_LINK_MALFORMED"],
+  ])("join(%j) is refused with %s", async (link, code) => {
+    const ada = await createHawser();
+    await expect(ada.join(link)).rejects.toMatchObject({ code });
+    await close(ada);
+  });
+
+  test("a relay address that is none is refused", async () => {
+    await expect(createHawser({ relay: "http://example.org" })).rejects.toMatchObject({
+      code: "HAWSER_RELAY_UNREACHABLE",
+    });
+  });
+});

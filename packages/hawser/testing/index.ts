@@ -1,0 +1,2 @@
+export type { MemoryRelay } from "./memory-relay.ts";
+export { createMemoryRelay } from "./memory-relay.ts";
