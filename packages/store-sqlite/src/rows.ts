@@ -201,7 +201,9 @@ export function createRows(
     const signedHeight = lastSigned === undefined ? integer(row, "signed_height") : lastSigned.seq + 1;
     const oldHash = row["signed_hash"] ?? null;
     const signedHash = lastSigned === undefined ? oldHash : lastSigned.hash;
-    const isMarked = range.from === 0 || range.from - integer(row, "marked_at") >= markInterval;
+    // The first range that is left needs its own state: there is none before it to roll forward from.
+    const isFirst = range.from === integer(row, "pruned_to");
+    const isMarked = isFirst || range.from - integer(row, "marked_at") >= markInterval;
     const before = isMarked && range.from > 0 ? encodeChainState(range.before) : null;
     const markedAt = isMarked ? range.from : integer(row, "marked_at");
     const cursor = integer(sql.nextCursor.get() ?? {}, "value");

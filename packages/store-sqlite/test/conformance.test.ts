@@ -1,0 +1,30 @@
+import { afterAll, describe, test } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LogStore } from "@hawser/log";
+import { logStoreCases, testCrypto } from "@hawser/log/testing";
+import { createSqliteStore } from "@hawser/store-sqlite";
+
+const scratch = await mkdtemp(join(tmpdir(), "hawser-sqlite-"));
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+const paths = new Map<LogStore, string>();
+let count = 0;
+
+async function open(path = join(scratch, `${count++}.sqlite`)): Promise<LogStore> {
+  const store = createSqliteStore({ crypto: testCrypto }, { path, durability: "normal" });
+  paths.set(store, path);
+  return store;
+}
+
+async function reopen(store: LogStore): Promise<LogStore> {
+  await store.close();
+  return open(paths.get(store));
+}
+
+describe("LogStore contract", () => {
+  for (const { name, run } of logStoreCases) {
+    test(name, () => run({ open: () => open(), reopen }));
+  }
+});
