@@ -17,7 +17,9 @@ export const windowBytesMin: number = frameBytesMax;
 /** More credit than this at once is a broken peer. */
 export const creditBytesMax: number = 1024 * 1024 * 1024;
 /** Frames that wait for a slow connection, in bytes, before the session ends with SYNC_SLOW. */
-export const outboxBytesMax: number = 32 * 1024 * 1024;
+export const outboxBytesDefault: number = 32 * 1024 * 1024;
+/** Ranges alone may fill a good part of this. */
+export const outboxBytesMin: number = 4 * 1024 * 1024;
 /** No new range is read from the store while this much waits to be sent. */
 export const outboxBytesGoal: number = 1024 * 1024;
 

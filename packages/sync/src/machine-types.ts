@@ -50,8 +50,8 @@ export type SyncEvent =
       readonly read: RangeRead;
     }
   | { readonly type: "ingested"; readonly id: number; readonly outcome: IngestOutcome }
-  /** This session may fetch the log; no other session of this device does. */
-  | { readonly type: "claimed"; readonly topic: Topic; readonly logId: LogId }
+  /** This session may fetch these logs; no other session of this device does. */
+  | { readonly type: "claimed"; readonly topic: Topic; readonly logIds: readonly LogId[] }
   /** What decides about refused logs has changed. */
   | { readonly type: "retry"; readonly topic: Topic }
   /** A fork proof became known and is stored. */
@@ -81,8 +81,8 @@ export type SyncEffect =
   | ReadRangeEffect
   /** Answer with `ingested`, in order. */
   | { readonly type: "ingest"; readonly id: number; readonly range: EncodedRange }
-  /** Answer with `claimed` once no other session holds a claim on the log. */
-  | { readonly type: "claim"; readonly topic: Topic; readonly logId: LogId }
+  /** Answer with `claimed`, for each log once no other session holds a claim on it. */
+  | { readonly type: "claim"; readonly topic: Topic; readonly logIds: readonly LogId[] }
   | { readonly type: "release"; readonly logId: LogId }
   /** Verify, store, then tell every session by `fork`; `forkInvalid` when it does not verify. */
   | {
@@ -194,6 +194,8 @@ export interface InLog {
   readonly author: AuthorId;
   readonly domain: string;
   height: number;
+  /** One past the last entry the peer sent: it has that, whatever we made of it. */
+  shown: number;
   prunedTo: number;
   hash: Uint8Array | undefined;
   status: InStatus;
@@ -257,8 +259,10 @@ export interface InSide {
   forkCount: number;
   /** Logs that still come. */
   open: number;
+  /** Gathered in one step, sent at its end. */
   wants: Want[];
   acks: Ack[];
+  claims: LogId[];
 }
 
 /** A range that comes in several frames. */

@@ -148,7 +148,7 @@ function apply(turn: Turn, event: SyncEvent): void {
     case "range":
       return onRangeRead(turn, state.topics.get(event.topic), event);
     case "claimed":
-      return onClaimed(turn, state.topics.get(event.topic), event.logId);
+      return onClaimed(turn, state.topics.get(event.topic), event.logIds);
     default:
       return onTopicEvent(turn, event);
   }

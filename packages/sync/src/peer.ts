@@ -17,13 +17,15 @@ import { watchHeads } from "./head-watcher.ts";
 import {
   channelBindingBytesMax,
   identitiesMax,
-  outboxBytesMax,
+  outboxBytesDefault,
+  outboxBytesMin,
   rangeBytesDefault,
   rangeBytesMax,
   windowBytesDefault,
   windowBytesMin,
 } from "./limits.ts";
 import { createMachine } from "./machine.ts";
+import { explainLocal } from "./report.ts";
 import type { MachineOptions, MachineSeed } from "./machine-types.ts";
 import { runSession, type RunningSession, type SyncSession } from "./session.ts";
 import type {
@@ -54,7 +56,7 @@ export interface SyncPeerOptions {
   readonly windowBytes?: number;
   /** Largest range put together in memory; default 16 MiB, at most 64 MiB. */
   readonly rangeBytes?: number;
-  /** Bytes that wait for a slow peer before its session ends; default 32 MiB. */
+  /** Bytes that wait for a slow peer before its session ends; default 32 MiB, at least 4 MiB. */
   readonly outboxBytes?: number;
   /** Default 10 s. */
   readonly handshakeMs?: number;
@@ -92,6 +94,8 @@ export interface SyncPeer extends AsyncDisposable {
   peers(): readonly PeerInfo[];
   /** Where an entry stands between us and the peer with that device key. */
   explain(ref: LogRef, seq: number, peer: AuthorId): Promise<Explanation>;
+  /** Ends every session. Idempotent; resolves when the connections are closed. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Bad ranges that `explain` remembers. */
@@ -201,12 +205,9 @@ function explainAlone(
   seq: number,
   badSeq: number | undefined,
 ): Explanation {
-  const there = "NOT_ANNOUNCED";
-  if (head !== undefined && seq < head.height) {
-    return { here: seq < head.prunedTo ? "PRUNED" : "PRESENT", there };
-  }
   const isBad = badSeq !== undefined && seq >= badSeq;
-  return { here: isBad ? "BAD_SIGNATURE" : "NOT_ANNOUNCED", there };
+  const here = explainLocal(head, seq) ?? (isBad ? "BAD_SIGNATURE" : "NOT_ANNOUNCED");
+  return { here, there: "NOT_ANNOUNCED" };
 }
 
 function groupByPeer(sessions: readonly SyncSession[]): readonly PeerInfo[] {
@@ -243,7 +244,7 @@ function machineOptions(options: SyncPeerOptions): MachineOptions {
   const full: MachineOptions = {
     windowBytes: options.windowBytes ?? windowBytesDefault,
     rangeBytes: options.rangeBytes ?? rangeBytesDefault,
-    outboxBytes: options.outboxBytes ?? outboxBytesMax,
+    outboxBytes: options.outboxBytes ?? outboxBytesDefault,
     handshakeMs: options.handshakeMs ?? 10_000,
     heartbeatMs: options.heartbeatMs ?? 20_000,
     topicEntries: options.topicEntries ?? 10_000_000,
@@ -256,6 +257,9 @@ function machineOptions(options: SyncPeerOptions): MachineOptions {
   }
   if (full.windowBytes < windowBytesMin || full.windowBytes > 2 ** 30) {
     throw new SyncError("SYNC_BAD_OPTION", "windowBytes: expected 256 KiB to 1 GiB");
+  }
+  if (full.outboxBytes < outboxBytesMin) {
+    throw new SyncError("SYNC_BAD_OPTION", "outboxBytes: at least 4 MiB");
   }
   if (full.rangeBytes > rangeBytesMax) {
     throw new SyncError("SYNC_BAD_OPTION", "rangeBytes: at most 64 MiB");

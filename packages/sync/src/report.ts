@@ -96,7 +96,8 @@ export function explainHere(
   return explainStatus(log);
 }
 
-function explainLocal(head: LogHead | undefined, seq: number): ExplainCode | undefined {
+/** What our own store says of an entry; `undefined` when it is not there. */
+export function explainLocal(head: LogHead | undefined, seq: number): ExplainCode | undefined {
   if (head === undefined || seq >= head.height) return undefined;
   if (seq < head.prunedTo) return "PRUNED";
   return head.forkedAt !== undefined && seq >= head.forkedAt ? "FORKED" : "PRESENT";

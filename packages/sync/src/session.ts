@@ -138,7 +138,7 @@ export function runSession(
     }
   };
   const claimant: Claimant = {
-    granted: (topic, logId) => dispatch({ type: "claimed", topic, logId }),
+    granted: (topic, logIds) => dispatch({ type: "claimed", topic, logIds }),
   };
   /** Runs `work`; a failure is ours and ends this session alone. */
   const attempt = (work: () => Promise<void>): void => {
@@ -201,7 +201,7 @@ export function runSession(
         ingestJobs.push({ id: effect.id, range: effect.range });
         return startIngest();
       case "claim":
-        return host.claims.claim(claimant, effect.topic, effect.logId);
+        return host.claims.claim(claimant, effect.topic, effect.logIds);
       case "release":
         return host.claims.release(claimant, effect.logId);
       case "checkFork":

@@ -179,9 +179,13 @@ export function growLog(turn: Turn, topic: TopicState, log: OutLog, head: LogHea
 function raiseToKnown(turn: Turn, topic: TopicState, log: OutLog): void {
   const number = topic.in.numbers.get(log.logId);
   const known = number === undefined ? undefined : topic.in.logs[number];
-  if (known === undefined || known.height <= log.sentTo) return;
-  const hashStart = known.hash === undefined ? undefined : hashStartOf(known.hash);
-  setSent(turn, topic, log, { sentTo: known.height, hashStart });
+  if (known === undefined) return;
+  const sentTo = Math.max(known.height, known.shown);
+  if (sentTo <= log.sentTo) return;
+  // What the peer sent us, our own entries continue; what it merely announced has to be compared.
+  const hash = known.height === sentTo ? known.hash : undefined;
+  const hashStart = hash === undefined ? undefined : hashStartOf(hash);
+  setSent(turn, topic, log, { sentTo, hashStart });
 }
 
 /** Announces logs that are new and starts to send them without waiting for a want. */

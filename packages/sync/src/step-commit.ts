@@ -66,7 +66,9 @@ function isNewToPeer(topic: TopicState, head: LogHead): boolean {
   if (!isVisible(topic, head.context.domain)) return false;
   const number = topic.in.numbers.get(head.logId);
   const known = number === undefined ? undefined : topic.in.logs[number];
-  return known === undefined || known.height < head.signedHeight || isOtherHead(known, head);
+  if (known === undefined) return true;
+  const atPeer = Math.max(known.height, known.shown);
+  return atPeer < head.signedHeight || isOtherHead(known, head);
 }
 
 /** A proof that is stored here: nothing more of that log is fetched past it, and the peer hears. */

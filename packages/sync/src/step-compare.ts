@@ -23,6 +23,7 @@ export function freshIn(): InSide {
     open: 0,
     wants: [],
     acks: [],
+    claims: [],
   };
 }
 
@@ -93,6 +94,7 @@ function addInLog(
     author: name.author,
     domain: name.domain,
     height: 0,
+    shown: 0,
     prunedTo: 0,
     hash: undefined,
     status: "hidden",
@@ -138,6 +140,7 @@ function review(turn: Turn, topic: TopicState, log: InLog): void {
 
 export function isOtherHead(log: InLog, head: LogHead | undefined): boolean {
   if (log.hash === undefined || head?.signedHash === undefined) return false;
+  if (log.height !== head.signedHeight) return false;
   return !equalBytes(log.hash, head.signedHash);
 }
 
@@ -159,7 +162,7 @@ function reviewBehind(turn: Turn, topic: TopicState, log: InLog, head: LogHead |
     return setStatus(turn, topic, log, "fetching");
   }
   setStatus(turn, topic, log, "waiting");
-  turn.effects.push({ type: "claim", topic: topic.topic, logId: log.logId });
+  topic.in.claims.push(log.logId);
 }
 
 function reviewDiverged(
@@ -176,17 +179,22 @@ function reviewDiverged(
   want(topic, log, "branch");
 }
 
-/** This session may fetch the log now. */
-export function onClaimed(turn: Turn, topic: TopicState | undefined, logId: LogId): void {
-  const number = topic?.in.numbers.get(logId);
-  const log = number === undefined ? undefined : topic?.in.logs[number];
-  if (topic === undefined || log === undefined || log.status !== "waiting") {
-    turn.effects.push({ type: "release", logId });
-    return;
+/** This session may fetch these logs now. */
+export function onClaimed(
+  turn: Turn,
+  topic: TopicState | undefined,
+  logIds: readonly LogId[],
+): void {
+  for (const logId of logIds) {
+    const log = topic?.in.logs[topic.in.numbers.get(logId) ?? -1];
+    if (topic === undefined || log === undefined || log.status !== "waiting") {
+      turn.effects.push({ type: "release", logId });
+      continue;
+    }
+    log.claimed = true;
+    setStatus(turn, topic, log, "fetching");
+    answer(turn, topic, log);
   }
-  log.claimed = true;
-  setStatus(turn, topic, log, "fetching");
-  answer(turn, topic, log);
 }
 
 /** Asks again for logs that were refused. */
@@ -296,14 +304,18 @@ function reckonIn(turn: Turn, topic: TopicState, log: InLog, status: InStatus): 
   log.status = status;
 }
 
-/** Sends the wants and acks that one step gathered. */
+/** Sends the wants and acks, and makes the claims, that one step gathered. */
 export function flushAnswers(turn: Turn): void {
   for (const topic of turn.state.topics.values()) {
-    const { wants, acks, generation } = topic.in;
-    if (wants.length === 0 && acks.length === 0) continue;
+    const { wants, acks, claims, generation } = topic.in;
+    if (wants.length === 0 && acks.length === 0 && claims.length === 0) continue;
     const topicNumber = topic.ownNumber;
     topic.in.wants = [];
     topic.in.acks = [];
+    topic.in.claims = [];
+    if (claims.length > 0) {
+      turn.effects.push({ type: "claim", topic: topic.topic, logIds: claims });
+    }
     for (const part of chunked(wants)) {
       send(turn, { type: "wants", topicNumber, generation, wants: part });
     }

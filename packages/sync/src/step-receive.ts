@@ -125,6 +125,7 @@ function complete(turn: Turn, assembly: Assembly): void {
   });
   const context = { topic: topic.topic, domain: log.domain, author: log.author };
   turn.effects.push({ type: "ingest", id, range: { context, from, count, bytes } });
+  log.shown = Math.max(log.shown, from + count);
   noteAtPeer(turn, topic, log.logId, from + count);
 }
 

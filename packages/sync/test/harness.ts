@@ -114,7 +114,7 @@ export interface World {
   /** Lets virtual time pass until `work` is done; fails after `limitMs` of it. */
   run<Result>(work: Promise<Result>, limitMs?: number): Promise<Result>;
   /** Lets virtual time pass until `isDone`; fails after `limitMs` of it. */
-  until(isDone: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>;
+  until(isDone: () => boolean, limitMs?: number): Promise<void>;
 }
 
 export interface Link {
@@ -188,14 +188,9 @@ export function createWorld(
       heads: (topic) => store.heads(topic),
     };
   };
-  const until = async (
-    isDone: () => boolean | Promise<boolean>,
-    limitMs = 60_000,
-  ): Promise<void> => {
-    const endMs = timers.nowMs() + limitMs;
-    while (!(await isDone())) {
-      if (timers.nowMs() >= endMs) throw new Error(`not done after ${limitMs} ms`);
-      await timers.advance(5);
+  const until = async (isDone: () => boolean, limitMs = 60_000): Promise<void> => {
+    if (!(await timers.runUntil(isDone, limitMs))) {
+      throw new Error(`not done after ${limitMs} ms of virtual time`);
     }
   };
   return {
