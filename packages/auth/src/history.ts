@@ -6,7 +6,7 @@
  */
 import { type GroupPast, compareNodes, isBefore, opCount, type OpNode } from "./node.ts";
 import { intEntries, intGet, intSecond } from "./int-map.ts";
-import { resolveBubble, type VoidCause } from "./resolve.ts";
+import { mergeHeads, resolveBubble, type VoidCause } from "./resolve.ts";
 import { emptyState, type GroupState, mergeStates } from "./state.ts";
 import type { MemberNumber } from "./transition.ts";
 import type { GroupId, MutualRemovalPolicy } from "./types.ts";
@@ -351,16 +351,15 @@ function grantIndex(create: OpNode, member: number, numberOf: MemberNumber): num
   return action.grants.findIndex((grant) => numberOf(grant.member) === member);
 }
 
-function mergeHeads(nodes: readonly OpNode[], before: GroupState): GroupState {
-  const tops = new Set(nodes);
-  for (const node of nodes) for (const parent of node.parents) tops.delete(parent);
-  let state = before;
-  for (const node of tops) state = mergeStates(state, node.stateAfter);
-  return state;
-}
-
-function segmentsOf(nodes: readonly OpNode[], start: number): readonly (readonly OpNode[])[] {
-  const parts: OpNode[][] = [];
+/**
+ * Ops in canonical order, split at the cuts (§5.1): a cut lies in front of the op at position k that
+ * has exactly k ancestors. `start` is the position of the first one.
+ */
+export function segmentsOf<T extends { readonly ancestors: number }>(
+  nodes: readonly T[],
+  start: number,
+): readonly (readonly T[])[] {
+  const parts: T[][] = [];
   for (const [index, node] of nodes.entries()) {
     const last = parts.at(-1);
     if (last === undefined || node.ancestors === start + index) parts.push([node]);

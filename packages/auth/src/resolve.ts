@@ -39,30 +39,47 @@ export interface Bubble {
 
 /** Resolves a bubble of any size. The result depends on its ops alone. */
 export function resolveBubble(bubble: Bubble): Resolution {
-  const voided = new Map<OpNode, VoidCause>();
-  const forced = new Set<OpNode>();
-  const open = new Set(bubble.nodes.filter((node) => node.effect.strike !== undefined));
   const index = indexBubble(bubble.nodes);
-  let current: Resolution | undefined;
-  while (open.size > 0) {
-    current ??= evaluate(bubble, voided, forced);
-    const before = voided.size + forced.size;
-    const effective: OpNode[] = [];
-    for (const stratum of strataOf(bubble.nodes, open, voided)) {
-      effective.push(...decide(bubble, stratum, current, { open, voided, forced }));
-    }
-    for (const strike of effective) strikeDown(strike, index, { open, voided, forced });
-    for (const node of voided.keys()) open.delete(node);
-    if (voided.size + forced.size !== before) current = undefined;
+  const strikes = bubble.nodes.filter((node) => node.effect.strike !== undefined);
+  const live = new Set(strikes.filter((node) => isLive(node, index)));
+  // The common case: whoever was removed or lowered had done nothing meanwhile.
+  if (live.size === 0 && index.joinsByInvite.size === 0) {
+    return { state: mergeHeads(bubble.nodes, bubble.before), dead: new Map() };
   }
-  return current ?? evaluate(bubble, voided, forced);
+  const decisions: Decisions = {
+    open: new Set(strikes),
+    decided: new Set(),
+    voided: new Map(),
+    forced: new Set(),
+  };
+  let current = evaluate(bubble, decisions);
+  while (decisions.open.size > 0) {
+    const before = changeCount(decisions);
+    for (const layer of strataOf(bubble.nodes, decisions.open, decisions.voided)) {
+      const effective: OpNode[] = [];
+      for (const stratum of layer) effective.push(...decide(bubble, stratum, current, decisions));
+      for (const strike of effective) strikeDown(strike, index, decisions);
+      for (const node of decisions.voided.keys()) decisions.open.delete(node);
+      // A strike that touches nothing leaves the graph of the others as it was.
+      if (layer.some(({ isRing, strikes: own }) => isRing || own.some((s) => live.has(s)))) break;
+    }
+    if (changeCount(decisions) !== before) current = evaluate(bubble, decisions);
+  }
+  return current;
 }
 
 interface Decisions {
   /** Strikes that are neither decided nor void. */
   readonly open: Set<OpNode>;
+  /** Strikes whose fate is settled. */
+  readonly decided: Set<OpNode>;
   readonly voided: Map<OpNode, VoidCause>;
   readonly forced: Set<OpNode>;
+}
+
+/** Grows with every decision that can change what the bubble comes to. */
+function changeCount({ voided, forced }: Decisions): number {
+  return voided.size + forced.size;
 }
 
 /** Decides the strikes of one stratum; returns those that take effect. */
@@ -75,6 +92,7 @@ function decide(
   const [first] = stratum.strikes;
   if (!stratum.isRing && first !== undefined) {
     decisions.open.delete(first);
+    decisions.decided.add(first);
     const cause = current.dead.get(first);
     if (cause === undefined) return [first];
     decisions.voided.set(first, cause);
@@ -84,6 +102,7 @@ function decide(
     case "remove-all":
       for (const strike of stratum.strikes) {
         decisions.open.delete(strike);
+        decisions.decided.add(strike);
         decisions.forced.add(strike);
       }
       return stratum.strikes;
@@ -133,37 +152,58 @@ function indexBubble(nodes: readonly OpNode[]): BubbleIndex {
   };
 }
 
-/** Voids what an effective strike undoes: concurrent ops, unless they are decided themselves. */
-function strikeDown(strike: OpNode, index: BubbleIndex, decisions: Decisions): void {
+/** The ops of a bubble that a strike undoes if it takes effect, and why they become void. */
+function hitsOf(
+  strike: OpNode,
+  index: BubbleIndex,
+): readonly { readonly nodes: readonly OpNode[]; readonly reason: VoidReason }[] {
   const aim = strike.effect.strike;
-  if (aim === undefined) return;
-  const undo = (nodes: readonly OpNode[] | undefined, reason: VoidReason): void => {
-    for (const node of nodes ?? []) {
-      const isDecided = node.effect.strike !== undefined && !decisions.open.has(node);
-      if (isDecided || decisions.voided.has(node) || !isConcurrent(strike, node)) continue;
-      decisions.voided.set(node, { reason, by: strike });
-    }
+  if (aim === undefined) return [];
+  const hits = (nodes: readonly OpNode[] | undefined, reason: VoidReason) => {
+    return { nodes: (nodes ?? []).filter((node) => isConcurrent(strike, node)), reason };
   };
   if (aim.kind === "revoke") {
-    undo(index.joinsByInvite.get(aim.target), "INVITE_REVOKED");
-    return;
+    return [hits(index.joinsByInvite.get(aim.target), "INVITE_REVOKED")];
   }
-  if (aim.kind !== "narrow") {
-    undo(index.byAuthor.get(aim.target), "AUTHOR_REMOVED");
-    undo(index.byInviter.get(aim.target), "AUTHOR_REMOVED");
+  const raised = hits(index.byRaised.get(aim.target), "TARGET_REMOVED");
+  if (aim.kind === "narrow") return [raised];
+  return [
+    hits(index.byAuthor.get(aim.target), "AUTHOR_REMOVED"),
+    hits(index.byInviter.get(aim.target), "AUTHOR_REMOVED"),
+    raised,
+  ];
+}
+
+/** Does a strike undo something, or enable somebody? */
+function isLive(node: OpNode, index: BubbleIndex): boolean {
+  if (node.effect.delegates !== undefined) return true;
+  return hitsOf(node, index).some(({ nodes }) => nodes.length > 0);
+}
+
+/** Voids what an effective strike undoes: concurrent ops, unless they are decided themselves. */
+function strikeDown(strike: OpNode, index: BubbleIndex, decisions: Decisions): void {
+  for (const { nodes, reason } of hitsOf(strike, index)) {
+    for (const node of nodes) {
+      if (decisions.decided.has(node) || decisions.voided.has(node)) continue;
+      decisions.voided.set(node, { reason, by: strike });
+    }
   }
-  undo(index.byRaised.get(aim.target), "TARGET_REMOVED");
+}
+
+/** The state of whoever has seen all of some ops, when none of them is void. */
+export function mergeHeads(nodes: readonly OpNode[], before: GroupState): GroupState {
+  const tops = new Set(nodes);
+  for (const node of nodes) for (const parent of node.parents) tops.delete(parent);
+  let state = before;
+  for (const node of tops) state = mergeStates(state, node.stateAfter);
+  return state;
 }
 
 /** Applies a bubble with the decisions so far; joins over an invite's uses lose (§5.4). */
-function evaluate(
-  bubble: Bubble,
-  voided: ReadonlyMap<OpNode, VoidCause>,
-  forced: ReadonlySet<OpNode>,
-): Resolution {
-  const causes = new Map(voided);
+function evaluate(bubble: Bubble, decisions: Decisions): Resolution {
+  const causes = new Map(decisions.voided);
   for (;;) {
-    const resolution = applyAll(bubble, causes, forced);
+    const resolution = applyAll(bubble, causes, decisions.forced);
     const losers = firstLosers(bubble, resolution.dead);
     if (losers === undefined) return resolution;
     for (const loser of losers.nodes) {

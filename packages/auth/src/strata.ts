@@ -13,12 +13,16 @@ export interface Stratum {
   readonly isRing: boolean;
 }
 
-/** The causally earliest strata; never empty while `open` is not. */
+/**
+ * The strata that can be decided, in layers: what is in a later layer comes causally after something
+ * in an earlier one. Never empty while `open` is not. A later layer holds only if deciding the
+ * earlier ones voids nothing; the caller asks again when it did.
+ */
 export function strataOf(
   bubble: readonly OpNode[],
   open: ReadonlySet<OpNode>,
   voided: ReadonlyMap<OpNode, unknown>,
-): readonly Stratum[] {
+): readonly (readonly Stratum[])[] {
   const nodes = bubble.filter(
     (node) => open.has(node) || (node.effect.delegates !== undefined && !voided.has(node)),
   );
@@ -34,16 +38,11 @@ export function strataOf(
     if (open.has(node)) stratum.strikes.push(node);
     strata.set(id, stratum);
   }
-  const all = [...strata].map(([id, stratum]) => ({ id, ...stratum }));
-  const later = laterStrata(bubble, all);
-  const minimal = all.filter(({ id }) => !later.has(id));
-  // Two rings can each hold an op that precedes one of the other; then neither waits.
-  const chosen = minimal.length > 0 ? minimal : all;
-  return chosen.map((stratum) => ({
-    nodes: stratum.nodes,
-    strikes: stratum.strikes,
+  const all = [...strata.values()].map((stratum) => ({
+    ...stratum,
     isRing: stratum.nodes.length > 1,
   }));
+  return all.some(({ isRing }) => isRing) ? [earliestOf(bubble, all)] : layersOf(bubble, all);
 }
 
 type Edges = readonly (readonly number[])[];
@@ -148,30 +147,52 @@ function sourcesOf(
   return new Set([...withStrike].filter((id) => !reached.has(id)));
 }
 
-/** Strata one of whose strikes comes causally after a strike of another stratum. */
-function laterStrata(
+/** Single strikes by how many of them lie before each on the longest causal chain. */
+function layersOf(
   bubble: readonly OpNode[],
-  strata: readonly { readonly id: number; readonly strikes: readonly OpNode[] }[],
-): ReadonlySet<number> {
-  const idOf = new Map<OpNode, number>();
-  for (const { id, strikes } of strata) for (const strike of strikes) idOf.set(strike, id);
-  // For each op: the strata with a strike before it, as none, one (its id), or several.
-  const earlier = new Map<OpNode, number | "several">();
-  const later = new Set<number>();
+  strata: readonly Stratum[],
+): readonly (readonly Stratum[])[] {
+  const stratumOf = new Map(strata.map((stratum) => [stratum.strikes[0], stratum]));
+  const depths = new Map<OpNode, number>();
+  const layers: Stratum[][] = [];
   for (const node of bubble) {
-    let seen: number | "several" | undefined;
-    const note = (mark: number | "several" | undefined): void => {
-      if (mark === undefined) return;
-      seen = seen === undefined || seen === mark ? mark : "several";
-    };
+    let depth = 0;
     for (const parent of node.parents) {
-      note(earlier.get(parent));
-      note(idOf.get(parent));
+      const step = stratumOf.has(parent) ? 1 : 0;
+      depth = Math.max(depth, (depths.get(parent) ?? 0) + step);
+    }
+    depths.set(node, depth);
+    const stratum = stratumOf.get(node);
+    if (stratum === undefined) continue;
+    const layer = layers[depth];
+    if (layer === undefined) layers[depth] = [stratum];
+    else layer.push(stratum);
+  }
+  return layers;
+}
+
+/** Strata none of whose strikes comes causally after a strike of another one. */
+function earliestOf(bubble: readonly OpNode[], strata: readonly Stratum[]): readonly Stratum[] {
+  const stratumOf = new Map<OpNode, Stratum>();
+  for (const stratum of strata) {
+    for (const strike of stratum.strikes) stratumOf.set(strike, stratum);
+  }
+  // For each op: the strata with a strike before it, as none, one, or several.
+  const earlier = new Map<OpNode, Stratum | "several">();
+  const later = new Set<Stratum>();
+  for (const node of bubble) {
+    let seen: Stratum | "several" | undefined;
+    for (const parent of node.parents) {
+      for (const mark of [earlier.get(parent), stratumOf.get(parent)]) {
+        if (mark !== undefined) seen = seen === undefined || seen === mark ? mark : "several";
+      }
     }
     if (seen === undefined) continue;
     earlier.set(node, seen);
-    const own = idOf.get(node);
+    const own = stratumOf.get(node);
     if (own !== undefined && seen !== own) later.add(own);
   }
-  return later;
+  const earliest = strata.filter((stratum) => !later.has(stratum));
+  // Two rings can each hold an op that precedes one of the other; then neither waits.
+  return earliest.length > 0 ? earliest : strata;
 }

@@ -2,7 +2,7 @@
  * One op applied to one state (docs/spec/4-auth.md §4.2): the checks, the actor's first, and the
  * change. Layer 4.
  */
-import { equalAccess, includesAccess, meetAccess, rankOf } from "./access.ts";
+import { meetAccess, rankOf } from "./access.ts";
 import { intGet, intSize } from "./int-map.ts";
 import type { OpEffect, OpNames, OpNode, Strike } from "./node.ts";
 import {
@@ -263,7 +263,7 @@ function join(
     if (intSize(offer.joins) >= terms.uses) return refused("INVITE_EXHAUSTED");
     // Whoever left or was removed comes back only by an invite that was made after that.
     const seen = intGet(offer.by.stateBefore.individuals, node.names.author);
-    if (seen?.counter !== known?.counter) return refused("INVITE_OLDER_THAN_EXIT");
+    if ((seen?.counter ?? 0) < (known?.counter ?? 0)) return refused("INVITE_OLDER_THAN_EXIT");
   }
   const spent = withOffer(state, inviteOf(node), { ...offer, joins: withJoin(offer.joins, node) });
   const standing = admitted(known, terms.access, node);
@@ -291,15 +291,23 @@ function delegateOf(
   }
 }
 
+/**
+ * Does a set lower (negative), raise (positive) or keep the access? The level decides; where it
+ * stays, the delete right does. So no set is both a strike and a raise.
+ */
+function directionOf(before: Access, after: Access): number {
+  const rise = rankOf(after.level) - rankOf(before.level);
+  return rise === 0 ? Number(after.mayDelete) - Number(before.mayDelete) : rise;
+}
+
 function raisedMember(step: Step, before: GroupState): number | undefined {
   const { action } = step.op;
   if (action.type === "add") return step.names.member;
   if (action.type !== "set") return undefined;
   const { member, access } = action.grant;
   const known = intGet(before[sideOf(member)], step.names.member ?? -1);
-  return known !== undefined && includesAccess(known.access, access)
-    ? undefined
-    : step.names.member;
+  const isRaise = known === undefined || directionOf(known.access, access) > 0;
+  return isRaise ? step.names.member : undefined;
 }
 
 function strikeOf(step: Step, before: GroupState): Strike | undefined {
@@ -314,12 +322,9 @@ function strikeOf(step: Step, before: GroupState): Strike | undefined {
   if (action.type !== "set" || member === author) return undefined;
   const { grant } = action;
   const known = intGet(before[sideOf(grant.member)], member);
-  if (known === undefined || equalAccess(known.access, grant.access)) return undefined;
-  if (rankOf(grant.access.level) < rankOf(known.access.level)) {
-    return { kind: "lower", target: member };
-  }
-  const narrows = known.access.mayDelete && !grant.access.mayDelete;
-  return narrows ? { kind: "narrow", target: member } : undefined;
+  if (known === undefined || directionOf(known.access, grant.access) >= 0) return undefined;
+  const isLower = known.access.level !== grant.access.level;
+  return { kind: isLower ? "lower" : "narrow", target: member };
 }
 
 function inviterOf(step: Step, before: GroupState): number | undefined {

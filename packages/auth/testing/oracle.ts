@@ -135,7 +135,8 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
     if (before === undefined || target === `i:${op.author}`) return undefined;
     const after = action.grant.access;
     if (rank(after.level) < rank(before.access.level)) return { op, target, kind: "exit" };
-    const narrows = before.access.mayDelete && !after.mayDelete;
+    const isLevel = after.level === before.access.level;
+    const narrows = isLevel && before.access.mayDelete && !after.mayDelete;
     return narrows ? { op, target, kind: "narrow" } : undefined;
   };
 
@@ -164,7 +165,8 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
     const before = membersBefore(x).get(r.target)?.access;
     const after = x.action.grant.access;
     if (before === undefined) return true;
-    return rank(after.level) > rank(before.level) || (after.mayDelete && !before.mayDelete);
+    if (after.level !== before.level) return rank(after.level) > rank(before.level);
+    return after.mayDelete && !before.mayDelete;
   };
 
   const seniority = (ops: readonly AuthOp[], member: string): readonly [number, number, string] => {
@@ -461,7 +463,7 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
     if (known !== undefined && known.counter % 2 === 1) return undefined;
     if (past !== undefined && known !== undefined) {
       // Who has left or was removed needs an invite that was made after that.
-      if (membersBefore(source).get(key)?.counter !== known.counter) return undefined;
+      if ((membersBefore(source).get(key)?.counter ?? 0) < known.counter) return undefined;
     }
     const joined = { ...offer, joins: new Set(offer.joins).add(op.id) };
     const next = admitState(state, key, access);

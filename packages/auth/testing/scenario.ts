@@ -49,7 +49,7 @@ export interface Scenario {
 }
 
 const levelOf: Readonly<Record<string, Level>> = { p: "pull", r: "read", w: "write", m: "manage" };
-const lineForm = /^(?:(\w+)\/)?(\w+): (\w+) (\w+)\s*(.*?)(?: \[([^\]]*)\])?$/;
+const lineForm = /^(?:(\w+)\/)?(\w+): (\w+) (\w+)(.*?)(?: \[([^\]]*)\])?$/;
 
 /** A new scenario over an empty graph. */
 export function createScenario(crypto: Crypto): Scenario {
@@ -135,7 +135,7 @@ export function createScenario(crypto: Crypto): Scenario {
     if (label === undefined || by === undefined || verb === undefined) {
       throw new RangeError(`not a line: ${line}`);
     }
-    const action = actionFrom(verb, rest, by, groupLabel);
+    const action = actionFrom(verb, rest.trim(), by, groupLabel);
     const isCreate = action.type === "create";
     const heads = isCreate ? [] : graph.heads(group(groupLabel));
     const named =
