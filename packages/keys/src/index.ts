@@ -41,6 +41,7 @@ export { addBundles, emptyRegistry, latestBundle, validBundle } from "./bundle-r
 export { KeysError } from "./errors.ts";
 export { createKeyRing, epochReferenceOf } from "./key-ring.ts";
 export {
+  answersMax,
   attachmentBytesMax,
   authHeadsMax,
   bundleBytesMax,
@@ -59,6 +60,7 @@ export {
   defaultPrekeyPolicy,
   dropExpiredPrekeys,
   encodePrekeys,
+  holdsPrekeyOf,
   prekeyIsDue,
   rotatePrekey,
 } from "./prekeys.ts";

@@ -18,6 +18,8 @@ export const bundleBytesMax = 256;
 export const bundleSecondsMax: number = 400 * 24 * 3600;
 /** Bundles remembered for one author; those that expire last. */
 export const bundlesPerAuthorMax = 8;
+/** Times that one member asks, and is answered, for the key of one epoch. */
+export const answersMax = 8;
 /** Follow keys in use at one time. */
 export const currentFollowKeysMax = 4;
 

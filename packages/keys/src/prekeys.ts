@@ -13,7 +13,7 @@ import {
 } from "./bundle.ts";
 import { suiteX25519 } from "./limits.ts";
 import { createSecret } from "./secret.ts";
-import type { SecretBytes } from "./types.ts";
+import type { KeyBundle, SecretBytes } from "./types.ts";
 import { asArray, asBytes, asCount } from "./values.ts";
 
 /** Own prekey secrets, the one that expires last first. */
@@ -50,6 +50,14 @@ export function prekeyIsDue(
   const newest = prekeys[0];
   if (newest === undefined || !isValidAt(newest, time)) return true;
   return time - newest.notBefore - clockSlackSeconds >= policy.rotateAfterSeconds;
+}
+
+/**
+ * Whether we can open what is sealed to `bundle`. When not (a restored backup, a lost store), make
+ * and publish a new prekey before asking for keys: answers are sealed to the newest bundle known.
+ */
+export function holdsPrekeyOf(prekeys: Prekeys, bundle: KeyBundle): boolean {
+  return prekeys.some((own) => equalBytes(own.prekey, bundle.prekey));
 }
 
 /**

@@ -4,7 +4,8 @@
  */
 import type { AuthorId } from "@hawser/crypto";
 import type { EpochGraph } from "./epoch-graph.ts";
-import type { KeyRequest, KeyState } from "./state.ts";
+import { answersMax } from "./limits.ts";
+import type { Give, KeyRequest, KeyState } from "./state.ts";
 import type { EpochId, HistoryPolicy, KeyLevel, Members } from "./types.ts";
 import { sortedIds } from "./values.ts";
 
@@ -199,7 +200,8 @@ function unansweredRequests(
       (id) =>
         due.has(id) &&
         holdsKey(situation, id, request.level) &&
-        !isAnswered(situation, id, request, opRef),
+        !isAnswered(situation, id, request, opRef) &&
+        answersTo(situation, id, request) < answersMax,
     );
     if (epochIds.length === 0) continue;
     const { author: recipient } = request;
@@ -218,20 +220,35 @@ function isAnswered(
   return gives.some((give) => give.answers === opRef && give.recipient === request.author);
 }
 
-/** What others think we hold, so nobody will send it unless we ask; asked once per answer. */
+/** How often its author was answered about an epoch: nobody makes others work without end. */
+function answersTo({ state }: Situation, id: EpochId, request: KeyRequest): number {
+  const gives = state.epochs.get(id)?.gives ?? [];
+  const isAnswer = (give: Give): boolean =>
+    give.recipient === request.author && give.level === request.level && give.answers !== undefined;
+  return gives.filter(isAnswer).length;
+}
+
+/**
+ * What others think we hold, so nobody will send it unless we ask. Asked again when an answer did
+ * not open, a few times at most.
+ */
 function ownRequests(situation: Situation, members: Members, rights: Rights): readonly EpochId[] {
   const { state, graph, self } = situation;
   const level = levelIn(members, self);
   if (level === undefined) return [];
-  const asked = new Set<EpochId>();
+  const waiting = new Set<EpochId>();
+  const askedCounts = new Map<EpochId, number>();
   for (const [opRef, request] of state.requests) {
     if (request.author !== self || request.level !== level) continue;
     for (const id of request.epochIds) {
-      if (!isAnswered(situation, id, request, opRef)) asked.add(id);
+      askedCounts.set(id, 1 + (askedCounts.get(id) ?? 0));
+      if (!isAnswered(situation, id, request, opRef)) waiting.add(id);
     }
   }
+  const mayAsk = (id: EpochId): boolean =>
+    !waiting.has(id) && (askedCounts.get(id) ?? 0) < answersMax;
   const lacked = rights(self, level).filter(
-    (id) => !holdsKey(situation, id, level) && isHolder(graph, id, self, level) && !asked.has(id),
+    (id) => !holdsKey(situation, id, level) && isHolder(graph, id, self, level) && mayAsk(id),
   );
   return sortedIds(lacked);
 }

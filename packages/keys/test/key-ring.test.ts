@@ -5,10 +5,12 @@
 import { utf8 } from "@hawser/codec";
 import { expect, test } from "vitest";
 import {
+  answersMax,
   defaultPrekeyPolicy,
   dropExpiredPrekeys,
   epochReferenceOf,
   type EpochId,
+  holdsPrekeyOf,
   isValidAt,
   parseKeyOp,
   paymentFor,
@@ -585,6 +587,39 @@ test("[P2-M2] a message that does not open is asked for and forwarded; an answer
   space.deliver();
   expect(carol.eligible()).toBe(id);
   expect(carol.owed()).toEqual({ rekey: false, gives: [], requests: [] });
+});
+
+test("[P2-M17] asking ends: a member whose prekey is lost is answered a few times, and a new prekey helps it", () => {
+  const { alice, bob, ...space } = createSpace();
+  space.setReaders(alice, bob);
+  const id = space.rekey(alice);
+  bob.prekeys = [];
+  space.deliver();
+  expect(holdsPrekeyOf(bob.prekeys, bob.bundle)).toBe(false);
+  for (let round = 0; round < 3 * answersMax; round++) {
+    space.pay(bob);
+    space.deliver();
+    space.pay(alice);
+    space.deliver();
+  }
+  const kinds = space.ops.map(({ bytes }) => bytes[2]);
+  expect(kinds.filter((kind) => kind === 4)).toHaveLength(answersMax);
+  expect(kinds.filter((kind) => kind === 3)).toHaveLength(answersMax);
+  // Somebody who does not keep to it makes nobody work.
+  const ask = { epochIds: [id], level: "read", authHeads: [] } as const;
+  for (const bytes of bob.ring.requestKeys(ask)) space.publish(bob, bytes);
+  space.deliver();
+  expect(alice.owed().gives).toEqual([]);
+  const input = { identity: bob.identity, time: startTime + day };
+  const { prekeys, bundle } = rotatePrekey(crypto, bob.prekeys, input, bob.random);
+  bob.prekeys = prekeys;
+  expect(holdsPrekeyOf(bob.prekeys, bundle)).toBe(true);
+  const give = { recipient: bundle, level: "read", epochIds: [id], authHeads: [] } as const;
+  for (const bytes of alice.ring.forward(alice.state, give, alice.random)) {
+    space.publish(alice, bytes);
+  }
+  space.deliver();
+  expect(bob.eligible()).toBe(id);
 });
 
 test("[P2-M6] requests are answered within the policy, for members, at their level", () => {
