@@ -8,6 +8,7 @@ import { readConfig, type Config } from "./config.ts";
 import { countSignatures, type SignatureCounts } from "./counting.ts";
 import { CliError } from "./errors.ts";
 import { askOwner, type ControlRequest, type Home } from "./home.ts";
+import { readLog } from "./log-listing.ts";
 
 export interface Device extends AsyncDisposable {
   readonly home: Home;
@@ -68,6 +69,10 @@ export const deviceCommands: Readonly<
     await space.remove(author);
     await settle(device, space);
     return { space: space.id, author };
+  },
+  log: async (device, args) => {
+    const space = chooseSpace(device.hawser, args["space"]);
+    return await readLog(device.hawser, space, Number(args["limit"] ?? "200"));
   },
   invite: async (device, args) => {
     const space = chooseSpace(device.hawser, args["space"]);

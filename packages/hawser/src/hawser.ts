@@ -135,6 +135,7 @@ function createDevice(parts: Parts): Hawser {
     space: (id) => open.get(id),
     traffic: () => relays.traffic(),
     stats: () => parts.store.stats(),
+    store: parts.store,
     [Symbol.asyncDispose]: async () => {
       if (isClosed) return;
       isClosed = true;

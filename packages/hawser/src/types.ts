@@ -95,4 +95,6 @@ export interface Hawser extends AsyncDisposable {
   space(id: string): HawserSpace | undefined;
   traffic(): Traffic;
   stats(): Promise<StoreStats>;
+  /** Everything the device holds, as logs: for listings and checks. It is closed with the device. */
+  readonly store: LogStore;
 }
