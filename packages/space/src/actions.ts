@@ -136,19 +136,61 @@ export async function addMember(core: Core, bundle: KeyBundle, access: Access): 
   await changeMembership(core, { action, bundle: checked });
 }
 
+/** Ends an invite. One that somebody else ended meanwhile is no error. */
+export async function endInvite(core: Core, invite: AuthorId): Promise<void> {
+  try {
+    await changeMembership(core, { action: { type: "revoke", invite } });
+  } catch (error) {
+    if (!(error instanceof SpaceError)) throw error;
+  }
+}
+
+/** Publishes the join of a space that waits for it. */
+export interface Joiner {
+  /** Looks again after a quiet moment: a join should see whoever joined before. */
+  schedule(): void;
+  stop(): void;
+}
+
+const quietMsDefault = 200;
+
+/** A joiner for `core`; does nothing unless an invite's secret is at hand. */
+export function createJoiner(core: Core): Joiner {
+  let cancel: (() => void) | undefined;
+  const stop = (): void => {
+    cancel?.();
+    cancel = undefined;
+  };
+  return {
+    stop,
+    schedule: () => {
+      stop();
+      if (core.about().inviteSecret === undefined || core.isClosed()) return;
+      const delayMs = core.options.answerDelayMs ?? quietMsDefault;
+      cancel = core.deps.timers.after(Math.min(delayMs, quietMsDefault), () => {
+        cancel = undefined;
+        const joining = core.queue.run(() => (core.isClosed() ? nothing : tryJoin(core)));
+        joining.catch((cause: unknown) => core.fail(cause));
+      });
+    },
+  };
+}
+
+const nothing: Promise<void> = Promise.resolve();
+
 /**
- * Publishes the join as soon as the invite is here. True when there was something to do. A refusal
- * is kept in the record: nothing was published then.
+ * Publishes the join once the invite is here. A refusal is kept in the record: nothing was
+ * published then.
  */
-export async function tryJoin(core: Core): Promise<boolean> {
+async function tryJoin(core: Core): Promise<void> {
   const { inviteSecret, refusal, createOp: founding } = core.about();
-  if (inviteSecret === undefined || refusal !== undefined) return false;
+  if (inviteSecret === undefined || refusal !== undefined) return;
   const { graph, group } = core.fold();
   const { author } = core.device;
-  if (!graph.has(founding) || graph.accessOf(group, author) !== undefined) return false;
+  if (!graph.has(founding) || graph.accessOf(group, author) !== undefined) return;
   const invite = inviteOfSecret(core.deps.crypto, inviteSecret);
   const facts = core.fold().inviteFacts(invite);
-  if (facts === undefined || facts.joins.some((join) => join.author === author)) return false;
+  if (facts === undefined || facts.joins.some((join) => join.author === author)) return;
   const failure = failureOf(core, invite);
   if (failure !== undefined) return refuse(core, failure);
   const bundle = await core.device.bundle();
@@ -164,16 +206,14 @@ export async function tryJoin(core: Core): Promise<boolean> {
       bundle,
     });
   } catch (error) {
-    if (error instanceof SpaceError) return refuse(core, error.code);
-    throw error;
+    if (!(error instanceof SpaceError)) throw error;
+    await refuse(core, error.code);
   }
-  return true;
 }
 
-async function refuse(core: Core, refusal: SpaceErrorCode): Promise<true> {
+async function refuse(core: Core, refusal: SpaceErrorCode): Promise<void> {
   await core.deps.store.commit({ writes: [core.amend({ refusal })] });
   core.changed.notify();
-  return true;
 }
 
 /** Why the invite admits nobody (any more), or `undefined`. */
@@ -185,10 +225,9 @@ function failureOf(core: Core, invite: AuthorId): SpaceErrorCode | undefined {
     const isOver = open.notAfter !== undefined && core.time() >= open.notAfter;
     return isOver ? "SPACE_INVITE_EXPIRED" : undefined;
   }
-  if (facts?.revoked === true) return "SPACE_INVITE_REVOKED";
-  return (facts?.joins.length ?? 0) >= (facts?.uses ?? 1)
-    ? "SPACE_INVITE_USED"
-    : "SPACE_INVITE_INVALID";
+  // An invite that is used up is revoked as well: say what concerns the joiner.
+  if ((facts?.joins.length ?? 0) >= (facts?.uses ?? 1)) return "SPACE_INVITE_USED";
+  return facts?.revoked === true ? "SPACE_INVITE_REVOKED" : "SPACE_INVITE_INVALID";
 }
 
 /** What stands in the way of this device, as a code, or `undefined`. */
@@ -205,6 +244,8 @@ export function problemOf(core: Core): SpaceErrorCode | undefined {
   const status = own === undefined ? undefined : graph.status(own.op);
   if (status?.state !== "void") return undefined;
   if (status.reason === "INVITE_EXHAUSTED") return "SPACE_INVITE_USED";
+  const others = facts?.joins.filter(({ op }) => graph.status(op)?.state === "effective") ?? [];
+  if (others.length >= (facts?.uses ?? 1)) return "SPACE_INVITE_USED";
   return status.reason === "INVITE_REVOKED" ? "SPACE_INVITE_REVOKED" : "SPACE_INVITE_INVALID";
 }
 

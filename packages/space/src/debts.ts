@@ -29,20 +29,26 @@ export interface DebtPayer {
   stop(): void;
 }
 
-/** A payer for `core`; every reader's device runs one. */
-export function createDebtPayer(core: Core): DebtPayer {
+/** A payer for `core`; every reader's device runs one. `revoke` ends an invite that is used up. */
+export function createDebtPayer(
+  core: Core,
+  revoke: (invite: AuthorId) => Promise<void>,
+): DebtPayer {
   let cancel: (() => void) | undefined;
 
   const pay = async (): Promise<void> => {
     if (core.isClosed()) return;
-    const contents = await payments(core);
-    if (contents !== undefined) await core.publish(contents);
+    const publication = await payments(core);
+    if (publication !== undefined) await core.publish(publication);
+    const spent = core.state() === "active" ? spentInvites(core)[0] : undefined;
+    // One at a time: after each the debts are looked at again.
+    if (spent !== undefined) await revoke(spent);
   };
   const schedule = async (): Promise<void> => {
     if (cancel !== undefined || core.isClosed() || !mayPay(core)) return;
     const debts = debtsOf(core);
     const bundleDue = await isBundleDue(core);
-    if (!bundleDue && isPaid(core, debts)) return;
+    if (!bundleDue && isPaid(core, debts) && spentInvites(core).length === 0) return;
     cancel = core.deps.timers.after(bundleDue ? 0 : delayMs(core, debts), () => {
       cancel = undefined;
       core.queue.run(pay).catch((cause: unknown) => core.fail(cause));
@@ -57,7 +63,7 @@ export function createDebtPayer(core: Core): DebtPayer {
   };
 }
 
-/** What has to be published now so that nothing is owed any more, or `undefined`. */
+/** What has to be published now so that no keys are owed any more, or `undefined`. */
 async function payments(core: Core): Promise<Publication | undefined> {
   if (!mayPay(core)) return undefined;
   const debts = debtsOf(core);
@@ -75,14 +81,17 @@ export function debtsOf(core: Core): Debts {
   return ring.whatIsOwed(keyState, core.fold().members(), core.options.history ?? "all");
 }
 
-/** A rekey for exactly the members now, and the key state that goes with it. */
+/**
+ * A rekey for exactly the members now, and the key state that goes with it. It carries the genesis
+ * nonce: for a newcomer under a limited history it is the first thing that opens.
+ */
 export function rekeyFor(
   core: Core,
   reason: RekeyReason,
-  attachment?: Uint8Array,
 ): { readonly content: ControlContent; readonly keyState: KeyState } {
   const fold = core.fold();
   const members = fold.members();
+  const { nonce: attachment } = core.about();
   const input = {
     readers: members.readers.map((author) => requireBundle(core, author)),
     followers: members.followers.map((author) => requireBundle(core, author)),
@@ -119,6 +128,15 @@ function mayPay(core: Core): boolean {
   return core.state() === "active";
 }
 
+/**
+ * Invites that have admitted as many as they may and are not revoked yet, while this device manages.
+ * Revoking them draws a line: a join that claims not to have seen the others comes too late then.
+ */
+function spentInvites(core: Core): readonly AuthorId[] {
+  const { graph, group } = core.fold();
+  return graph.can(group, core.device.author, "manage") ? core.fold().spentInvites() : [];
+}
+
 function requestsFor(core: Core, debts: Debts): readonly ControlContent[] {
   if (debts.requests.length === 0) return [];
   const { ring } = core.fold();
@@ -146,6 +164,8 @@ function delayMs(core: Core, debts: Debts): number {
   if (debts.requests.length > 0) return 0;
   const [gift] = debts.gives;
   if (gift !== undefined) return step * rankOf(core, hexBytes(gift.recipient));
+  const [spent] = spentInvites(core);
+  if (!debts.rekey && spent !== undefined) return step * (1 + rankOf(core, hexBytes(spent)));
   return step * (1 + rankOf(core, hexBytes(core.syncTopic.topic)));
 }
 

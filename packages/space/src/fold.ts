@@ -114,6 +114,8 @@ export interface ControlFold {
   height(logId: LogId): number;
   /** Everything operations say about an invite; `undefined` when none was accepted. */
   inviteFacts(invite: AuthorId): InviteFacts | undefined;
+  /** Invites whose joins that count are as many as may, and that nobody has revoked. Sorted. */
+  spentInvites(): readonly AuthorId[];
   /** Entries of a control log whose operations are decided. */
   decidedHeight(logId: LogId): number;
   /** The last accepted operation at or before an entry. */
@@ -396,6 +398,14 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     levelEver: (author) => levelsEver.get(author),
     height: (logId) => logs.get(logId)?.height ?? 0,
     inviteFacts: (invite) => invites.get(invite),
+    spentInvites: () => {
+      const spent = [...invites].filter(([, { revoked, joins, uses }]) => {
+        if (revoked || joins.length < uses) return false;
+        const counted = joins.filter(({ op }) => graph.status(op)?.state === "effective");
+        return counted.length >= uses;
+      });
+      return spent.map(([invite]) => invite).sort();
+    },
     decidedHeight: (logId) => {
       const log = logs.get(logId);
       return log === undefined ? 0 : decidedHeight(log);

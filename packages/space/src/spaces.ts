@@ -9,7 +9,7 @@ import type { EncodedRange, Topic } from "@hawser/log";
 import type { IngestOutcome, SyncIdentity, SyncTopic } from "@hawser/sync";
 import { inviteOfSecret } from "@hawser/auth";
 import { decodeAbout, type About } from "./about.ts";
-import { tryJoin } from "./actions.ts";
+import { createJoiner, endInvite, type Joiner } from "./actions.ts";
 import { aboutPrefix, openCore, type Core } from "./core.ts";
 import { bundleContent, createDebtPayer, rekeyFor, type DebtPayer } from "./debts.ts";
 import { openDevice } from "./device.ts";
@@ -70,6 +70,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   const cores = new Map<Topic, Core>();
   const spaces = new Map<Topic, Space>();
   const payers = new Map<Core, DebtPayer>();
+  const joiners = new Map<Core, Joiner>();
   const listeners = new Set<() => void>();
   let closed = false;
 
@@ -77,7 +78,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     for (const listener of listeners) listener();
   };
   const onFolded = async (core: Core): Promise<void> => {
-    await tryJoin(core);
+    joiners.get(core)?.schedule();
     await payers.get(core)?.schedule();
   };
 
@@ -94,7 +95,11 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     const space = createSpace(core);
     cores.set(about.topic, core);
     spaces.set(about.topic, space);
-    payers.set(core, createDebtPayer(core));
+    payers.set(
+      core,
+      createDebtPayer(core, (invite) => endInvite(core, invite)),
+    );
+    joiners.set(core, createJoiner(core));
     notify();
     await core.queue.run(() => onFolded(core));
     return space;
@@ -117,7 +122,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     return addCore(about, async (core) => {
       core.fold().learnBundle(bundle);
       core.fold().graph.add(op);
-      const { content, keyState } = rekeyFor(core, "create", nonce);
+      const { content, keyState } = rekeyFor(core, "create");
       const contents = [bundleContent(bundle), { kind: "auth", op: bytes } as const, content];
       await core.publish({ contents, keyState, writes: [core.amend({})] });
     });
@@ -215,6 +220,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     if (closed) return;
     closed = true;
     for (const payer of payers.values()) payer.stop();
+    for (const joiner of joiners.values()) joiner.stop();
     for (const core of cores.values()) await core.close();
     device.secret.fill(0);
   };

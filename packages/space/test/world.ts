@@ -38,6 +38,10 @@ export interface World {
   pass(ms: number): Promise<void>;
 }
 
+// A round trip, and how many of them without news count as rest: longer than any delay.
+const stepMs = 150;
+const quietRounds = 25;
+
 export async function createWorld(): Promise<World> {
   const crypto = await createCrypto();
   const clock = createTestClock();
@@ -84,7 +88,7 @@ export async function createWorld(): Promise<World> {
 
   const settle = async (...devices: readonly TestDevice[]): Promise<void> => {
     let quiet = 0;
-    for (let round = 0; round < 60 && quiet < 3; round++) {
+    for (let round = 0; round < 400 && quiet < quietRounds; round++) {
       let moved = false;
       for (const from of devices) {
         for (const to of devices) {
@@ -93,10 +97,10 @@ export async function createWorld(): Promise<World> {
           moved ||= outcomes.some((outcome) => outcome.status === "stored");
         }
       }
-      await pass(3_000);
+      await pass(stepMs);
       quiet = moved ? 0 : quiet + 1;
     }
-    if (quiet < 3) throw new Error("the devices never come to rest");
+    if (quiet < quietRounds) throw new Error("the devices never come to rest");
     for (const device of devices) {
       for (const space of device.spaces.list())
         if (space.failure !== undefined) throw space.failure;

@@ -1,0 +1,219 @@
+/** Invite links and joining (docs/spec/6-space.md §6). */
+import { describe, expect, test } from "vitest";
+import { createWorld, spaceOn, textsOf, write } from "./world.ts";
+
+describe("invites", () => {
+  test("[TH-104] an invite of each level gives exactly that level", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    await write(space, "text");
+    for (const level of ["pull", "read", "write", "manage"] as const) {
+      const device = await world.device(level);
+      const other = await device.spaces.join(await space.invite({ level }));
+      await world.settle(ada, device);
+      expect(other.access()).toEqual({ level, mayDelete: false });
+      expect(await textsOf(other)).toEqual(level === "pull" ? [] : ["text"]);
+      expect(other.status().state).toBe(level === "pull" ? "following" : "active");
+    }
+  });
+
+  test("a used invite is refused with a code and leaves no trace", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const [ben, eve] = [await world.device("ben"), await world.device("eve")];
+    const space = await ada.spaces.create();
+    const link = await space.invite({ level: "write" });
+    await ben.spaces.join(link);
+    await world.settle(ada, ben);
+    const late = await eve.spaces.join(link);
+    const refused = expect(late.ready()).rejects.toMatchObject({ code: "SPACE_INVITE_USED" });
+    await world.settle(ada, ben, eve);
+    await refused;
+    expect(late.status()).toMatchObject({ state: "refused", problem: "SPACE_INVITE_USED" });
+    expect(space.members()).toHaveLength(2);
+    const logs = await ada.store.heads(space.topic);
+    expect(logs.some((head) => head.context.author === eve.author)).toBe(false);
+    // A good link afterwards lets it in.
+    await eve.spaces.join(await space.invite({ level: "read" }));
+    await world.settle(ada, ben, eve);
+    expect(late.status().state).toBe("active");
+  });
+
+  test("of concurrent joins by a single-use invite one counts, the other is told", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    const link = await space.invite({ level: "write" });
+    const devices = [await world.device("ben"), await world.device("eve")];
+    for (const device of devices) {
+      await device.spaces.join(link);
+      await world.copy(ada, device);
+    }
+    await world.settle(ada, ...devices);
+    const states = devices.map((device) => spaceOn(device, space).status());
+    expect(states.map((status) => status.state).sort()).toEqual(["active", "refused"]);
+    const loser = states.find((status) => status.state === "refused");
+    expect(loser?.problem).toBe("SPACE_INVITE_USED");
+    expect(space.members()).toHaveLength(2);
+    const ref = await write(space, "for the winner");
+    await world.settle(ada, ...devices);
+    const readers = await Promise.all(
+      devices.map((device) =>
+        spaceOn(device, space)
+          .read(ref)
+          .then(() => 1)
+          .catch(() => 0),
+      ),
+    );
+    expect(readers.reduce<number>((sum, one) => sum + one, 0)).toBe(1);
+  });
+
+  test("a join that claims not to have seen the one before comes too late once that was noticed", async () => {
+    const world = await createWorld();
+    for (let seed = 0; seed < 4; seed++) {
+      const ada = await world.device(`ada ${seed}`);
+      const [ben, eve] = [await world.device(`ben ${seed}`), await world.device(`eve ${seed}`)];
+      const space = await ada.spaces.create();
+      const link = await space.invite({ level: "write" });
+      const late = await eve.spaces.join(link);
+      // Eve has what there was before Ben came, and nothing since.
+      await world.copy(ada, eve);
+      await world.pass(1_000);
+      await ben.spaces.join(link);
+      await world.settle(ada, ben);
+      await world.settle(ada, ben, eve);
+      // Whichever operation id is smaller.
+      expect(space.access(ben.author)?.level).toBe("write");
+      expect(late.status().problem).toBe("SPACE_INVITE_USED");
+    }
+  });
+
+  test("an invite with several uses admits that many", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    const link = await space.invite({ level: "read", uses: 2 });
+    const devices = [];
+    for (const name of ["ben", "cyd", "dan"]) {
+      const device = await world.device(name);
+      devices.push(device);
+      await device.spaces.join(link);
+      await world.settle(ada, ...devices);
+    }
+    expect(space.members()).toHaveLength(3);
+    expect(spaceOn(devices[2]!, space).status().problem).toBe("SPACE_INVITE_USED");
+  });
+
+  test("a revoked invite is refused, and its follow key proves nothing any more", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    const link = await space.invite({ level: "write" });
+    const eve = await world.device("eve");
+    const other = await eve.spaces.join(link);
+    await space.revokeInvite(link);
+    const [adas] = ada.spaces.topics();
+    for (const key of eve.spaces.topics()[0]!.followKeys()) {
+      expect(adas!.followKeys()).not.toContainEqual(key);
+    }
+    for (const { id } of eve.spaces.identities()) expect(adas!.accessOf(id)).toBe("none");
+    await world.settle(ada, eve);
+    expect(other.status()).toMatchObject({ state: "refused", problem: "SPACE_INVITE_REVOKED" });
+  });
+
+  test("an expired invite is refused", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    const link = await space.invite({ level: "write", notAfterSeconds: 60 });
+    world.clock.advance(61);
+    const eve = await world.device("eve");
+    const other = await eve.spaces.join(link);
+    expect(ada.spaces.topics()[0]!.accessOf(eve.spaces.identities()[1]!.id)).toBe("none");
+    await world.settle(ada, eve);
+    expect(other.status().problem).toBe("SPACE_INVITE_EXPIRED");
+  });
+
+  test("a revoke ∥ a join: the join does not count, and nobody keeps a key for it", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    const link = await space.invite({ level: "write" });
+    const eve = await world.device("eve");
+    const other = await eve.spaces.join(link);
+    await world.copy(ada, eve);
+    await space.revokeInvite(link);
+    await world.settle(ada, eve);
+    expect(other.status()).toMatchObject({ state: "refused", problem: "SPACE_INVITE_REVOKED" });
+    expect(space.members()).toHaveLength(1);
+    const ref = await write(space, "alone");
+    await world.settle(ada, eve);
+    await expect(other.read(ref)).rejects.toMatchObject({ code: "SPACE_NO_KEY" });
+  });
+
+  test("the one-time key of a usable invite gets the control logs, before and after a rotation", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    const link = await space.invite({ level: "write" });
+    const ben = await world.device("ben");
+    await ben.spaces.join(link);
+    const [device, oneTime] = ben.spaces.identities();
+    expect(device?.id).toBe(ben.author);
+    const [topic] = ada.spaces.topics();
+    expect(topic!.accessOf(oneTime!.id)).toBe("control");
+    expect(topic!.accessOf(ben.author)).toBe("none");
+    await world.settle(ada, ben);
+    expect(topic!.accessOf(ben.author)).toBe("control");
+    // Used up: whoever kept the link gets nothing by it.
+    expect(topic!.accessOf(oneTime!.id)).toBe("none");
+    expect(ben.spaces.identities()).toHaveLength(1);
+  });
+
+  test("invites of followers and non-managers are refused; bad addresses publish nothing", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    const before = await ada.store.stats();
+    await expect(space.invite({ level: "read", addresses: ["x"] })).rejects.toMatchObject({
+      code: "SPACE_ADDRESS_INVALID",
+    });
+    await expect(space.invite({ level: "read", uses: 0 })).rejects.toMatchObject({
+      code: "AUTH_BAD_OP",
+    });
+    expect(await ada.store.stats()).toEqual(before);
+  });
+
+  test("usually one reader answers a join", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    const devices = [ada];
+    for (const name of ["ben", "cyd", "dan", "eli"]) {
+      const device = await world.device(name);
+      devices.push(device);
+      await device.spaces.join(await space.invite({ level: "write" }));
+      await world.settle(...devices);
+    }
+    const before = await controlEntries(devices, space.topic);
+    const fay = await world.device("fay");
+    devices.push(fay);
+    await fay.spaces.join(await space.invite({ level: "write" }));
+    await world.settle(...devices);
+    expect(spaceOn(fay, space).status().state).toBe("active");
+    const after = await controlEntries(devices, space.topic);
+    // Invite, the newcomer's bundle and join, one welcome, and the end of the used-up invite.
+    expect(after - before).toBe(5);
+  });
+});
+
+type Devices = readonly Awaited<ReturnType<Awaited<ReturnType<typeof createWorld>>["device"]>>[];
+
+async function controlEntries(devices: Devices, topic: never | string): Promise<number> {
+  let count = 0;
+  for (const head of await devices[0]!.store.heads(topic as never)) {
+    if (head.context.domain === "hawser.control") count += head.height;
+  }
+  return count;
+}
