@@ -27,7 +27,12 @@ export interface ControlRequest {
 
 export type ControlReply =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly code: string; readonly message: string; readonly remedy: string };
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      readonly remedy: string;
+    };
 
 /** Longest request or reply line; both carry listings, never content of files. */
 const lineBytesMax = 4 * 1024 * 1024;
@@ -42,7 +47,8 @@ export async function openHome(given: string | undefined): Promise<Home> {
     folder,
     database: join(folder, "hawser.sqlite"),
     socket: socketPath(folder),
-    baseFile: (spaceId, shared) => join(folder, "folders", `${digest(`${spaceId} ${shared}`)}.base`),
+    baseFile: (spaceId, shared) =>
+      join(folder, "folders", `${digest(`${spaceId} ${shared}`)}.base`),
   };
 }
 

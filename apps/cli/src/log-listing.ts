@@ -41,7 +41,8 @@ export async function readLog(
   for (const { logId, context, height } of await hawser.store.heads(space.space.topic)) {
     total += height;
     const from = Math.max(0, height - wanted);
-    for await (const entry of hawser.store.entries(logId, { from })) places.push({ context, entry });
+    for await (const entry of hawser.store.entries(logId, { from }))
+      places.push({ context, entry });
   }
   places.sort((a, b) => a.entry.stamp - b.entry.stamp);
   const lines: LogLine[] = [];

@@ -74,7 +74,9 @@ async function ask<Value>(
   show: (value: Value, output: Output) => void,
 ): Promise<void> {
   const { home, output } = settings();
-  const given = Object.entries(args).filter((pair): pair is [string, string] => pair[1] !== undefined);
+  const given = Object.entries(args).filter(
+    (pair): pair is [string, string] => pair[1] !== undefined,
+  );
   const request = { command, args: Object.fromEntries(given) };
   // Safe: `deviceCommands` defines what each command returns.
   show((await runDeviceCommand(await openHome(home), request)) as Value, output);
@@ -86,12 +88,16 @@ program
   .option("--space <id>", "the first characters of its id, when there are several")
   .addHelpText("after", "\nExample: hawser members")
   .action(async (options: { space?: string }) => {
-    await ask<{ space: string; members: readonly MemberRow[] }>("members", options, (value, output) => {
-      const rows = value.members.map((row) =>
-        `  ${row.author.slice(0, 16)}…  ${row.level.padEnd(6)}  ${row.note}`.trimEnd(),
-      );
-      output.event("members", value, [`Members of ${value.space}:`, ...rows].join("\n"));
-    });
+    await ask<{ space: string; members: readonly MemberRow[] }>(
+      "members",
+      options,
+      (value, output) => {
+        const rows = value.members.map((row) =>
+          `  ${row.author.slice(0, 16)}…  ${row.level.padEnd(6)}  ${row.note}`.trimEnd(),
+        );
+        output.event("members", value, [`Members of ${value.space}:`, ...rows].join("\n"));
+      },
+    );
   });
 
 program
@@ -101,9 +107,17 @@ program
   .option("--space <id>", "the first characters of its id, when there are several")
   .addHelpText("after", "\nExample: hawser remove 3f9a2c")
   .action(async (member: string, options: { space?: string }) => {
-    await ask<{ space: string; author: string }>("remove", { ...options, member }, (value, output) => {
-      output.event("removed", value, `Removed ${value.author.slice(0, 16)}…; the keys are changed.`);
-    });
+    await ask<{ space: string; author: string }>(
+      "remove",
+      { ...options, member },
+      (value, output) => {
+        output.event(
+          "removed",
+          value,
+          `Removed ${value.author.slice(0, 16)}…; the keys are changed.`,
+        );
+      },
+    );
   });
 
 program
@@ -122,7 +136,9 @@ program
   .description("print this device's key, which names it")
   .addHelpText("after", "\nExample: hawser id")
   .action(async () => {
-    await ask<{ author: string }>("id", {}, (value, output) => output.event("id", value, value.author));
+    await ask<{ author: string }>("id", {}, (value, output) =>
+      output.event("id", value, value.author),
+    );
   });
 
 program
@@ -130,12 +146,20 @@ program
   .description("list the spaces on this device")
   .addHelpText("after", "\nExample: hawser spaces")
   .action(async () => {
-    await ask<readonly { id: string; folder?: string; members: number }[]>("spaces", {}, (spaces, output) => {
-      const lines = spaces.map((space) =>
-        `${space.id}\n  ${space.members} members  ${space.folder ?? ""}`.trimEnd(),
-      );
-      output.event("spaces", { spaces }, lines.length === 0 ? "No spaces yet." : lines.join("\n"));
-    });
+    await ask<readonly { id: string; folder?: string; members: number }[]>(
+      "spaces",
+      {},
+      (spaces, output) => {
+        const lines = spaces.map((space) =>
+          `${space.id}\n  ${space.members} members  ${space.folder ?? ""}`.trimEnd(),
+        );
+        output.event(
+          "spaces",
+          { spaces },
+          lines.length === 0 ? "No spaces yet." : lines.join("\n"),
+        );
+      },
+    );
   });
 
 program
@@ -160,7 +184,8 @@ program
 try {
   await program.parseAsync();
 } catch (error) {
-  const isCommander = error instanceof Error && "code" in error && String(error.code).startsWith("commander.");
+  const isCommander =
+    error instanceof Error && "code" in error && String(error.code).startsWith("commander.");
   if (isCommander) {
     process.exitCode = "exitCode" in error ? Number(error.exitCode) : 1;
   } else {

@@ -32,7 +32,12 @@ const remedies: Readonly<Record<string, string>> = {
   SPACE_NO_ACCESS: "Ask a manager of the space to give this device the right.",
   SPACE_UNKNOWN: "`hawser spaces` lists the spaces on this device.",
   HAWSER_NO_ACCESS: "This device was removed from the space. What it has stays readable here.",
-  HAWSER_RELAY_UNREACHABLE: "Check the address and whether the relay runs; changes are kept until then.",
+  HAWSER_RELAY_UNREACHABLE:
+    "Check the address and whether the relay runs; changes are kept until then.",
+  HAWSER_RELAY_MISBEHAVES:
+    "Use another relay (--relay); nothing false was stored, nothing is lost.",
+  HAWSER_RELAY_REFUSED: "The relay's owner can raise its limits; or use another relay (--relay).",
+  HAWSER_NO_RELAY: "Name a relay with --relay <url>.",
   STORE_NEWER_FORMAT: "Update hawser: a newer version wrote this database.",
   STORE_CORRUPT: "Run `hawser doctor`; restore the database from a backup or join again.",
   STORE_BUSY: "Another process has the database open; stop it or use --home.",

@@ -36,7 +36,8 @@ export async function share(command: LongCommand): Promise<void> {
   const scan = await scanFolder(root, defaultFolderLimits);
   await withDevice(command, async (device) => {
     const known = device.config.folders[root];
-    const space = known === undefined ? await device.hawser.create() : chooseSpace(device.hawser, known);
+    const space =
+      known === undefined ? await device.hawser.create() : chooseSpace(device.hawser, known);
     await remember(device, root, space);
     const mirror = mirrorOf(device, space, root);
     await runMirrorPass(mirror.deps, mirror.options);

@@ -1,12 +1,29 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createNobleCrypto } from "@hawser/crypto";
 import { createKv, type Kv } from "@hawser/kv";
 import { createMemorySource } from "@hawser/view/testing";
 import { chunkBytes, defaultFolderLimits, type FolderLimits } from "../src/folder/limits.ts";
-import { encodeManifest, keyOfPath, parseManifest, pathOfKey, type ChunkRef } from "../src/folder/manifest.ts";
+import {
+  encodeManifest,
+  keyOfPath,
+  parseManifest,
+  pathOfKey,
+  type ChunkRef,
+} from "../src/folder/manifest.ts";
 import { runMirrorPass, type MirrorSpace, type PassResult } from "../src/folder/mirror.ts";
 import { unsafePathReason } from "../src/folder/paths.ts";
 
@@ -16,7 +33,9 @@ const scratch = await mkdtemp(join(tmpdir(), "hawser-mirror-"));
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 /** One map and one chunk list that all devices of a test share: a space without delays. */
-async function createSharedSpace(): Promise<MirrorSpace & { chunks: Map<number, Uint8Array>; kv: Kv }> {
+async function createSharedSpace(): Promise<
+  MirrorSpace & { chunks: Map<number, Uint8Array>; kv: Kv }
+> {
   const kv = createKv({ source: createMemorySource() });
   await kv.ready;
   const chunks = new Map<number, Uint8Array>();
@@ -49,7 +68,11 @@ async function createDevice(
   return { root, pass: () => runMirrorPass({ crypto, space }, options) };
 }
 
-async function pair(): Promise<{ space: Awaited<ReturnType<typeof createSharedSpace>>; a: Device; b: Device }> {
+async function pair(): Promise<{
+  space: Awaited<ReturnType<typeof createSharedSpace>>;
+  a: Device;
+  b: Device;
+}> {
   const space = await createSharedSpace();
   return { space, a: await createDevice(space, "a"), b: await createDevice(space, "b") };
 }
@@ -178,8 +201,21 @@ describe("two folders over one space", () => {
 
 describe("hostile and odd folders", () => {
   test.each([
-    "../up", "a/../../b", "/abs", "a//b", ".", "a/./b", "C:\\x", "a\\..\\b", "nul", "COM1.txt",
-    "a\u0000b", "trailing.", ".git/config", "x".repeat(300), "\ud800",
+    "../up",
+    "a/../../b",
+    "/abs",
+    "a//b",
+    ".",
+    "a/./b",
+    "C:\\x",
+    "a\\..\\b",
+    "nul",
+    "COM1.txt",
+    "a\u0000b",
+    "trailing.",
+    ".git/config",
+    "x".repeat(300),
+    "\ud800",
   ])("path %j from a member is never written", async (path) => {
     expect(unsafePathReason(path)).toBeDefined();
     expect(pathOfKey(keyOfPath(path))).toBeUndefined();

@@ -10,6 +10,8 @@ export type HawserErrorCode =
   | "HAWSER_RELAY_UNREACHABLE"
   /** The relay answered and refused; the message carries its code. */
   | "HAWSER_RELAY_REFUSED"
+  /** The relay sent what does not verify, or broke the protocol; nothing of it was stored. */
+  | "HAWSER_RELAY_MISBEHAVES"
   /** The store belongs to another device than the secret that was given. */
   | "HAWSER_WRONG_SECRET";
 

@@ -5,7 +5,7 @@ import type { AuthorId, Crypto } from "@hawser/crypto";
 import { parseBundle, verifyBundle, type KeyBundle } from "@hawser/keys";
 import type { LogStore } from "@hawser/log";
 import type { Space } from "@hawser/space";
-import type { Connection, SyncPeer, SyncSession } from "@hawser/sync";
+import type { Connection, SyncCloseCode, SyncPeer, SyncSession } from "@hawser/sync";
 import { createDialler, platformTimers, type Dialler } from "@hawser/transport-ws";
 import { isHosted, saveHosted } from "./device-store.ts";
 import { HawserError } from "./errors.ts";
@@ -21,6 +21,8 @@ export interface Relays extends AsyncDisposable {
   isRelay(author: AuthorId): boolean;
   /** Sessions that are open now. */
   sessions(): readonly SyncSession[];
+  /** Why this device hung up on a relay that broke the rules, while none serves it honestly. */
+  misbehaviour(): string | undefined;
   /** Resolves when a session opens or closes, a space was handed over, or access changed. */
   changed(signal: AbortSignal | undefined): Promise<void>;
   /** Makes every relay follow the space; relays that are away take it when they are back. */
@@ -40,7 +42,19 @@ interface Link {
   readonly client: RelayClient;
   readonly dialler: Dialler;
   session: SyncSession | undefined;
+  /** The code with which this device ended the last session for cause. */
+  misbehaviour: SyncCloseCode | undefined;
 }
+
+/** Endings that are nobody's fault: everything else that we end, the relay gave cause for. */
+const innocentCodes: ReadonlySet<SyncCloseCode> = new Set([
+  "SYNC_DONE",
+  "SYNC_CONNECTION_LOST",
+  "SYNC_HANDSHAKE_TIMEOUT",
+  "SYNC_IDLE",
+  "SYNC_SLOW",
+  "SYNC_LOCAL_FAILURE",
+]);
 
 export function createRelays(deps: RelaysDeps): Relays {
   const links = new Map<string, Link>();
@@ -97,9 +111,10 @@ export function createRelays(deps: RelaysDeps): Relays {
       tell();
     });
     tell();
-    await session.closed;
+    const { code, by } = await session.closed;
     unsubscribe();
     link.session = undefined;
+    if (by === "local" && !innocentCodes.has(code)) link.misbehaviour = code;
     tell();
   };
 
@@ -109,6 +124,7 @@ export function createRelays(deps: RelaysDeps): Relays {
     const link: Link = {
       client,
       session: undefined,
+      misbehaviour: undefined,
       dialler: createDialler(
         {
           connect: (signal) => client.connect({ signal }),
@@ -131,6 +147,11 @@ export function createRelays(deps: RelaysDeps): Relays {
     addresses: () => [...links.values()].flatMap((link) => link.client.addresses),
     isRelay: (author) => authors.has(author),
     sessions: () => [...links.values()].flatMap((link) => link.session ?? []),
+    misbehaviour: () => {
+      const all = [...links.values()];
+      const codes = all.flatMap((link) => link.misbehaviour ?? []);
+      return codes.length === all.length ? codes[0] : undefined;
+    },
     changed: (signal) => abortable(change.promise, signal),
     host: async (space) => {
       for (const link of links.values()) {

@@ -97,11 +97,20 @@ async function watchAccess(deps: HawserSpaceDeps, signal: AbortSignal): Promise<
   await new Promise(() => undefined);
 }
 
-async function synced(deps: HawserSpaceDeps, kv: Kv, signal: AbortSignal | undefined): Promise<void> {
+async function synced(
+  deps: HawserSpaceDeps,
+  kv: Kv,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { relays } = deps;
   if (relays.isEmpty) throw new HawserError("HAWSER_NO_RELAY", "no relay is configured");
   for (;;) {
     signal?.throwIfAborted();
+    const misbehaviour = relays.misbehaviour();
+    if (misbehaviour !== undefined) {
+      const message = `the relay sent what does not verify or breaks the protocol: ${misbehaviour}`;
+      throw new HawserError("HAWSER_RELAY_MISBEHAVES", message);
+    }
     const change = relays.changed(signal);
     change.catch(() => undefined);
     for (const session of relays.sessions()) {
@@ -145,7 +154,8 @@ async function folded(
     if (head.context.domain !== "hawser.data" || head.signedHeight === 0) continue;
     const ref = { logId: head.logId, seq: head.signedHeight - 1 };
     const { code, judgement } = await deps.space.explain(ref);
-    const isDelivered = code === "PRESENT" && (judgement === "accept" || judgement === "quarantine");
+    const isDelivered =
+      code === "PRESENT" && (judgement === "accept" || judgement === "quarantine");
     if (isDelivered && (await read(deps.space, ref)) !== undefined) {
       await kv.applied(ref, signal === undefined ? {} : { signal });
     }

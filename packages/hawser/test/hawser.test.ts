@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
+import { createHawser, type Hawser, type HawserSpace, type RelayClient } from "@hawser/hawser";
 import { createMemoryRelay, type MemoryRelay } from "@hawser/hawser/testing";
 
 const scratch = await mkdtemp(join(tmpdir(), "hawser-door-"));
@@ -113,6 +113,54 @@ describe("two devices and a relay", () => {
       return [author === ben.author ? "ben" : "", level, isSelf, isRelay].join(" ").trim();
     });
     expect(rows.sort()).toEqual(["ben write false false", "manage true false", "pull false true"]);
+    await close(ada, ben, relay);
+  });
+});
+
+/** A relay client whose connections change what the relay sends. */
+function tampering(relay: MemoryRelay, change: (frame: Uint8Array) => Uint8Array): RelayClient {
+  return {
+    addresses: [],
+    bundle: (options) => relay.bundle(options),
+    host: (request, options) => relay.host(request, options),
+    connect: async (options) => {
+      const connection = await relay.connect(options);
+      return {
+        send: (frame) => connection.send(frame),
+        close: (reason) => connection.close(reason),
+        frames: (async function* () {
+          for await (const frame of connection.frames) yield change(frame);
+        })(),
+      };
+    },
+  };
+}
+
+describe("a relay that lies", () => {
+  const rangeMessage = 8;
+
+  test("one flipped bit in an entry: a code, nothing stored, nothing lost", async () => {
+    const relay = await createMemoryRelay();
+    const ada = await createHawser({ relay });
+    const trip = await ada.create();
+    const link = await trip.invite();
+    let isLying = false;
+    const liar = tampering(relay, (frame) => {
+      if (!isLying || frame[0] !== rangeMessage) return frame;
+      const changed = frame.slice();
+      changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
+      return changed;
+    });
+    const ben = await createHawser({ relay: liar });
+    const shared = await ben.join(link);
+    await shared.synced();
+    const before = await ben.stats();
+    isLying = true;
+    await trip.kv.put("k", "true");
+    await trip.synced();
+    await expect(shared.synced()).rejects.toMatchObject({ code: "HAWSER_RELAY_MISBEHAVES" });
+    expect((await ben.stats()).entries).toBe(before.entries);
+    expect(shared.kv.get("k")).toBeUndefined();
     await close(ada, ben, relay);
   });
 });

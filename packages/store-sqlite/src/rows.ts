@@ -99,7 +99,9 @@ export function createRows(
   const sql = {
     log: database.prepare("SELECT * FROM logs WHERE log_id = ?"),
     logById: database.prepare("SELECT * FROM logs WHERE id = ?"),
-    logsOfTopic: database.prepare("SELECT * FROM logs WHERE topic = ? AND height > 0 ORDER BY log_id"),
+    logsOfTopic: database.prepare(
+      "SELECT * FROM logs WHERE topic = ? AND height > 0 ORDER BY log_id",
+    ),
     topics: database.prepare("SELECT DISTINCT topic FROM logs WHERE height > 0 ORDER BY topic"),
     addLog: database.prepare(
       "INSERT INTO logs (log_id, topic, height, state, signed_height, pruned_to, marked_at)" +
@@ -173,7 +175,10 @@ export function createRows(
     return row === undefined || integer(row, "height") === 0 ? undefined : headOf(crypto, row);
   };
 
-  const toStored = (log: Pick<LogHead, "context" | "logId" | "signedHeight">, row: Row): StoredRange => {
+  const toStored = (
+    log: Pick<LogHead, "context" | "logId" | "signedHeight">,
+    row: Row,
+  ): StoredRange => {
     const from = integer(row, "first");
     const count = integer(row, "count");
     return {
@@ -198,7 +203,8 @@ export function createRows(
     const row = openLog(range.before);
     const log = integer(row, "id");
     const lastSigned = range.entries.findLast((entry) => entry.signature !== undefined);
-    const signedHeight = lastSigned === undefined ? integer(row, "signed_height") : lastSigned.seq + 1;
+    const signedHeight =
+      lastSigned === undefined ? integer(row, "signed_height") : lastSigned.seq + 1;
     const oldHash = row["signed_hash"] ?? null;
     const signedHash = lastSigned === undefined ? oldHash : lastSigned.hash;
     // The first range that is left needs its own state: there is none before it to roll forward from.
@@ -228,7 +234,12 @@ export function createRows(
     while (state.height < first) {
       const next = sql.rangeAt.get(id, state.height);
       if (next === undefined || integer(next, "first") !== state.height) break;
-      state = stateWithin(crypto, state, toStored(log, next), state.height + integer(next, "count"));
+      state = stateWithin(
+        crypto,
+        state,
+        toStored(log, next),
+        state.height + integer(next, "count"),
+      );
     }
     if (state.height === first) return state;
     throw new LogError("STORE_CORRUPT", `a range before entry ${first} is missing`);
@@ -268,7 +279,7 @@ export function createRows(
   function* entries(log: LogHead, from: number, to: number): Generator<Entry, void, void> {
     const id = integer(logRow(log.logId) ?? {}, "id");
     let state: ChainState | undefined;
-    for (let next = Math.max(from, log.prunedTo); next < to; ) {
+    for (let next = Math.max(from, log.prunedTo); next < to;) {
       const row = rowAt(id, next);
       if (row === undefined) return;
       const start = state ?? stateBefore(log, id, row);
@@ -276,7 +287,8 @@ export function createRows(
       const end = Math.min(to, integer(row, "first") + integer(row, "count"));
       while (walk.cursor.height < end) {
         const entry = walk.next();
-        if (typeof entry === "string") throw new LogError("STORE_CORRUPT", "a stored range went bad");
+        if (typeof entry === "string")
+          throw new LogError("STORE_CORRUPT", "a stored range went bad");
         if (entry.seq >= next) yield entry;
       }
       state = walk.cursor.state();
@@ -370,4 +382,3 @@ export function createRows(
     },
   };
 }
-

@@ -136,7 +136,7 @@ export function createSqliteStore(deps: SqliteStoreDeps, options: SqliteStoreOpt
     async *received(topic, cursor, readOptions = {}) {
       assertOpen();
       const last = rows.lastCursor();
-      for (let after = cursor; ; ) {
+      for (let after = cursor; ;) {
         readOptions.signal?.throwIfAborted();
         assertOpen();
         const range = rows.receivedAfter(topic, after, last);

@@ -73,14 +73,17 @@ async function checkAfterCrash(path: string, last: Acknowledged): Promise<void> 
   await using store = createSqliteStore({ crypto }, { path, durability: "normal" });
   const logId = logIdOf(crypto, context);
   const found = [];
-  for await (const entry of store.entries(logId, { from: last.seq, to: last.seq + 1 })) found.push(entry);
+  for await (const entry of store.entries(logId, { from: last.seq, to: last.seq + 1 }))
+    found.push(entry);
   expect(found.map((entry) => toHex(entry.hash))).toEqual([last.hash]);
   const clock = { nowMicros: () => Date.now() * 1_000 };
   const writer = await createLogWriter({ store, crypto, clock }, { context, secret });
   await writer.append([{ data: new Uint8Array([1]) }]);
   const head = await store.head(logId);
   expect(head?.signedHeight).toBe(head?.height);
-  expect(equalBytes(head?.hash ?? new Uint8Array(), head?.signedHash ?? new Uint8Array(1))).toBe(true);
+  expect(equalBytes(head?.hash ?? new Uint8Array(), head?.signedHash ?? new Uint8Array(1))).toBe(
+    true,
+  );
 }
 
 const killCount = 200;

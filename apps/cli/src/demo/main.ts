@@ -30,7 +30,9 @@ function say(text: string): void {
 }
 
 function check(claim: string, problem: string | undefined): void {
-  say(`${problem === undefined ? "✓" : "✗"} ${claim}${problem === undefined ? "" : `: ${problem}`}`);
+  say(
+    `${problem === undefined ? "✓" : "✗"} ${claim}${problem === undefined ? "" : `: ${problem}`}`,
+  );
   if (problem !== undefined) failures.push(claim);
 }
 
@@ -57,7 +59,10 @@ function device(stage: Stage, name: "ada" | "ben", args: readonly string[]): Dem
 }
 
 /** Waits until both folders are the same, comparing whenever a device reports a pass. */
-async function waitUntilEqual(stage: Stage, devices: readonly DemoProcess[]): Promise<string | undefined> {
+async function waitUntilEqual(
+  stage: Stage,
+  devices: readonly DemoProcess[],
+): Promise<string | undefined> {
   const deadline = performance.now() + stepMsMax;
   for (;;) {
     const difference = firstDifference(await readTree(stage.ada), await readTree(stage.ben));
@@ -79,7 +84,10 @@ function pause(ms: number): Promise<void> {
   });
 }
 
-async function shareAndJoin(stage: Stage, url: string): Promise<readonly [DemoProcess, DemoProcess]> {
+async function shareAndJoin(
+  stage: Stage,
+  url: string,
+): Promise<readonly [DemoProcess, DemoProcess]> {
   const ada = device(stage, "ada", ["share", stage.ada, "--relay", url]);
   const shared = await ada.waitFor((event) => event.event === "shared", stepMsMax);
   say(`ada shares ${formatCount(Number(shared["files"]))} files; the invite link works once`);
@@ -110,7 +118,8 @@ async function removeBen(stage: Stage, ada: DemoProcess, ben: DemoProcess): Prom
   say("ada removed ben");
   await writeFile(join(stage.ada, "secret.txt"), secret);
   await ada.waitFor(
-    (event) => event.event === "synced" && Number(event["uploads"]) > 0 && includes(event, "secret.txt"),
+    (event) =>
+      event.event === "synced" && Number(event["uploads"]) > 0 && includes(event, "secret.txt"),
     stepMsMax,
   );
   say("ada wrote secret.txt, and the relay has it");
@@ -183,11 +192,21 @@ async function run(source: string, isDefault: boolean): Promise<void> {
   const stage = await prepare(source);
   const payloadTree = await readTree(stage.ada);
   const payload = [...payloadTree.values()].reduce((sum, content) => sum + content.length, 0);
-  say(`sharing a copy of ${source}: ${formatCount(payloadTree.size)} files, ${formatBytes(payload)}`);
+  say(
+    `sharing a copy of ${source}: ${formatCount(payloadTree.size)} files, ${formatBytes(payload)}`,
+  );
   try {
     await using server = launch({
       name: "relay",
-      args: [...runTypeScript, relay, "--json", "--port", "0", "--data", join(stage.folder, "relay")],
+      args: [
+        ...runTypeScript,
+        relay,
+        "--json",
+        "--port",
+        "0",
+        "--data",
+        join(stage.folder, "relay"),
+      ],
     });
     const listening = await server.waitFor((event) => event.event === "listening", stepMsMax);
     say(`the relay listens on ${String(listening["url"])}`);

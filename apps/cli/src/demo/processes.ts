@@ -61,8 +61,7 @@ export function launch({ name, args, env = {} }: Launch): DemoProcess {
   return {
     name,
     events,
-    waitFor: (fits, timeoutMs) =>
-      waitForEvent({ name, events, waiters, trouble }, fits, timeoutMs),
+    waitFor: (fits, timeoutMs) => waitForEvent({ name, events, waiters, trouble }, fits, timeoutMs),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -125,7 +124,9 @@ function waitForEvent(
     const timer = setTimeout(
       () =>
         waiter.fail(
-          new Error(`${source.name} took over ${timeoutMs} ms\n${source.trouble.slice(-8).join("\n")}`),
+          new Error(
+            `${source.name} took over ${timeoutMs} ms\n${source.trouble.slice(-8).join("\n")}`,
+          ),
         ),
       timeoutMs,
     );

@@ -14,7 +14,12 @@ const reservedNames = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
 const forbiddenCharacters = /[\u0000-\u001f\u007f<>:"|?*\\]/;
 
 /** Folders and files that are never shared: version control, dependencies, temporary files. */
-const ignoredNames: ReadonlySet<string> = new Set([".git", "node_modules", ".DS_Store", "Thumbs.db"]);
+const ignoredNames: ReadonlySet<string> = new Set([
+  ".git",
+  "node_modules",
+  ".DS_Store",
+  "Thumbs.db",
+]);
 /** Marks files that a mirror is still writing. */
 export const temporarySuffix = ".hawser-part";
 
