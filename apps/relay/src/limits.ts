@@ -1,4 +1,8 @@
 /**
+ * How much a relay gives to whom, and the counters that hold it to that. Layer 9.
+ */
+
+/**
  * What a relay gives to whom. All limits are on by default; a relay without any would store the
  * internet.
  */
@@ -8,6 +12,8 @@ export interface RelayLimits {
   /** Compact bytes of one space. */
   readonly topicBytesMax: number;
   readonly topicEntriesMax: number;
+  /** Compact bytes of all spaces together. */
+  readonly storeBytesMax: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
   /** Hosting requests of one address in an hour; each may add a space. */
@@ -16,10 +22,15 @@ export interface RelayLimits {
   readonly connectsPerMinuteMax: number;
 }
 
+/** Bytes of the longest hosting request (docs/spec/6-space.md §6.4). */
+export const hostingBytesMax = 8_192;
+
+/** What holds when nothing else is said. */
 export const defaultRelayLimits: RelayLimits = {
   topicsMax: 10_000,
   topicBytesMax: 4 * 1024 * 1024 * 1024,
   topicEntriesMax: 10_000_000,
+  storeBytesMax: 64 * 1024 * 1024 * 1024,
   connectionsMax: 2_000,
   connectionsPerAddressMax: 64,
   hostRequestsPerHourMax: 60,
@@ -65,6 +76,7 @@ export interface OpenCount {
   /** The release function, or `undefined` when the key or the whole has too many open. */
   open(key: string): (() => void) | undefined;
   readonly total: number;
+  readonly totalMax: number;
 }
 
 export function createOpenCount(options: { perKeyMax: number; totalMax: number }): OpenCount {
@@ -74,6 +86,7 @@ export function createOpenCount(options: { perKeyMax: number; totalMax: number }
     get total() {
       return total;
     },
+    totalMax: options.totalMax,
     open: (key) => {
       const count = counts.get(key) ?? 0;
       if (count >= options.perKeyMax || total >= options.totalMax) return undefined;

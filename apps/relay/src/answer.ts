@@ -1,0 +1,83 @@
+/** HTTP answers as values, and how they are written. Layer 9. */
+import type { ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { STATUS_CODES } from "node:http";
+import type { RelayAnswerCode } from "./errors.ts";
+
+/** What is sent back. No body where there is none to send. */
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+const statusByCode: Readonly<Record<RelayAnswerCode, number>> = {
+  RELAY_NOT_FOUND: 404,
+  RELAY_METHOD: 405,
+  RELAY_UPGRADE_REQUIRED: 426,
+  RELAY_BAD_REQUEST: 400,
+  RELAY_CONTENT_TYPE: 415,
+  RELAY_BODY_TOO_LARGE: 413,
+  RELAY_HOSTING_INVALID: 400,
+  RELAY_FULL: 507,
+  RELAY_RATE_LIMITED: 429,
+  RELAY_BUSY: 503,
+  RELAY_CLOSING: 503,
+  RELAY_FAILED: 500,
+};
+
+const messageByCode: Readonly<Record<RelayAnswerCode, string>> = {
+  RELAY_NOT_FOUND: "no such path",
+  RELAY_METHOD: "not for this method",
+  RELAY_UPGRADE_REQUIRED: "this path is a WebSocket",
+  RELAY_BAD_REQUEST: "not a request of HTTP/1.1",
+  RELAY_CONTENT_TYPE: "expected application/octet-stream",
+  RELAY_BODY_TOO_LARGE: "the body is over 8192 bytes",
+  RELAY_HOSTING_INVALID: "malformed, or sealed to another device",
+  RELAY_FULL: "this relay takes no more spaces",
+  RELAY_RATE_LIMITED: "too many from your address; try again later",
+  RELAY_BUSY: "too many connections; try again later",
+  RELAY_CLOSING: "this relay is stopping",
+  RELAY_FAILED: "the relay failed; its operator can see why",
+};
+
+/** The answer that goes with a code. */
+export function refusal(
+  code: RelayAnswerCode,
+  headers: Readonly<Record<string, string>> = {},
+): Answer {
+  return { status: statusByCode[code], headers, body: { code, message: messageByCode[code] } };
+}
+
+/** Writes an answer to a request. */
+export function writeAnswer(response: ServerResponse, answer: Answer): void {
+  const text = bodyText(answer);
+  response.writeHead(answer.status, headersOf(answer, text));
+  response.end(text);
+}
+
+/** Writes an answer to a socket that carries no HTTP any more, and ends it. */
+export function writeRawAnswer(socket: Duplex, answer: Answer): void {
+  const text = bodyText(answer) ?? "";
+  const headers = { ...headersOf(answer, text), connection: "close" };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const reason = STATUS_CODES[answer.status] ?? "";
+  socket.end(`HTTP/1.1 ${answer.status} ${reason}\r\n${lines.join("")}\r\n${text}`);
+}
+
+function bodyText(answer: Answer): string | undefined {
+  return answer.body === undefined ? undefined : JSON.stringify(answer.body);
+}
+
+function headersOf(answer: Answer, text: string | undefined): Record<string, string> {
+  const content =
+    text === undefined
+      ? {}
+      : { "content-type": "application/json", "content-length": String(Buffer.byteLength(text)) };
+  return {
+    ...content,
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...answer.headers,
+  };
+}

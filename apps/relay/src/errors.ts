@@ -1,0 +1,57 @@
+/** What can go wrong in a relay; codes are API: never renamed, never reused. Layer 9. */
+
+/** Why a relay does not start. */
+export type RelayErrorCode =
+  /** An option is out of range. */
+  | "RELAY_OPTION"
+  /** The data folder cannot be made or written. */
+  | "RELAY_DATA_UNUSABLE"
+  /** Another relay works on the data folder. */
+  | "RELAY_DATA_BUSY"
+  /** What the store holds in the place of the relay's secret is none. */
+  | "RELAY_SECRET_CORRUPT"
+  /** Host and port cannot be listened on. */
+  | "RELAY_LISTEN_FAILED";
+
+/** What a relay answers over HTTP instead of what was asked for. */
+export type RelayAnswerCode =
+  /** No such path. */
+  | "RELAY_NOT_FOUND"
+  /** The path is there, but not for that method. */
+  | "RELAY_METHOD"
+  /** The path is a WebSocket. */
+  | "RELAY_UPGRADE_REQUIRED"
+  /** Not HTTP, or a request that was cut short. */
+  | "RELAY_BAD_REQUEST"
+  /** A hosting request of another content type than application/octet-stream. */
+  | "RELAY_CONTENT_TYPE"
+  /** A body over 8 KiB. */
+  | "RELAY_BODY_TOO_LARGE"
+  /** A hosting request that is malformed or sealed to another device. */
+  | "RELAY_HOSTING_INVALID"
+  /** The relay takes no more spaces. */
+  | "RELAY_FULL"
+  /** Too many requests or connections from that address. */
+  | "RELAY_RATE_LIMITED"
+  /** Too many connections in all. */
+  | "RELAY_BUSY"
+  /** The relay is stopping. */
+  | "RELAY_CLOSING"
+  /** The fault is in the relay; its operator sees why. */
+  | "RELAY_FAILED";
+
+/** A relay that cannot start or go on. Match on `code`. */
+export class RelayError extends Error {
+  override readonly name = "RelayError";
+  readonly code: RelayErrorCode;
+
+  constructor(code: RelayErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The code of any error of Hawser or of the platform, for people who have to look into it. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN";
+}

@@ -1,0 +1,68 @@
+/** Taking spaces in: what the relay tells of itself, and hosting requests. Layer 9. */
+import type { AuthorId } from "@hawser/crypto";
+import { encodeBundle } from "@hawser/keys";
+import type { Spaces } from "@hawser/space";
+import { codeOf } from "./errors.ts";
+import type { UsageBook } from "./usage.ts";
+
+/** What became of a hosting request. */
+export type HostOutcome =
+  /** The space is hosted, by this request or since before. */
+  | "hosted"
+  /** Malformed, or sealed to another device. */
+  | "invalid"
+  /** The relay has as many spaces, or as many bytes, as it takes. */
+  | "full";
+
+/** The relay as a host. */
+export interface Hosting {
+  readonly author: AuthorId;
+  /** The key bundle to which hosting requests are sealed, encoded. */
+  bundle(): Promise<Uint8Array>;
+  host(request: Uint8Array): Promise<HostOutcome>;
+  /** Resolves when no request is under way. */
+  idle(): Promise<void>;
+}
+
+/** A host of at most `topicsMax` spaces. */
+export function createHosting(
+  deps: {
+    readonly spaces: Pick<Spaces, "author" | "bundle" | "follow" | "list">;
+    readonly usage: Pick<UsageBook, "total">;
+  },
+  limits: { readonly topicsMax: number; readonly storeBytesMax: number },
+): Hosting {
+  const { spaces, usage } = deps;
+  let last: Promise<unknown> = Promise.resolve();
+
+  const take = async (request: Uint8Array): Promise<HostOutcome> => {
+    const isFull =
+      spaces.list().length >= limits.topicsMax || usage.total().bytes >= limits.storeBytesMax;
+    if (isFull) return "full";
+    try {
+      await spaces.follow(request);
+      return "hosted";
+    } catch (error) {
+      switch (codeOf(error)) {
+        case "SPACE_OFFER_INVALID":
+          return "invalid";
+        default:
+          throw error;
+      }
+    }
+  };
+
+  return {
+    author: spaces.author,
+    bundle: async () => encodeBundle(await spaces.bundle()),
+    // One after another: two requests for one space would both find it unknown.
+    host: (request) => {
+      const taken = last.then(() => take(request));
+      last = taken.catch(() => undefined);
+      return taken;
+    },
+    idle: async () => {
+      await last;
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/** The HTTP server: bounded requests in, answers out. Layer 9. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { addressKey, type AddressOptions } from "./address.ts";
+import { refusal, writeAnswer, writeRawAnswer } from "./answer.ts";
+import { answerTo, readRequest, syncPath, type RouteDeps } from "./routes.ts";
+
+export interface HttpOptions extends AddressOptions {
+  /** Sockets open at once, WebSockets among them. */
+  readonly socketsMax: number;
+}
+
+/** Times a client may take, in ms; all its requests are small. */
+const serverTimes = { headersTimeout: 10_000, requestTimeout: 20_000, keepAliveTimeout: 5_000 };
+const headerBytesMax = 8 * 1024;
+const requestsPerSocketMax = 1_000;
+
+/**
+ * A server that does not listen yet. `onFailure` hears what went wrong here; clients get a code.
+ */
+export function createHttpServer(
+  deps: RouteDeps & { readonly onFailure: (cause: unknown) => void },
+  options: HttpOptions,
+): Server {
+  const server = createServer({
+    ...serverTimes,
+    maxHeaderSize: headerBytesMax,
+    // Elsewhere an Upgrade header is only an offer (RFC 9110 §7.8); older Node ignores the option.
+    shouldUpgradeCallback: (request) => request.url?.split("?", 1)[0] === syncPath,
+  });
+  server.maxRequestsPerSocket = requestsPerSocketMax;
+  server.maxConnections = options.socketsMax;
+  server.on("request", (request, response) => {
+    respond(deps, options, request, response).catch((cause: unknown) => {
+      // A client that went away in the middle of its request is no failure of ours.
+      if (!request.complete && request.destroyed) return;
+      deps.onFailure(cause);
+      if (response.headersSent) response.destroy();
+      else writeAnswer(response, refusal("RELAY_FAILED"));
+    });
+  });
+  server.on("clientError", (_cause, socket) => {
+    if (socket.writable) writeRawAnswer(socket, refusal("RELAY_BAD_REQUEST"));
+    else socket.destroy();
+  });
+  return server;
+}
+
+async function respond(
+  deps: RouteDeps,
+  options: AddressOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const answer = await answerTo(deps, readRequest(request, addressKey(request, options)));
+  // A body that nobody read is not waited for: the connection goes with the answer.
+  const headers = isUnread(request) ? { ...answer.headers, connection: "close" } : answer.headers;
+  writeAnswer(response, headers === undefined ? answer : { ...answer, headers });
+}
+
+function isUnread(request: IncomingMessage): boolean {
+  const { headers, complete } = request;
+  const hasBody =
+    headers["transfer-encoding"] !== undefined || headers["content-length"] !== undefined;
+  return hasBody && !complete;
+}

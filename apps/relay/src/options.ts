@@ -1,0 +1,75 @@
+/** Options of a relay, checked. Layer 9. */
+import { randomBytes } from "node:crypto";
+import type { Crypto, Random } from "@hawser/crypto";
+import type { Clock } from "@hawser/log";
+import { RelayError } from "./errors.ts";
+import { defaultRelayLimits, type RelayLimits } from "./limits.ts";
+
+/** How a relay runs. Everything has a default. */
+export interface RelayOptions {
+  /** Folder of its database, made when missing. Default: memory, gone when it closes. */
+  readonly data?: string;
+  /** Default 127.0.0.1; "::" or "0.0.0.0" for every network. */
+  readonly host?: string;
+  /** Default 0: any free one. */
+  readonly port?: number;
+  /** Limits that differ from `defaultRelayLimits`. */
+  readonly limits?: Partial<RelayLimits>;
+  /** Count clients by the last entry of X-Forwarded-For. Right behind one's own proxy only. */
+  readonly trustProxy?: boolean;
+  /** Hears what goes wrong inside while the relay goes on. */
+  readonly onFailure?: (cause: unknown) => void;
+  /** Default: the fastest this platform has. */
+  readonly crypto?: Crypto;
+  /** Default: the system's. */
+  readonly random?: Random;
+  /** Wall time; default: the system's. */
+  readonly clock?: Clock;
+  /** Monotonic time in ms, for rates; default: the system's. */
+  readonly nowMs?: () => number;
+}
+
+/** Options with their defaults in place. */
+export interface RelaySettings {
+  readonly data: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  readonly limits: RelayLimits;
+  readonly trustProxy: boolean;
+  readonly onFailure: (cause: unknown) => void;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly nowMs: () => number;
+}
+
+/** Fills in defaults. Throws `RELAY_OPTION`. */
+export function checkOptions(options: RelayOptions): RelaySettings {
+  const { host = "127.0.0.1", port = 0 } = options;
+  if (host === "") throw new RelayError("RELAY_OPTION", "host: expected a name or an address");
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new RelayError("RELAY_OPTION", "port: expected 0 to 65535");
+  }
+  return {
+    data: options.data,
+    host,
+    port,
+    limits: checkLimits({ ...defaultRelayLimits, ...options.limits }),
+    trustProxy: options.trustProxy ?? false,
+    onFailure: options.onFailure ?? (() => {}),
+    random: options.random ?? systemRandom,
+    clock: options.clock ?? systemClock,
+    nowMs: options.nowMs ?? (() => performance.now()),
+  };
+}
+
+function checkLimits(limits: RelayLimits): RelayLimits {
+  for (const [name, value] of Object.entries(limits)) {
+    if (Number.isSafeInteger(value) && value >= 1) continue;
+    throw new RelayError("RELAY_OPTION", `${name}: expected a whole number from 1 on`);
+  }
+  return limits;
+}
+
+const systemRandom: Random = (byteCount) => new Uint8Array(randomBytes(byteCount));
+
+const systemClock: Clock = { nowMicros: () => Date.now() * 1_000 };

@@ -1,0 +1,148 @@
+/** What the relay answers to which method and path. Layer 9. */
+import type { IncomingMessage } from "node:http";
+import { toBase64url } from "@hawser/codec";
+import { refusal, type Answer } from "./answer.ts";
+import type { Hosting, HostOutcome } from "./hosting.ts";
+import { hostingBytesMax, type RateLimit } from "./limits.ts";
+
+/** The WebSocket's path. */
+export const syncPath = "/v1/sync";
+
+/** The part of a request that an answer depends on. */
+export interface Request {
+  readonly method: string;
+  /** As sent, without a query. */
+  readonly path: string;
+  readonly contentType: string | undefined;
+  readonly contentLength: string | undefined;
+  /** Whose share it counts against. */
+  readonly address: string;
+  /** Chunks of the body. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface RouteDeps {
+  readonly hosting: Pick<Hosting, "author" | "bundle" | "host">;
+  readonly hostRequests: RateLimit;
+  isClosing(): boolean;
+}
+
+type Handler = (deps: RouteDeps, request: Request) => Promise<Answer>;
+
+interface Route {
+  readonly handlers: ReadonlyMap<string, Handler>;
+  /** Pages of any origin may use it: nothing here depends on cookies or on who asks. */
+  readonly anyOrigin: boolean;
+}
+
+const routes: ReadonlyMap<string, Route> = new Map([
+  ["/healthz", { handlers: new Map([["GET", health]]), anyOrigin: false }],
+  ["/v1/relay", { handlers: new Map([["GET", info]]), anyOrigin: true }],
+  ["/v1/host", { handlers: new Map([["POST", host]]), anyOrigin: true }],
+  [syncPath, { handlers: new Map([["GET", upgradeRequired]]), anyOrigin: false }],
+]);
+
+/** Seconds after which a client that was turned away may try again. */
+const retryAfterSeconds = "60";
+const octets = "application/octet-stream";
+
+/** What is read of an incoming request. */
+export function readRequest(request: IncomingMessage, address: string): Request {
+  const [path = ""] = (request.url ?? "").split("?", 1);
+  return {
+    method: request.method ?? "",
+    path,
+    contentType: request.headers["content-type"],
+    contentLength: request.headers["content-length"],
+    address,
+    // Breaking off must not destroy the socket: the answer still has to leave by it.
+    body: request.iterator({ destroyOnReturn: false }),
+  };
+}
+
+/** The answer to a request. Rejects when the relay fails, or the client goes away. */
+export async function answerTo(deps: RouteDeps, request: Request): Promise<Answer> {
+  const route = routes.get(request.path);
+  if (route === undefined) return refusal("RELAY_NOT_FOUND");
+  if (!route.anyOrigin) return handle(deps, route, request);
+  const answer = await handle(deps, route, request);
+  return { ...answer, headers: { ...answer.headers, "access-control-allow-origin": "*" } };
+}
+
+async function handle(deps: RouteDeps, route: Route, request: Request): Promise<Answer> {
+  // A HEAD is a GET whose body stays away; the server sees to that.
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const handler = route.handlers.get(method);
+  if (handler !== undefined) return handler(deps, request);
+  const methods = methodsOf(route);
+  if (method !== "OPTIONS" || !route.anyOrigin) return refusal("RELAY_METHOD", { allow: methods });
+  return {
+    status: 204,
+    headers: {
+      allow: methods,
+      "access-control-allow-methods": methods,
+      "access-control-allow-headers": "content-type",
+      "access-control-max-age": "86400",
+    },
+  };
+}
+
+function methodsOf(route: Route): string {
+  const methods = [...route.handlers.keys()];
+  const extra = [
+    ...(methods.includes("GET") ? ["HEAD"] : []),
+    ...(route.anyOrigin ? ["OPTIONS"] : []),
+  ];
+  return [...methods, ...extra].join(", ");
+}
+
+async function health(deps: RouteDeps): Promise<Answer> {
+  return deps.isClosing() ? refusal("RELAY_CLOSING") : { status: 200, body: { status: "ok" } };
+}
+
+async function info(deps: RouteDeps): Promise<Answer> {
+  if (deps.isClosing()) return refusal("RELAY_CLOSING");
+  const { author } = deps.hosting;
+  const bundle = toBase64url(await deps.hosting.bundle());
+  return { status: 200, body: { version: 1, author, bundle } };
+}
+
+async function host(deps: RouteDeps, request: Request): Promise<Answer> {
+  if (deps.isClosing()) return refusal("RELAY_CLOSING");
+  // Counted before anything is read: a request costs us work whatever it holds.
+  if (!deps.hostRequests.take(request.address)) {
+    return refusal("RELAY_RATE_LIMITED", { "retry-after": retryAfterSeconds });
+  }
+  if (request.contentType?.trim().toLowerCase() !== octets) return refusal("RELAY_CONTENT_TYPE");
+  const body = await readBody(request);
+  if (body === undefined) return refusal("RELAY_BODY_TOO_LARGE");
+  return hostAnswer(await deps.hosting.host(body));
+}
+
+function hostAnswer(outcome: HostOutcome): Answer {
+  switch (outcome) {
+    case "hosted":
+      return { status: 204 };
+    case "invalid":
+      return refusal("RELAY_HOSTING_INVALID");
+    case "full":
+      return refusal("RELAY_FULL");
+  }
+}
+
+async function upgradeRequired(): Promise<Answer> {
+  return refusal("RELAY_UPGRADE_REQUIRED", { upgrade: "websocket" });
+}
+
+/** The body, or `undefined` once it is longer than a hosting request can be. */
+async function readBody(request: Request): Promise<Uint8Array | undefined> {
+  if (Number(request.contentLength ?? 0) > hostingBytesMax) return undefined;
+  const body = new Uint8Array(hostingBytesMax);
+  let byteCount = 0;
+  for await (const chunk of request.body) {
+    if (byteCount + chunk.length > hostingBytesMax) return undefined;
+    body.set(chunk, byteCount);
+    byteCount += chunk.length;
+  }
+  return body.slice(0, byteCount);
+}
