@@ -2,6 +2,7 @@
  * Book-keeping of the logs we announced: positions, queue, counts (docs/spec/3-sync.md §7). Layer 4;
  * pure.
  */
+import { equalBytes } from "@hawser/codec";
 import type { Topic } from "@hawser/log";
 import type { OutLog, OutSide, TopicState, Turn } from "./machine-types.ts";
 import { progressed } from "./turn.ts";
@@ -56,6 +57,33 @@ export function setSent(
     log.hashStart = position.hashStart;
     log.acked = Math.max(log.acked, position.sentTo);
   });
+}
+
+/** Goes back to the start of a log. */
+export function rewind(turn: Turn, topic: TopicState, log: OutLog): void {
+  reckonOut(turn, topic, log, () => {
+    log.acked = 0;
+    log.sentTo = 0;
+    log.hashStart = undefined;
+  });
+}
+
+/**
+ * Compares our head with the hash the peer claims at the same height. Equal heights of other entries
+ * are a fork: our branch from its start shows the peer where they part. Once a session.
+ */
+export function compareHeads(
+  turn: Turn,
+  topic: TopicState,
+  log: OutLog,
+  hashStart: Uint8Array,
+): void {
+  const hash = topic.heads.get(log.logId)?.signedHash;
+  if (hash === undefined || log.diverged) return;
+  if (equalBytes(hash.subarray(0, hashStart.length), hashStart)) return;
+  log.diverged = true;
+  rewind(turn, topic, log);
+  enqueue(turn, log);
 }
 
 /** Queues a log when it is wanted and there is more of it. */

@@ -7,7 +7,15 @@ import type { ForkProof, LogHead, LogId } from "@hawser/log";
 import { forkBytesMax, forkPartBytesMax, itemsPerMessageMax, logsPerTopicMax } from "./limits.ts";
 import type { OutLog, TopicState, Turn } from "./machine-types.ts";
 import type { LogAnnouncement } from "./message.ts";
-import { clearOut, enqueue, freshOut, hashStartOf, reckonOut, setSent } from "./out-log.ts";
+import {
+  clearOut,
+  compareHeads,
+  enqueue,
+  freshOut,
+  hashStartOf,
+  reckonOut,
+  setSent,
+} from "./out-log.ts";
 import { isVisible, send } from "./turn.ts";
 import type { TopicAccess } from "./types.ts";
 
@@ -172,6 +180,10 @@ export function growLog(turn: Turn, topic: TopicState, log: OutLog, head: LogHea
     log.tooLarge = false;
   });
   raiseToKnown(turn, topic, log);
+  const { hashStart } = log;
+  if (hashStart !== undefined && log.sentTo === log.height) {
+    compareHeads(turn, topic, log, hashStart);
+  }
   enqueue(turn, log);
 }
 

@@ -6,7 +6,6 @@ import { logIdOf, type LogId } from "@hawser/log";
 import { forkProofsPerTopicMax, gapsInARowMax } from "./limits.ts";
 import type { Assembly, ForkAssembly, InFlight, InLog, TopicState, Turn } from "./machine-types.ts";
 import type { ForkMessage, ForkMoreMessage, MoreMessage, RangeMessage } from "./message.ts";
-import { setSent } from "./out-log.ts";
 import {
   acknowledgeKnown,
   askAgain,
@@ -125,15 +124,8 @@ function complete(turn: Turn, assembly: Assembly): void {
   });
   const context = { topic: topic.topic, domain: log.domain, author: log.author };
   turn.effects.push({ type: "ingest", id, range: { context, from, count, bytes } });
+  // The peer has what it sends: it is never sent back.
   log.shown = Math.max(log.shown, from + count);
-  noteAtPeer(turn, topic, log.logId, from + count);
-}
-
-/** The peer has what it sends: it is never sent back. */
-function noteAtPeer(turn: Turn, topic: TopicState, logId: LogId, height: number): void {
-  const log = topic.out.logs[topic.out.numbers.get(logId) ?? -1];
-  if (log === undefined || height <= log.sentTo) return;
-  setSent(turn, topic, log, { sentTo: height, hashStart: undefined });
 }
 
 /** What became of a range. */

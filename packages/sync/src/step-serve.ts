@@ -2,13 +2,12 @@
  * Serving the peer: wants and acks, reads from the store, credit (docs/spec/3-sync.md §7). Layer 4;
  * pure.
  */
-import { equalBytes } from "@hawser/codec";
 import type { LogId } from "@hawser/log";
 import { rangeHeaderBytesMax } from "./encode.ts";
 import { creditBytesMax, frameBytesMax, outboxBytesGoal, rangeBytesGoal } from "./limits.ts";
 import type { OutLog, RangeRead, Sending, TopicState, Turn } from "./machine-types.ts";
 import type { Ack, AcksMessage, Want, WantsMessage } from "./message.ts";
-import { enqueue, hashStartOf, reckonOut, setSent } from "./out-log.ts";
+import { compareHeads, enqueue, reckonOut, rewind, setSent } from "./out-log.ts";
 import { announceAgain } from "./step-announce.ts";
 import { close, progressed, send } from "./turn.ts";
 
@@ -83,13 +82,7 @@ function takeAck(turn: Turn, topic: TopicState, log: OutLog, ack: Ack): void {
       log.acked = Math.max(log.acked, ack.height);
     });
   }
-  const head = topic.heads.get(log.logId);
-  if (ack.height !== head?.signedHeight || head.signedHash === undefined) return;
-  if (equalBytes(hashStartOf(head.signedHash), ack.hashStart) || log.diverged) return;
-  // Equal heights, other entries: our branch from its start shows the peer where they part.
-  log.diverged = true;
-  rewind(turn, topic, log);
-  enqueue(turn, log);
+  if (ack.height === log.height) compareHeads(turn, topic, log, ack.hashStart);
 }
 
 /** More room at the peer. */
@@ -186,14 +179,6 @@ export function onRangeRead(
         log.tooLarge = true;
       });
   }
-}
-
-function rewind(turn: Turn, topic: TopicState, log: OutLog): void {
-  reckonOut(turn, topic, log, () => {
-    log.acked = 0;
-    log.sentTo = 0;
-    log.hashStart = undefined;
-  });
 }
 
 /** Sends one frame of the range on its way; false when credit has to come first. */

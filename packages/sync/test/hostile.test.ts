@@ -406,6 +406,45 @@ describe("broken rules", () => {
     expect(codeOf(raw)).toBeUndefined();
   });
 
+  test("[ATK-automerge870] an ack with another hash at our height brings our branch from its start, once", async () => {
+    const world = createWorld(10);
+    const node = member(world, "ada");
+    await node.append(topic, 3);
+    const raw = await insider(world, node);
+    const generation = raw.ofType("frontier")[0]?.generation ?? never();
+    const ack = (height: number): Message => ({
+      type: "acks",
+      topicNumber: 0,
+      generation,
+      acks: [{ logNumber: 0, height, hashStart: keyOf("another branch").slice(0, 16) }],
+    });
+    const same = { logNumber: 0, mode: "same" as const, from: 0, hashStart: undefined };
+    raw.send({ type: "wants", topicNumber: 0, generation, wants: [same] });
+    await world.timers.advance(5);
+    expect(raw.ofType("range")).toHaveLength(0);
+    raw.send(ack(3));
+    raw.send(ack(3));
+    await world.timers.advance(5);
+    expect(raw.ofType("range").map(({ from, count }) => [from, count])).toEqual([[0, 3]]);
+  });
+
+  test("[ATK-automerge870] the same when we reach that height later", async () => {
+    const world = createWorld(11);
+    const node = member(world, "ada");
+    await node.append(topic, 3);
+    const raw = await insider(world, node);
+    const generation = raw.ofType("frontier")[0]?.generation ?? never();
+    const hashStart = keyOf("another branch").slice(0, 16);
+    const after = { logNumber: 0, mode: "after" as const, from: 5, hashStart };
+    raw.send({ type: "wants", topicNumber: 0, generation, wants: [after] });
+    await world.timers.advance(5);
+    await node.append(topic, 2);
+    await world.timers.advance(5);
+    expect(raw.ofType("range").map(({ from, count }) => [from, count])).toEqual([[0, 5]]);
+    const [session] = node.peer.peers()[0]?.sessions ?? [];
+    expect(session?.progress().entriesToSend).toBe(5);
+  });
+
   test("a peer that never grants credit gets one window and costs no more memory", async () => {
     const world = createWorld(5);
     const node = member(world, "ada");
