@@ -37,6 +37,8 @@ export interface Acceptance {
 /** An op and its causal past, all of it accepted. */
 export interface Candidate {
   readonly op: AuthOp;
+  /** The index it gets if it is accepted. */
+  readonly index: number;
   /** The ops named by its deps. */
   readonly parents: readonly OpNode[];
   /** What they have seen. */
@@ -45,11 +47,11 @@ export interface Candidate {
   readonly after: readonly OpNode[];
 }
 
-/** The op gets in: `node` makes it, given its index; `history` is its group, if that exists. */
+/** The op gets in as `node`; `history` is its group, if that exists. */
 export interface Admission {
   readonly ok: true;
   readonly history: GroupHistory | undefined;
-  readonly node: (index: number) => OpNode;
+  readonly node: OpNode;
 }
 
 /** The op is refused, for ever and everywhere. */
@@ -68,22 +70,15 @@ export function checkOp(on: Acceptance, candidate: Candidate): Admission | Refus
   const names = namesOf(on, op);
   const groupPast = intGet(past, names.group);
   const before = history === undefined ? emptyState : history.stateAt(groupPast);
-  const draft = draftNode({ candidate, names, before, history, groupPast });
-  const outcome = transition(before, draft.node, "acceptance", on.interner.numberOf);
+  const node = draftNode({ candidate, names, before, history, groupPast });
+  const outcome = transition(before, node, "acceptance", on.interner.numberOf);
   if (!outcome.ok) return outcome;
   if (op.action.type === "join" && !verifyJoin(on.crypto, op, op.action)) {
     return { ok: false, reason: "BAD_JOIN_PROOF" };
   }
-  return {
-    ok: true,
-    history,
-    node: (index) => {
-      draft.node.index = index;
-      draft.node.stateAfter = outcome.state;
-      draft.node.past = extendPast(past, draft.node);
-      return draft.node;
-    },
-  };
+  node.stateAfter = outcome.state;
+  node.past = extendPast(past, node);
+  return { ok: true, history, node };
 }
 
 /** Everything that does not depend on the group's state. */
@@ -170,7 +165,7 @@ function draftNode(input: {
   readonly before: GroupState;
   readonly history: GroupHistory | undefined;
   readonly groupPast: GroupPast;
-}): { readonly node: MutableNode } {
+}): MutableNode {
   const { candidate, names, before, history, groupPast } = input;
   const { op, past } = candidate;
   const own = candidate.parents.filter((parent) => parent.op.group === op.group);
@@ -181,20 +176,18 @@ function draftNode(input: {
   const effect: OpEffect = effectOf({ op, names }, before);
   const conflicts = isConflicting({ op, effect }) ? 1 : 0;
   return {
-    node: {
-      op,
-      index: -1,
-      names,
-      effect,
-      chain: place?.chain ?? 0,
-      pos: place?.pos ?? 0,
-      conflictsInChain: (place?.conflictsBefore ?? 0) + conflicts,
-      ancestors: opCount(groupPast),
-      allAncestors: allOpCount(past),
-      parents,
-      past,
-      stateBefore: before,
-      stateAfter: before,
-    },
+    op,
+    index: candidate.index,
+    names,
+    effect,
+    chain: place?.chain ?? 0,
+    pos: place?.pos ?? 0,
+    conflictsInChain: (place?.conflictsBefore ?? 0) + conflicts,
+    ancestors: opCount(groupPast),
+    allAncestors: allOpCount(past),
+    parents,
+    past,
+    stateBefore: before,
+    stateAfter: before,
   };
 }

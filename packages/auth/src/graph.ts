@@ -171,10 +171,11 @@ export function createAuthGraph(deps: AuthGraphDeps, options: AuthGraphOptions =
     if (missing.length > 0) return { status: "pending", missing: missing.sort() };
     const parents = nodesOf(op.deps) ?? [];
     const past = mergePasts(parents);
-    const before = { op, parents, past, after: nodesOf(acknowledged) ?? [] };
-    const checked = checkOp({ crypto: deps.crypto, interner, historyOf, groupNumber }, before);
+    const after = nodesOf(acknowledged) ?? [];
+    const candidate = { op, index: nodes.size, parents, past, after };
+    const checked = checkOp({ crypto: deps.crypto, interner, historyOf, groupNumber }, candidate);
     if (!checked.ok) return reject(op, checked.reason);
-    const node = checked.node(nodes.size);
+    const { node } = checked;
     nodes.set(op.id, node);
     if (checked.history === undefined) {
       numberOfGroup.set(op.group, histories.length);
@@ -225,7 +226,7 @@ export function createAuthGraph(deps: AuthGraphDeps, options: AuthGraphOptions =
     const key = `${group} ${at === undefined ? "now" : at.join()}`;
     const known = reaches.get(key);
     if (known !== undefined) return known;
-    const reach = reachOf(reader, group, position, plainEdge);
+    const reach = reachOf(reader, group, { at: position, edge: plainEdge });
     reaches.set(key, reach);
     if (reaches.size > cachedStatesMax) dropOldest(reaches);
     return reach;

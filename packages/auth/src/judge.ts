@@ -3,18 +3,19 @@
  * ended by anybody who had not seen it: accepted. Layer 4.
  */
 import { allows, meetAccess } from "./access.ts";
-import type { GroupHistory } from "./history.ts";
 import { intGet } from "./int-map.ts";
 import {
   accessThrough,
+  countedStanding,
   type Edge,
+  isByOutcast,
   plainEdge,
   type Reach,
   reachOf,
   type Reader,
 } from "./membership.ts";
-import { hasSeen, opCount, type OpNode, type Past } from "./node.ts";
-import { type GroupState, isActive, type Standing } from "./state.ts";
+import { hasSeen, opCount, type Past } from "./node.ts";
+import { isActive } from "./state.ts";
 import type { Access, GroupId, Judgement, Need, OpId } from "./types.ts";
 
 /** Had the author of this removal seen the content when issuing it? */
@@ -41,7 +42,8 @@ export function judgeContent(
   if (!allows(own?.access, content.need)) return "reject";
   if (isUpToDate(reached, content.at)) return "accept";
   const edge = createHindsight(content);
-  const left = reachOf(reader, content.group, content.at, edge);
+  const reading = { at: content.at, edge, outcastsAt: "now" } as const;
+  const left = reachOf(reader, content.group, reading);
   return allows(accessThrough(left, content.actor, edge)?.access, content.need)
     ? "accept"
     : "quarantine";
@@ -57,8 +59,12 @@ function isUpToDate(reached: ReadonlyMap<GroupId, Reach>, at: Past): boolean {
 
 /** What is left of a standing when void grants and unseen strikes are taken off. */
 function createHindsight(content: Content): Edge {
-  return (history, member, standing) => {
-    const counted = countedStanding(history, member, standing);
+  return ({ history, outcasts }, member, standing) => {
+    const counted = countedStanding(
+      member,
+      standing,
+      (node) => history.voidCause(node) !== undefined || isByOutcast(outcasts, node),
+    );
     if (!isActive(counted)) return undefined;
     let access: Access = counted.access;
     for (const strike of history.strikesAt(member)) {
@@ -70,25 +76,4 @@ function createHindsight(content: Content): Edge {
     }
     return access;
   };
-}
-
-/** Goes back over void ops to the standing that counts. Ends, because each step is into the past. */
-function countedStanding(
-  history: GroupHistory,
-  member: number,
-  standing: Standing,
-): Standing | undefined {
-  let counted: Standing | undefined = standing;
-  while (counted !== undefined) {
-    const isVoid = (node: OpNode): boolean => history.voidCause(node) !== undefined;
-    const culprit: OpNode | undefined = [counted.by, counted.accessBy].find(isVoid);
-    if (culprit === undefined) return counted;
-    counted = standingIn(culprit.stateBefore, member);
-  }
-  return undefined;
-}
-
-/** A number names one member, so it is on one side of a state only. */
-function standingIn(state: GroupState, member: number): Standing | undefined {
-  return intGet(state.individuals, member) ?? intGet(state.groups, member);
 }

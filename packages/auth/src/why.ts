@@ -5,7 +5,7 @@
 import { allows } from "./access.ts";
 import type { GroupHistory } from "./history.ts";
 import { intEntries, intGet } from "./int-map.ts";
-import { accessThrough, plainEdge, type Reach, type Reader } from "./membership.ts";
+import { accessThrough, pathOf, plainEdge, type Reach, type Reader } from "./membership.ts";
 import { compareOverall, type OpNode, type Position } from "./node.ts";
 import { activeOf, isActive, type Standing } from "./state.ts";
 import type { GroupId, Need, Why, WhyStep } from "./types.ts";
@@ -28,7 +28,12 @@ export function explain(
   const allowed = allows(found?.access, question.need);
   const steps = createSteps(reader);
   if (found !== undefined && allowed) {
-    for (const { history, member, standing } of waysTo(reader, reached, found.via.path, question)) {
+    for (const { history, member, standing } of waysTo(
+      reader,
+      reached,
+      pathOf(found.via.way),
+      question,
+    )) {
       steps.grant(history, member, standing);
     }
   } else {
@@ -44,7 +49,7 @@ export function explain(
   return { allowed, access: found?.access, chain: steps.inOrder() };
 }
 
-interface Way {
+interface Listing {
   readonly history: GroupHistory;
   readonly member: number;
   readonly standing: Standing;
@@ -56,8 +61,8 @@ function waysTo(
   reached: ReadonlyMap<GroupId, Reach>,
   path: readonly GroupId[],
   { actor }: Question,
-): readonly Way[] {
-  const ways: Way[] = [];
+): readonly Listing[] {
+  const ways: Listing[] = [];
   for (const [index, group] of path.entries()) {
     const reach = reached.get(group);
     if (reach === undefined) continue;

@@ -123,21 +123,44 @@ describe("§3.9 weaknesses of the original", () => {
     expect(resultOf(abc, "1: A set B:w [0]", "2: B leave [0]")).toBe("{A:m,C:m}");
   });
 
-  it("[P2-W11] authority is per group: what a removed member's own group admits is capped", () => {
+  it("[P2-W11] removal in one group holds against concurrent acts in its child", () => {
     const s = played(
+      "G2/0: B create{B:m}",
+      "G2/1: B add C:w",
+      "G/2: A create{A:m,B:m}",
+      "G/3: A add #G2:r [1,2]",
+      "G/4: A rm B [3]",
+      "G2/5: B add M:w [1]",
+      "G2/6: B set C:r [5]",
+    );
+    // What A knew when removing B stands, and what takes access away counts; M does not come in.
+    expect(s.show("G")).toBe("{A:m,B:r,C:r}");
+    expect(s.show("G2")).toBe("{B:m,C:r,M:w}");
+    expect(s.graph.judge(s.group("G"), s.author("M"), [s.op("3"), s.op("5")], "read")).toBe(
+      "quarantine",
+    );
+    expect(s.graph.judge(s.group("G"), s.author("C"), [s.op("3"), s.op("5")], "read")).toBe(
+      "accept",
+    );
+  });
+
+  it("[P2-W11] a manager who knows of them may let the child's members in", () => {
+    const start = [
       "G2/0: B create{B:m}",
       "G/1: A create{A:m,B:m}",
       "G/2: A add #G2:r [0,1]",
-      "G/3: A rm B [2]",
-      "G2/4: B add M:w [0]",
-    );
-    // M comes in as a reader through G2, which A may remove; B is a reader through G2, too.
-    expect(s.show("G")).toBe("{A:m,B:r,M:r}");
-    s.play("G/5: A rm #G2 [3]");
-    expect(s.show("G")).toBe("{A:m}");
-    const why = s.graph.why(s.group("G"), s.author("M"), "read");
+      "G/3: A rm B",
+      "G2/4: B add M:w",
+    ];
+    const s = played(...start, "G/5: A set #G2:w");
+    expect(s.show("G")).toBe("{A:m,B:w,M:w}");
+    const back = played(...start, "G/5: A add B:r [3]");
+    expect(back.show("G")).toBe("{A:m,B:r,M:r}");
+    const out = played(...start, "G/5: A rm #G2");
+    expect(out.show("G")).toBe("{A:m}");
+    const why = out.graph.why(out.group("G"), out.author("M"), "read");
     expect(why?.allowed).toBe(false);
-    expect(why?.chain.map((step) => [s.labelOf(step.op), step.effect])).toEqual([["5", "ended"]]);
+    expect(why?.chain.map((step) => [out.labelOf(step.op), step.effect])).toEqual([["5", "ended"]]);
   });
 
   it("[P2-W13] access is a lattice: merging does not depend on order", () => {

@@ -40,6 +40,8 @@ export interface History {
   readonly authors: number;
   readonly groups: number;
   readonly policy: MutualRemovalPolicy;
+  /** Mostly invites, joins and revokes. */
+  readonly inviting: boolean;
   /** Every author's ops contain his earlier ones. */
   readonly monotonic: boolean;
   readonly steps: readonly HistoryStep[];
@@ -62,6 +64,7 @@ export function arbitraryHistory(stepsMax = 24): fc.Arbitrary<History> {
     authors: fc.integer({ min: 3, max: 7 }),
     groups: fc.constantFrom(1, 1, 1, 2, 3),
     policy: fc.constantFrom<MutualRemovalPolicy>("remove-all", "senior-wins"),
+    inviting: fc.constantFrom(false, false, true),
     monotonic: fc.boolean(),
     steps: fc.array(step, { maxLength: stepsMax, size: "max" }),
   });
@@ -99,7 +102,8 @@ export function playHistory(crypto: Crypto, history: History): PlayedHistory {
     if (creator === undefined) continue;
     groups.push(emit(creator, undefined, [], firstAction(crypto, history, authors, index)).group);
   }
-  for (const [index, step] of history.steps.entries()) {
+  for (const [index, numbers] of history.steps.entries()) {
+    const step: NamedStep = { ...numbers, name: verbOf(history, numbers) };
     const group = pick(groups, step.group);
     if (group === undefined) continue;
     const invite = inviteOf(step, group, made);
@@ -174,51 +178,79 @@ function membersAt(graph: AuthGraph, group: GroupId, seen: readonly OpId[]): Her
 }
 
 function authorsFor(
-  step: HistoryStep,
+  step: NamedStep,
   authors: readonly AuthorId[],
   here: Here,
 ): readonly AuthorId[] {
   const wanted = authors.filter((id) => {
     const level = here.get(id)?.level;
-    return verbOf(step) === "join" ? level === undefined : level === "manage";
+    return step.name === "join" ? level === undefined : level === "manage";
   });
   return step.sense === 0 || wanted.length === 0 ? authors : wanted;
 }
 
-function targetsFor(step: HistoryStep, context: ActionContext): readonly AuthorId[] {
+function targetsFor(step: NamedStep, context: ActionContext): readonly AuthorId[] {
   const { authors, author, here } = context;
-  const isNewcomer = verbOf(step) === "add";
+  const isNewcomer = step.name === "add";
   const wanted = authors.filter((id) => id !== author && here.has(id) !== isNewcomer);
   return step.sense === 0 || wanted.length === 0 ? authors : wanted;
 }
 
-const verbs = [
-  ...["add", "add", "add", "remove", "remove", "remove", "set", "set", "set", "set"],
-  ...["leave", "add-group", "remove-group", "invite", "invite", "revoke", "join", "join", "join"],
-] as const;
+interface NamedStep extends HistoryStep {
+  /** What the step's verb number stands for in its history. */
+  readonly name: string;
+}
 
-function verbOf(step: HistoryStep): string {
-  return verbs[step.verb % verbs.length] ?? "add";
+/** Verbs as often as they are to occur. */
+const shares: Readonly<Record<string, number>> = {
+  add: 3,
+  remove: 3,
+  set: 4,
+  leave: 1,
+  "add-group": 1,
+  "remove-group": 1,
+  invite: 2,
+  revoke: 1,
+  join: 3,
+};
+const invitingShares: typeof shares = {
+  invite: 3,
+  join: 9,
+  remove: 2,
+  set: 1,
+  revoke: 1,
+  leave: 1,
+};
+
+function verbsBy(table: typeof shares): readonly string[] {
+  return Object.entries(table).flatMap(([verb, share]) =>
+    Array.from({ length: share }, () => verb),
+  );
+}
+
+const verbs = verbsBy(shares);
+const invitingVerbs = verbsBy(invitingShares);
+
+function verbOf(history: History, step: HistoryStep): string {
+  const table = history.inviting ? invitingVerbs : verbs;
+  return table[step.verb % table.length] ?? "add";
 }
 
 /** The invite that a sensible join spends: its author has seen it. */
 function inviteOf(
-  step: HistoryStep,
+  step: NamedStep,
   group: GroupId,
   made: ReadonlyMap<number, AuthOp>,
 ): AuthOp | undefined {
   const known = [...made.values()].filter((op) => op.group === group);
-  return step.sense === 0 || verbOf(step) !== "join" ? undefined : pick(known, step.target);
+  return step.sense === 0 || step.name !== "join" ? undefined : pick(known, step.target);
 }
 
 /** A fresh secret for an invite; one of the group's own for a join or revoke where there is one. */
-function inviteSecret(
-  step: HistoryStep,
-  { crypto, group, index, made }: ActionContext,
-): Uint8Array {
+function inviteSecret(step: NamedStep, { crypto, group, index, made }: ActionContext): Uint8Array {
   const secretOf = (number: number): Uint8Array =>
     crypto.deriveKey("hawser test invite v1", new Uint8Array([number]));
-  if (verbOf(step) === "invite") return secretOf(step.sense === 0 ? step.level % 3 : index);
+  if (step.name === "invite") return secretOf(step.sense === 0 ? step.level % 3 : index);
   const known = [...made].filter(([, op]) => op.group === group).map(([number]) => number);
   const number = step.sense === 0 ? step.level % 3 : pick(known, step.target);
   return secretOf(number ?? step.level % 3);
@@ -231,7 +263,10 @@ function firstAction(
   index: number,
 ): AuthAction {
   const grants = authors
-    .filter((_, position) => position <= index || (position + index) % 3 !== 2)
+    .filter((_, position) => {
+      if (position === index) return true;
+      return history.inviting ? position < 2 : (position + index) % 3 !== 2;
+    })
     .map((id, position) => ({
       member: { kind: "individual", id } as const,
       access: { level: position < 3 ? "manage" : "write", mayDelete: position === 1 } as const,
@@ -266,7 +301,7 @@ interface ActionContext {
   readonly made: ReadonlyMap<number, AuthOp>;
 }
 
-function actionOf(context: ActionContext, step: HistoryStep): AuthAction {
+function actionOf(context: ActionContext, step: NamedStep): AuthAction {
   const { crypto, groups } = context;
   const author = pick(targetsFor(step, context), step.target) ?? context.author;
   const subgroup = pick(groups, step.target) ?? context.group;
@@ -277,7 +312,7 @@ function actionOf(context: ActionContext, step: HistoryStep): AuthAction {
   const secret = inviteSecret(step, context);
   // Safe: a public key in hex.
   const invite = toHex(crypto.publicKey(secret)) as AuthorId;
-  switch (verbOf(step)) {
+  switch (step.name) {
     case "add":
       return { type: "add", grant: { member: individual, access } };
     case "remove":
@@ -291,7 +326,7 @@ function actionOf(context: ActionContext, step: HistoryStep): AuthAction {
     case "remove-group":
       return { type: "remove", member: group };
     case "invite":
-      return { type: "invite", invite, access, uses: 1 + (step.level % 2), notAfter: undefined };
+      return { type: "invite", invite, access, uses: 1 + (step.level % 3), notAfter: undefined };
     case "revoke":
       return { type: "revoke", invite };
     default: {

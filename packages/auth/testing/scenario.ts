@@ -24,6 +24,7 @@ import {
   type GroupId,
   type Level,
   type Member,
+  type MemberId,
   type OpId,
   proveJoin,
 } from "@hawser/auth";
@@ -44,8 +45,8 @@ export interface Scenario {
   readonly made: readonly AuthOp[];
   /** Members of a group as text: `{A:m,B:r}`, sorted by label. */
   show(group?: string, at?: readonly string[]): string;
-  /** The label of an op id. */
-  labelOf(op: OpId | undefined): string | undefined;
+  /** The label of an op, author or group id. */
+  labelOf(id: OpId | MemberId | undefined): string | undefined;
 }
 
 const levelOf: Readonly<Record<string, Level>> = { p: "pull", r: "read", w: "write", m: "manage" };
