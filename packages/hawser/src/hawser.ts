@@ -1,6 +1,7 @@
 /**
  * createHawser: one device. Chooses platform parts, opens the store, wires spaces, sync and relays.
  */
+import { openSqlite } from "#sqlite";
 import { toHex } from "@hawser/codec";
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
 import { createMemoryStore, type LogStore } from "@hawser/log";
@@ -46,9 +47,7 @@ export async function createHawser(options: HawserOptions = {}): Promise<Hawser>
 async function openStore(options: HawserOptions, crypto: Crypto): Promise<LogStore> {
   if (options.store !== undefined) return options.store;
   if (options.path === undefined) return createMemoryStore({ crypto });
-  // Loaded on demand: a browser bundle never sees node:sqlite.
-  const { createSqliteStore } = await import("@hawser/store-sqlite");
-  return createSqliteStore({ crypto }, { path: options.path });
+  return await openSqlite(crypto, options.path);
 }
 
 async function assemble(store: LogStore, crypto: Crypto, options: HawserOptions): Promise<Parts> {
