@@ -93,7 +93,8 @@ export function createAddressBook(deps: { readonly clock: Clock }): AddressBook 
       else live(logId);
     },
     update: (logId, oldTtlSeconds, newTtlSeconds) => {
-      for (const entry of [...live(logId).values()]) {
+      // A copy: what is put back would be visited again.
+      for (const entry of Array.from(live(logId).values())) {
         if (entry.ttlSeconds !== oldTtlSeconds) continue;
         const changed = checked(entry.address, newTtlSeconds, undefined);
         live(logId).delete(entry.address);

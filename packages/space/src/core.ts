@@ -23,6 +23,7 @@ import { encodeAbout, type About } from "./about.ts";
 import { createAddressBook, type AddressBook } from "./addresses.ts";
 import { encodeControl, sealControl, type ControlContent } from "./control.ts";
 import type { Device } from "./device.ts";
+import { SpaceError } from "./errors.ts";
 import { createControlFold, type ControlFold, type ControlRange, type FoldChange } from "./fold.ts";
 import { isGenesisOf } from "./ids.ts";
 import { createOpener, type Opener } from "./opener.ts";
@@ -73,7 +74,7 @@ export interface Core {
   /** Releases what can be released. */
   advance(): Promise<void>;
   /** Set when work in the background failed. */
-  failure(): unknown;
+  failure(): SpaceError | undefined;
   fail(cause: unknown): void;
   isClosed(): boolean;
   close(): Promise<void>;
@@ -122,7 +123,7 @@ export async function openCore(
   let sequencer = newSequencer();
   let opener = newOpener();
   let membershipRevision = 0;
-  let failure: unknown;
+  let failure: SpaceError | undefined;
   let closed = false;
   let mismatch = false;
   let stopTimer: (() => void) | undefined;
@@ -310,7 +311,9 @@ export async function openCore(
     syncTopic: {
       topic,
       followKeys: () => followKeysOf(about, fold),
-      accessOf: (identity) => accessOf(fold, identity, core.time()),
+      accessOf: (identity) =>
+        // A newcomer that has nothing yet asks whoever knows the topic for the control logs.
+        fold.graph.has(about.createOp) ? accessOf(fold, identity, core.time()) : "control",
       controlDomains: [controlDomain],
     },
     about: () => about,
@@ -332,7 +335,8 @@ export async function openCore(
     advance,
     failure: () => failure,
     fail: (cause) => {
-      failure ??= cause;
+      const message = "work in the background failed; the logs are unharmed";
+      failure ??= new SpaceError("SPACE_BACKGROUND", message, { cause });
       changed.notify();
     },
     isClosed: () => closed,

@@ -38,6 +38,8 @@ export type SpaceErrorCode =
   | "SPACE_NO_KEY"
   /** An offer or hosting request is malformed, of the other kind, or sealed to another device. */
   | "SPACE_OFFER_INVALID"
+  /** Work in the background failed, as the cause says; the logs are unharmed. */
+  | "SPACE_BACKGROUND"
   /** An address or its time to live breaks a limit. */
   | "SPACE_ADDRESS_INVALID"
   /** Not an invite link at all. */

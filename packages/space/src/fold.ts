@@ -329,7 +329,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   const decideAll = (progress: Progress): void => {
     for (let moved = true; moved;) {
       moved = false;
-      for (const log of [...undecided]) moved = decide(log, progress) || moved;
+      for (const log of undecided) moved = decide(log, progress) || moved;
     }
   };
 

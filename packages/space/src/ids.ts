@@ -165,5 +165,5 @@ function variantOf(code: number): SpaceVariant | undefined {
 
 function toSpaceId(bytes: Uint8Array): SpaceId {
   // Safe: this is the canonical spelling the brand stands for.
-  return base32.encode(bytes) as string as SpaceId;
+  return base32.encode(bytes) as SpaceId;
 }

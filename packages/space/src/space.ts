@@ -56,7 +56,7 @@ export interface Space {
   readonly author: AuthorId;
   status(): SpaceStatus;
   /** Set when work in the background failed; the logs are unharmed. */
-  readonly failure: unknown;
+  readonly failure: SpaceError | undefined;
   /**
    * Resolves when this device was let in and can read (or follow). Rejects with `SPACE_INVITE_USED`,
    * `_REVOKED`, `_EXPIRED`, `_INVALID` or `SPACE_CLOSED`, and with the signal's reason.

@@ -6,7 +6,7 @@ import { toHex, utf8 } from "@hawser/codec";
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
 import { createMemoryStore, type LogStore } from "@hawser/log";
 import type { IngestOutcome } from "@hawser/sync";
-import { createVirtualTimers, drain } from "@hawser/sync/testing";
+import { createVirtualTimers, drain, type VirtualTimers } from "@hawser/sync/testing";
 import {
   createSpaces,
   type Space,
@@ -27,6 +27,7 @@ export interface TestDevice {
 export interface World {
   readonly crypto: Crypto;
   readonly clock: TestClock;
+  readonly timers: VirtualTimers;
   device(name: string, options?: SpacesOptions): Promise<TestDevice>;
   /** The same device after a restart: same store, same identity. */
   restart(device: TestDevice, options?: SpacesOptions): Promise<TestDevice>;
@@ -47,8 +48,8 @@ export async function createWorld(): Promise<World> {
   const clock = createTestClock();
   const timers = createVirtualTimers();
   const pass = async (ms: number): Promise<void> => {
-    await timers.advance(ms);
     clock.advance(ms / 1_000);
+    await timers.advance(ms);
   };
 
   const start = async (
@@ -110,6 +111,7 @@ export async function createWorld(): Promise<World> {
   return {
     crypto,
     clock,
+    timers,
     device: (name, options) => {
       const secret = crypto.deriveKey("hawser test identity v1", utf8(name));
       return start({ name, secret, store: createMemoryStore({ crypto }) }, options);
