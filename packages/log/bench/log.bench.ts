@@ -148,7 +148,7 @@ async function bench(crypto: Crypto): Promise<readonly Row[]> {
       return "";
     }),
   );
-  const proof = await proveEntry({ store }, writer.logId, 1);
+  const proof = await proveEntry({ store, crypto }, writer.logId, 1);
   rows.push(
     await timed("verify a proof of entry 1", 100, async () => {
       for (let index = 0; index < 100; index++) verifyProof({ crypto }, proof);

@@ -33,6 +33,7 @@ export type { ForkVerdict } from "./fork.ts";
 export type { IngestDeps, IngestOptions, RangeOutcome } from "./ingest.ts";
 export type { EntryProof, EntryProofVerdict } from "./proof.ts";
 export type { RangeVerdict } from "./verify.ts";
+export type { RangeWalk } from "./walk.ts";
 export type {
   AppendOptions,
   Drafts,
@@ -43,6 +44,12 @@ export type {
 } from "./writer.ts";
 export { buildRange } from "./build.ts";
 export { decodeChainState, emptyChain, encodeChainState } from "./chain.ts";
+export {
+  createCheckpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  verifyCheckpoint,
+} from "./checkpoint.ts";
 export { decodeContext, encodeContext, equalContexts, isLogContext, logIdOf } from "./context.ts";
 export { entryPacket, readEntryPacket } from "./entry-packet.ts";
 export { LogError } from "./errors.ts";
@@ -52,6 +59,8 @@ export {
   appendBytesMax,
   appendEntriesMax,
   depsMax,
+  forkBranchBytesMax,
+  markInterval,
   rangeBytesMax,
   rangeEntriesMax,
 } from "./limits.ts";
@@ -61,6 +70,5 @@ export { decodeEntryProof, encodeEntryProof, proveEntry, verifyProof } from "./p
 export { cutRange, joinRanges, readRange, stateWithin, tryCutRange } from "./range.ts";
 export { skipSeqs, skipTarget } from "./skips.ts";
 export { verifyRange } from "./verify.ts";
-export { checkpointPath, createLogWriter } from "./writer.ts";
-export { markInterval } from "./limits.ts";
 export { createRangeWalk, startMark } from "./walk.ts";
+export { checkpointPath, createLogWriter } from "./writer.ts";

@@ -106,14 +106,14 @@ async function attemptIngest(
   // Pruned meanwhile: the next attempt sees it.
   if (before === undefined) return undefined;
   const verdict = verifyRange(deps, before, fresh);
-  const accepted = verdict.ok ? verdict.range : verdict.accepted;
-  if (accepted === undefined)
-    return verdict.ok ? undefined : bad(verdict.reason, verdict.failedSeq);
+  if (verdict.ok) return place(deps, head, verdict.range, options);
+  const { reason, failedSeq, accepted } = verdict;
+  if (accepted === undefined) return bad(reason, failedSeq);
   const outcome = await place(deps, head, accepted, options);
-  if (outcome === undefined || verdict.ok) return outcome;
+  if (outcome === undefined) return undefined;
   if (outcome.status === "forked" || outcome.status === "conflict") return outcome;
   const stored = outcome.status === "stored" ? outcome.height : undefined;
-  return bad(verdict.reason, verdict.failedSeq, stored);
+  return bad(reason, failedSeq, stored);
 }
 
 /**

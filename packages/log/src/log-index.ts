@@ -134,7 +134,7 @@ export function createLogIndex(crypto: Pick<Crypto, "hash">, start: ChainState):
       for (const mark of range.marks) {
         const last = marks.at(-1)?.mark.state.height;
         if (last === undefined || mark.state.height - last >= markInterval) {
-          marks.push({ range: kept, mark });
+          marks.push({ range: kept, mark: ownMark(mark) });
         }
       }
       head = advanceHead(head, range, forkedAt);
@@ -143,7 +143,7 @@ export function createLogIndex(crypto: Pick<Crypto, "hash">, start: ChainState):
     addFork: (proof) => {
       if (forkedAt !== undefined && forkedAt <= proof.seq) return;
       forkedAt = proof.seq;
-      proofs = [proof];
+      proofs = [{ ...proof, a: proof.a.slice(), b: proof.b.slice() }];
       if (head !== undefined) head = { ...head, forkedAt };
     },
     prune: (seq) => {
@@ -183,6 +183,12 @@ export function createLogIndex(crypto: Pick<Crypto, "hash">, start: ChainState):
       }
     },
   };
+}
+
+/** A mark that does not point into a peer's buffer. */
+function ownMark(mark: RangeMark): RangeMark {
+  if (mark.path.length === 0) return mark;
+  return { ...mark, path: mark.path.map((component) => component.slice()) };
 }
 
 function step(walk: RangeWalk): Entry {

@@ -156,7 +156,12 @@ export async function createLogWriter(
     await running;
     secret.fill(0);
   };
-  if (hasTail(core.head)) await checkpoint();
+  if (hasTail(core.head)) {
+    await checkpoint().catch(async (error: unknown) => {
+      await close();
+      throw error;
+    });
+  }
   return {
     context: start.context,
     logId: start.logId,

@@ -120,6 +120,21 @@ const placeCases: readonly LogStoreCase[] = [
     },
   },
   {
+    name: "what was taken from a peer's buffer outlives that buffer",
+    run: async ({ open }) => {
+      await using store = await open();
+      const log = testLog(1);
+      const path = [new Uint8Array([1, 2, 3])];
+      const drafts = testDrafts(150).map((draft) => ({ ...draft, path }));
+      const range = extendLog(log, log.start, drafts);
+      const received = { ...range, bytes: range.bytes.slice() };
+      await ingestRange({ store, crypto }, received);
+      received.bytes.fill(0xee);
+      const entries = await collect(store.entries(log.start.logId, { from: 100, to: 140 }));
+      checkEqual(entries, range.entries.slice(100, 140), "entries from the middle");
+    },
+  },
+  {
     name: "1,000 single appends are read back, also from the middle",
     run: async ({ open }) => {
       await using store = await open();
