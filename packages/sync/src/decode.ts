@@ -149,11 +149,13 @@ function readAnnouncement(reader: ByteReader, previousDomain: string): LogAnnoun
   return { author, domain, height, prunedTo, hash };
 }
 
-/** 1–16 printable ASCII characters; an empty field repeats `previous`. */
+/** 1–16 printable ASCII characters; an empty field, and nothing else, repeats `previous`. */
 function readDomain(reader: ByteReader, previous: string): string | undefined {
   const bytes = reader.sized(16);
   if (bytes.length === 0) return previous === "" ? undefined : previous;
-  return bytes.every((byte) => byte > 0x20 && byte < 0x7f) ? fromUtf8(bytes) : undefined;
+  if (!bytes.every((byte) => byte > 0x20 && byte < 0x7f)) return undefined;
+  const domain = fromUtf8(bytes);
+  return domain === previous ? undefined : domain;
 }
 
 function readWants(reader: ByteReader): Message | undefined {

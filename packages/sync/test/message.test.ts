@@ -150,8 +150,7 @@ describe("messages", () => {
         const frame = encodeMessage(message);
         frame[place % frame.length] = byte;
         const decoded = decodeMessage(frame);
-        // A later version may append to a hello, and a frontier may spell a repeated domain out.
-        if (decoded === undefined || decoded.type === "frontier") return;
+        if (decoded === undefined) return;
         expect(toHex(encodeMessage(decoded))).toBe(toHex(frame));
       }),
     );
@@ -177,53 +176,12 @@ describe("messages", () => {
     );
   });
 
-  const author0 = "00".repeat(32);
-  const refused: readonly (readonly [string, string])[] = [
-    ["an empty frame", ""],
-    ["type 0", "00"],
-    ["a type from the future", "10"],
-    ["another magic", `01 ${"68777378"} 01 01 00000000 ${"11".repeat(32)} 00400000 01000000`],
-    ["version 0", `01 68777379 00 01 00000000 ${"11".repeat(32)} 00400000 01000000`],
-    ["versions upside down", `01 68777379 02 01 00000000 ${"11".repeat(32)} 00400000 01000000`],
-    [
-      "a hello with a long tail",
-      `01 68777379 01 01 00000000 ${"11".repeat(32)} 00400000 01000000 ${"00".repeat(257)}`,
-    ],
-    ["no identity", "02 00"],
-    ["five identities", `02 05 ${"aa".repeat(96 * 5)}`],
-    ["one identity twice", `02 02 ${"aa".repeat(96 * 2)}`],
-    ["a topic count beyond the frame", "03 01 00 ff 1f 00"],
-    ["a topic count beyond the limit", `03 01 00 81 20 ${"00".repeat(16 * 4097)}`],
-    ["a boolean of 2", "03 02 00 00"],
-    ["three MACs", `04 00 01 ${"00".repeat(96)}`],
-    ["five MACs", `04 00 01 ${"00".repeat(160)}`],
-    ["access level 3", "05 00 01 01 03 03 00"],
-    ["unknown frontier flags", "05 00 01 01 02 08 00"],
-    ["a first log without domain", `05 00 01 01 02 03 01 ${author0} 00 00 00`],
-    ["a domain with a space", `05 00 01 01 02 03 01 ${author0} 03 612062 00 00`],
-    ["a domain of 17", `05 00 01 01 02 03 01 ${author0} 11 ${"61".repeat(17)} 00 00`],
-    ["pruned past the height", `05 00 01 01 02 03 01 ${author0} 01 61 01 02 ${"00".repeat(32)}`],
-    ["a huge log count", "05 00 01 01 02 03 ff ff ff ff 0f"],
-    ["want mode 5", "06 00 01 01 00 05"],
-    ["a want without its hash", "06 00 01 01 00 02 05"],
-    ["an ack without its hash", "07 00 01 01 00 05"],
-    ["a range of nothing", "08 00 00 00 00 05 aa"],
-    ["a range without bytes", "08 00 00 00 01 05"],
-    ["more bytes than the range has", "08 00 00 00 01 03 aabbccdd"],
-    ["more entries than bytes", "08 00 00 00 02 03 aabbcc"],
-    ["seqs beyond 2^53", "08 00 00 ffffffffffffff0f 05 0f aabbcc"],
-    ["no credit", "0a 00"],
-    ["too much credit", "0a 81 80 80 80 04"],
-    ["an over-long varint", "0a 81 00"],
-    ["a fork proof over 4 MiB", `0b 00 ${author0} 01 61 00 01 81808002 aa`],
-    ["a branch longer than its proof", `0b 00 ${author0} 01 61 00 05 04 aa`],
-    ["a heartbeat with something in it", "0d 00"],
-    ["a close code in lower case", "0e 61"],
-    ["a close code of 33", `0e ${"41".repeat(33)}`],
-  ];
-  test.each(refused)("refused: %s", (_name, hex) => {
-    const bytes = Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex"));
-    expect(decodeMessage(bytes)).toBeUndefined();
+  test("refused: a topic count beyond the limit, though the frame holds them all", () => {
+    const added = Array.from({ length: 4_097 }, () => new Uint8Array(16));
+    const message: Message = { type: "topics", removed: [], added, last: true };
+    expect(decodeMessage(encodeMessage(message))).toBeUndefined();
+    const fewer: Message = { ...message, added: added.slice(1) };
+    expect(decodeMessage(encodeMessage(fewer))).toEqual(fewer);
   });
 
   test("refused: a frame over 256 KiB, a range over 64 MiB", () => {
