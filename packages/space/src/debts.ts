@@ -8,6 +8,7 @@ import { concatBytes, toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import {
   encodeBundle,
+  holdsPrekeyOf,
   latestBundle,
   type Debts,
   type KeyState,
@@ -36,9 +37,19 @@ export function createDebtPayer(
 ): DebtPayer {
   let cancel: (() => void) | undefined;
 
+  /** A lost prekey is replaced once: a clock that went back must not make one after another. */
+  let replaced = false;
+  const ownBundle = async (): Promise<VerifiedBundle | undefined> => {
+    const due = await bundleDue(core);
+    if (due !== "lost") return due && core.device.bundle();
+    if (replaced) return undefined;
+    replaced = true;
+    return core.device.renewBundle();
+  };
+
   const pay = async (): Promise<void> => {
     if (core.isClosed()) return;
-    const publication = await payments(core);
+    const publication = await payments(core, ownBundle);
     if (publication !== undefined) await core.publish(publication);
     const spent = core.state() === "active" ? spentInvites(core)[0] : undefined;
     // One at a time: after each the debts are looked at again.
@@ -47,9 +58,10 @@ export function createDebtPayer(
   const schedule = async (): Promise<void> => {
     if (cancel !== undefined || core.isClosed() || !mayPay(core)) return;
     const debts = debtsOf(core);
-    const bundleDue = await isBundleDue(core);
-    if (!bundleDue && isPaid(core, debts) && spentInvites(core).length === 0) return;
-    cancel = core.deps.timers.after(bundleDue ? 0 : delayMs(core, debts), () => {
+    const due = await bundleDue(core);
+    const isDue = due === "newer" || (due === "lost" && !replaced);
+    if (!isDue && isPaid(core, debts) && spentInvites(core).length === 0) return;
+    cancel = core.deps.timers.after(isDue ? 0 : delayMs(core, debts), () => {
       cancel = undefined;
       core.queue.run(pay).catch((cause: unknown) => core.fail(cause));
     });
@@ -64,21 +76,29 @@ export function createDebtPayer(
 }
 
 /** What has to be published now so that no keys are owed any more, or `undefined`. */
-async function payments(core: Core): Promise<Publication | undefined> {
+async function payments(
+  core: Core,
+  ownBundle: () => Promise<VerifiedBundle | undefined>,
+): Promise<Publication | undefined> {
   if (!mayPay(core)) return undefined;
   const debts = debtsOf(core);
-  const contents: ControlContent[] = [...givesFor(core, debts.gives), ...requestsFor(core, debts)];
-  if (await isBundleDue(core)) contents.push(bundleContent(await core.device.bundle()));
+  // The bundle first: answers to requests are sealed to the newest one that is known.
+  const contents: ControlContent[] = [];
+  const bundle = await ownBundle();
+  if (bundle !== undefined) contents.push(bundleContent(bundle));
+  contents.push(...givesFor(core, debts.gives), ...requestsFor(core, debts));
   const rotation = debts.rekey ? rekeyFor(core, "membership") : undefined;
   if (rotation !== undefined) contents.push(rotation.content);
   if (contents.length === 0) return undefined;
   return rotation === undefined ? { contents } : { contents, keyState: rotation.keyState };
 }
 
-/** Debts under this device's history policy. */
+/** Debts under this device's history policy. Followers owe nobody, but may lack keys themselves. */
 export function debtsOf(core: Core): Debts {
   const { ring, keyState } = core.fold();
-  return ring.whatIsOwed(keyState, core.fold().members(), core.options.history ?? "all");
+  const members = core.fold().members();
+  const debts = ring.whatIsOwed(keyState, members, core.options.history ?? "all");
+  return core.state() === "active" ? debts : { ...debts, rekey: false, gives: [] };
 }
 
 /**
@@ -123,9 +143,12 @@ export function bundleContent(bundle: VerifiedBundle): ControlContent {
   return { kind: "bundle", bundle: encodeBundle(bundle) };
 }
 
-/** Is the level `read` at least, and has this device been let in? */
+/** A member that was let in. */
 function mayPay(core: Core): boolean {
-  return core.state() === "active";
+  const { graph, group } = core.fold();
+  const state = core.state();
+  if (state === "active") return true;
+  return state === "following" && graph.accessOf(group, core.device.author) !== undefined;
 }
 
 /**
@@ -140,7 +163,8 @@ function spentInvites(core: Core): readonly AuthorId[] {
 function requestsFor(core: Core, debts: Debts): readonly ControlContent[] {
   if (debts.requests.length === 0) return [];
   const { ring } = core.fold();
-  const input = { epochIds: debts.requests, level: "read", authHeads: authHeads(core) } as const;
+  const level = core.state() === "active" ? "read" : "follow";
+  const input = { epochIds: debts.requests, level, authHeads: authHeads(core) } as const;
   return ring.requestKeys(input).map((op): ControlContent => ({ kind: "keys", op }));
 }
 
@@ -151,11 +175,13 @@ function isPaid(core: Core, debts: Debts): boolean {
   return !debts.rekey && debts.requests.length === 0 && !debts.gives.some(isPayable);
 }
 
-/** Whether this space has not seen the device's newest bundle. */
-async function isBundleDue(core: Core): Promise<boolean> {
+/** Why a bundle of this device is to be published here, or `undefined`. */
+async function bundleDue(core: Core): Promise<"newer" | "lost" | undefined> {
   const current = await core.device.bundle();
   const published = latestBundle(core.fold().bundles, core.device.author);
-  return published === undefined || published.notAfter < current.notAfter;
+  if (published === undefined || published.notAfter < current.notAfter) return "newer";
+  // After a restored backup the newest published bundle may be one whose secret is gone.
+  return holdsPrekeyOf(core.device.prekeys(), published) ? undefined : "lost";
 }
 
 /** Rank among the readers who might pay, times the step; rotations wait for writers to pay first. */

@@ -29,6 +29,8 @@ export interface Device {
   prekeys(): Prekeys;
   /** The bundle to hand out now; makes and stores a new prekey when one is due. */
   bundle(): Promise<VerifiedBundle>;
+  /** A new prekey, whether one is due or not. */
+  renewBundle(): Promise<VerifiedBundle>;
   /** Opens what was sealed to any prekey of ours that is still kept. */
   hpkeOpen(sealed: Uint8Array, message: HpkeMessage): Uint8Array | undefined;
 }
@@ -53,6 +55,9 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
   const currentBundle = async (): Promise<VerifiedBundle> => {
     const time = Math.floor(clock.nowMicros() / 1e6);
     if (bundle !== undefined && !prekeyIsDue(prekeys, time)) return bundle;
+    return renew(time);
+  };
+  const renew = async (time: number): Promise<VerifiedBundle> => {
     const next = rotatePrekey(crypto, prekeys, { identity, time }, random);
     // Durable first: a bundle whose secret is lost would make keys sealed to it unreadable.
     const write = vault.write(deviceKey, encodeDevice(next.prekeys, next.bundle));
@@ -68,6 +73,7 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
     vault,
     prekeys: () => prekeys,
     bundle: () => queue.run(currentBundle),
+    renewBundle: () => queue.run(() => renew(Math.floor(clock.nowMicros() / 1e6))),
     hpkeOpen: (sealed, message) => {
       for (const prekey of prekeys) {
         const opened = crypto.hpkeOpen(prekey.secret.reveal(), sealed, message);

@@ -36,6 +36,8 @@ export type SpaceErrorCode =
   | "SPACE_ENTRY_UNKNOWN"
   /** The entry is here but this device has no key to it. */
   | "SPACE_NO_KEY"
+  /** This device takes no further space to follow; the message says why. */
+  | "SPACE_REFUSED"
   /** An offer or hosting request is malformed, of the other kind, or sealed to another device. */
   | "SPACE_OFFER_INVALID"
   /** Work in the background failed, as the cause says; the logs are unharmed. */

@@ -22,6 +22,8 @@ export interface EventSources {
   readonly sequencer: () => Sequencer;
   readonly opener: () => Opener;
   readonly forkedAt: (logId: LogId) => number | undefined;
+  /** Takes in what the store holds by now. */
+  readonly advance: () => Promise<void>;
   /** False while nothing can be read yet: then the iteration waits. */
   readonly isReadable: () => boolean;
   readonly isClosed: () => boolean;
@@ -77,6 +79,8 @@ export async function* eventBatches(
       await sources.changed.changed(seen, signal);
       continue;
     }
+    // Everything in the store counts as stored when the iteration began.
+    if (run === undefined) await sources.advance();
     if (run === undefined || mustRestart(sources, run)) {
       reset = run !== undefined;
       run = startRun(sources);

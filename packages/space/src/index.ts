@@ -3,6 +3,7 @@ export type { SpaceRole } from "./about.ts";
 export type { EventOptions } from "./events.ts";
 export type { SpaceErrorCode, SpaceIdErrorCode } from "./errors.ts";
 export type { ParsedSpaceId, SpaceId, SpaceIdBase, SpaceIdParts, SpaceVariant } from "./ids.ts";
+export type { LogKeys } from "./key-book.ts";
 export type { DataEnvelope, EventContent, OpenedEvent } from "./layers.ts";
 export type { InviteLink } from "./link.ts";
 export type { Multiaddr, MultiaddrPart } from "./multiaddr.ts";

@@ -11,7 +11,7 @@ import {
 } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
 import type { KeyBundle } from "@hawser/keys";
-import { logIdOf, type Entry, type Topic } from "@hawser/log";
+import { logIdOf, type Entry, type LogId, type Topic } from "@hawser/log";
 import {
   addMember,
   appendBytesMax,
@@ -30,6 +30,7 @@ import { SpaceError, type SpaceErrorCode } from "./errors.ts";
 import { eventBatches, type EventOptions } from "./events.ts";
 import { explainEntry, findEntry, readEntry } from "./explain.ts";
 import type { SpaceId } from "./ids.ts";
+import { keysOfLog, type LogKeys } from "./key-book.ts";
 import { formatInviteLink, linkAddressCountMax, parseInviteLink } from "./link.ts";
 import { sealOffer } from "./offer.ts";
 import { openOuter, sealOuter, type OuterContent } from "./outer.ts";
@@ -104,6 +105,9 @@ export interface Space {
   /** The key that opens one entry and nothing else. Throws `SPACE_ENTRY_UNKNOWN`, `SPACE_NO_KEY`. */
   contentKeyOf(ref: EntryRef): Promise<Uint8Array>;
 
+  /** The keys this device has for one log: secrets. */
+  keysOf(logId: LogId): Promise<LogKeys>;
+
   /** Announces where this device's logs can be fetched; ttl 0 withdraws. */
   announceAddress(address: string, ttlSeconds: number): Promise<void>;
   /** Unexpired addresses that members announced for their own logs. */
@@ -171,6 +175,7 @@ export function createSpace(core: Core): Space {
     batches: (options = {}) => batches(core, options),
     explain: (ref) => explainEntry(core, ref),
     contentKeyOf: (ref) => contentKeyOf(core, ref),
+    keysOf: (logId) => keysOfLog(core, logId),
     announceAddress: (address, ttlSeconds) => {
       const fits = Number.isSafeInteger(ttlSeconds) && ttlSeconds >= 0;
       if (!isAddress(address) || !fits || ttlSeconds > addressTtlSecondsMax) {
@@ -292,6 +297,7 @@ function batches(core: Core, options: EventOptions): AsyncIterable<SpaceEventBat
       sequencer: () => core.sequencer(),
       opener: () => core.opener(),
       forkedAt: (logId) => core.forkedAt(logId),
+      advance: () => core.advance(),
       isReadable: () => core.about().nonce !== undefined,
       isClosed: () => core.isClosed(),
       membershipRevision: () => core.membershipRevision(),

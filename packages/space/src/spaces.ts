@@ -16,6 +16,7 @@ import { openDevice } from "./device.ts";
 import { SpaceError } from "./errors.ts";
 import { genesisSpaceId, metadataKeyOf, parseSpaceId, topicOf, type SpaceId } from "./ids.ts";
 import { parseInviteLink } from "./link.ts";
+import { createQueue } from "./queue.ts";
 import { openOffer, type Offer } from "./offer.ts";
 import { createSpace, type Space } from "./space.ts";
 import type { SpacesDeps, SpacesOptions } from "./types.ts";
@@ -43,7 +44,7 @@ export interface Spaces extends AsyncDisposable {
   join(link: string): Promise<Space>;
   /** Opens a space this device was added to. Throws `SPACE_OFFER_INVALID`. */
   accept(offer: Uint8Array): Promise<Space>;
-  /** Follows a space by a hosting request. Throws `SPACE_OFFER_INVALID`. */
+  /** Follows a space by a hosting request. Throws `SPACE_OFFER_INVALID`, `SPACE_REFUSED`. */
   follow(hosting: Uint8Array): Promise<Space>;
 
   /** For createSyncPeer: topics with their keys and rights, read afresh. */
@@ -52,6 +53,8 @@ export interface Spaces extends AsyncDisposable {
   identities(): readonly SyncIdentity[];
   /** For createSyncPeer: verify, authorise, store. */
   ingest(range: EncodedRange): Promise<IngestOutcome>;
+  /** A fork proof of one of the topic's logs was stored: judge its entries again. */
+  recheck(topic: Topic): Promise<void>;
   /** Calls back when topics, keys or rights changed; wire it to `syncPeer.topicsChanged`. */
   onTopicsChanged(listener: () => void): () => void;
   /** Idempotent; finishes what is under way. */
@@ -185,6 +188,8 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
 
   const follow = async (bytes: Uint8Array): Promise<Space> => {
     const { topic, metadataKey, createOp, followKey, addresses } = open(bytes, "follow");
+    const refusal = cores.has(topic) ? undefined : options.admitSpace?.(topic);
+    if (refusal !== undefined) throw new SpaceError("SPACE_REFUSED", refusal);
     return adopt({
       ...blank,
       role: "follower",
@@ -216,17 +221,22 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     }));
   };
 
+  // One at a time: two requests for one space must not open it twice.
+  const queue = createQueue();
+  const whileOpen = <Result>(job: () => Promise<Result>): Promise<Result> =>
+    queue.run(() =>
+      closed ? Promise.reject(new SpaceError("SPACE_CLOSED", "the spaces are closed")) : job(),
+    );
+
   const close = async (): Promise<void> => {
     if (closed) return;
     closed = true;
+    await queue.idle();
     for (const payer of payers.values()) payer.stop();
     for (const joiner of joiners.values()) joiner.stop();
     for (const core of cores.values()) await core.close();
     device.secret.fill(0);
   };
-  const whileOpen = <Result>(job: () => Promise<Result>): Promise<Result> =>
-    closed ? Promise.reject(new SpaceError("SPACE_CLOSED", "the spaces are closed")) : job();
-
   for (const { plaintext } of await device.vault.list(aboutPrefix)) {
     await addCore(decodeAbout(plaintext), () => Promise.resolve());
   }
@@ -250,6 +260,10 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       const core = cores.get(range.context.topic);
       if (core === undefined) return { status: "refused", reason: "SPACE_UNKNOWN" };
       return core.ingest(range);
+    },
+    recheck: async (topic) => {
+      const core = cores.get(topic);
+      if (core !== undefined) await core.queue.run(() => core.refold());
     },
     onTopicsChanged: (listener) => {
       listeners.add(listener);

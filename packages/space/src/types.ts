@@ -167,4 +167,6 @@ export interface SpacesOptions {
   readonly answerDelayMs?: number;
   /** Asked before anything foreign is stored: a reason to refuse, or `undefined`. */
   readonly admit?: (request: AdmissionRequest) => string | undefined;
+  /** Asked before a space is followed that is not on this device: a reason to refuse it. */
+  readonly admitSpace?: (topic: Topic) => string | undefined;
 }

@@ -185,6 +185,57 @@ describe("convergence", () => {
     }
   });
 
+  test("[P2-M12] [P2-S24] two branches of one log: both quarantined from there on, everywhere", async () => {
+    const world = await createWorld();
+    const { ada, ben, space, other } = await twoMembers(world);
+    await write(other, "common");
+    await world.settle(ada, ben);
+    const twin = await bare(world, ben);
+    await deliver(twin, await allRanges([ben]));
+    await write(other, "branch one");
+    await write(twin.spaces.list()[0]!, "branch two");
+    await world.copy(ben, ada);
+    expect((await eventsOf(space)).map((event) => event.judgement)).toEqual(["accept", "accept"]);
+    const before = await ada.store.stats();
+    const outcomes: string[] = [];
+    for (const range of await allRanges([twin])) {
+      outcomes.push((await ada.spaces.ingest(range)).status);
+    }
+    expect(outcomes).toContain("forked");
+    expect((await ada.store.stats()).entries).toBe(before.entries);
+    expect((await eventsOf(space)).map((event) => event.judgement)).toEqual([
+      "accept",
+      "quarantine",
+    ]);
+    const logId = (await eventsOf(space))[1]!.logId;
+    expect((await space.explain({ logId, seq: 1 })).code).toBe("FORKED");
+    // The others' logs are untouched, and a device that restarts sees the same.
+    await write(space, "goes on");
+    const again = await world.restart(ada);
+    expect((await eventsOf(again.spaces.list()[0]!)).map((event) => event.judgement)).toEqual([
+      "accept",
+      "quarantine",
+      "accept",
+    ]);
+  });
+
+  test("[TH-131] a writer that lost its logs goes on where its peers know it, without a fork", async () => {
+    const world = await createWorld();
+    const { ada, ben, space, other } = await twoMembers(world);
+    await write(other, "before the loss");
+    await world.settle(ada, ben);
+    const restored = await bare(world, ben);
+    await world.settle(ada, restored);
+    const here = restored.spaces.list()[0]!;
+    expect(here.status().state).toBe("active");
+    const ref = await write(here, "after it");
+    await here.announceAddress("wss://ben.example", 60);
+    await world.settle(ada, restored);
+    expect(ref.seq).toBe(1);
+    expect((await eventsOf(space)).map((event) => event.judgement)).toEqual(["accept", "accept"]);
+    expect(space.addresses()).toHaveLength(1);
+  });
+
   test("an entry whose dep is missing is held, not dropped", async () => {
     const world = await createWorld();
     const { ada, ben, space, other } = await twoMembers(world);

@@ -2,6 +2,7 @@
 import { toHex, utf8 } from "@hawser/codec";
 import { createBundle, createKeyRing } from "@hawser/keys";
 import { createOp } from "@hawser/auth";
+import type { EncodedRange, LogId } from "@hawser/log";
 import { describe, expect, test } from "vitest";
 import { spaceIdBytes } from "@hawser/space";
 import { forge, forgeControl, readOps } from "./forge.ts";
@@ -26,6 +27,53 @@ async function withRelay(world: World) {
   await world.settle(ada, relay);
   return { ada, ben, space, other, relay, hosted };
 }
+
+describe("who sees what", () => {
+  /** One row per holder: outer envelope, links and author, type, body. */
+  test("[TH-058] [TH-025] a holder of nothing, of the follow key, of follow and read key", async () => {
+    const world = await createWorld();
+    const { ada, space, other, ben, relay, hosted } = await withRelay(world);
+    const stranger = await (await world.device("stranger")).spaces.create();
+    const ref = await write(space, "body");
+    await world.settle(ada, ben, relay);
+    const [range] = await rangesOf(ada, ref.logId);
+    const outer = space.sealOuter({ kind: "range", range: range! });
+    const row = async (holder: typeof space): Promise<readonly boolean[]> => {
+      const opened = holder.openOuter(outer);
+      const links = opened?.kind === "range" ? opened.range.context.author === ada.author : false;
+      const read = await holder.read(ref).catch(() => undefined);
+      return [opened !== undefined, links, read?.type === "note", read?.body !== undefined];
+    };
+    expect({
+      none: await row(stranger),
+      follow: await row(hosted),
+      read: await row(other),
+    }).toEqual({
+      none: [false, false, false, false],
+      follow: [true, true, false, false],
+      read: [true, true, true, true],
+    });
+  });
+
+  test("[TH-059] keys by log; what is absent gives nothing", async () => {
+    const world = await createWorld();
+    const { ada, ben, space, other, relay, hosted } = await withRelay(world);
+    const { logId } = await write(space, "x");
+    await world.settle(ada, ben, relay);
+    const own = await space.keysOf(logId);
+    expect(own).toMatchObject({ publicKey: ada.author, privateKey: ada.secret });
+    const theirs = await other.keysOf(logId);
+    expect(theirs).toEqual({ ...own, privateKey: undefined });
+    expect(theirs.readKey).toHaveLength(32);
+    expect(await hosted.keysOf(logId)).toEqual({ ...theirs, readKey: undefined });
+    expect(await space.keysOf("00".repeat(32) as LogId)).toEqual({
+      publicKey: undefined,
+      privateKey: undefined,
+      readKey: undefined,
+      followKey: undefined,
+    });
+  });
+});
 
 describe("followers", () => {
   test("[TH-130] [TH-037] a relay holds every entry, byte for byte, and opens none", async () => {
@@ -237,6 +285,14 @@ describe("followers", () => {
     expect(seen).toContain("follower hawser.data");
   });
 });
+
+async function rangesOf(device: TestDevice, logId: LogId): Promise<readonly EncodedRange[]> {
+  const ranges: EncodedRange[] = [];
+  for await (const { context, from, count, bytes } of device.store.ranges(logId)) {
+    ranges.push({ context, from, count, bytes });
+  }
+  return ranges;
+}
 
 /** The key-value pairs of a device, opened with its own identity. */
 async function openedValues(
