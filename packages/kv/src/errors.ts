@@ -2,7 +2,7 @@
 export type KvErrorCode =
   /** The key is empty, not well-formed text, or longer than 1,024 bytes of UTF-8. */
   | "KV_KEY_INVALID"
-  /** The value is larger than 60,000 bytes when encoded. */
+  /** The value is larger than 54,000 bytes when encoded. */
   | "KV_VALUE_TOO_LARGE"
   /** The value is nothing that canonical CBOR of `KvValue` can express. */
   | "KV_VALUE_INVALID";

@@ -1,7 +1,13 @@
 /**
  * createKv: a key-value map over any event source. Reads are synchronous, from memory.
  */
-import { openView, type EventRef, type OpenView, type ViewDeps, type ViewEvent } from "@hawser/view";
+import {
+  openView,
+  type EventRef,
+  type OpenView,
+  type ViewDeps,
+  type ViewEvent,
+} from "@hawser/view";
 import { checkPut, decodeOps, encodeOps } from "./ops.ts";
 import { kvView, type KvState } from "./state.ts";
 import type { KvChange, KvPair, KvPut, KvRangeOptions, KvValue, KvVersion } from "./types.ts";

@@ -10,9 +10,9 @@ import type { KvPut, KvValue } from "./types.ts";
 /** Bytes of UTF-8. */
 export const keyBytesMax = 1_024;
 /** Bytes of the encoded value: leaves room for the op around it inside one entry. */
-export const valueBytesMax = 60_000;
+export const valueBytesMax = 54_000;
 /** Bytes of ops in one event, so that the event fits one entry. */
-export const eventBytesMax = 62_000;
+export const eventBytesMax = 57_000;
 /** Bytes of a version id: the first 12 of the entry hash, then the op's index as u32. */
 export const versionBytes = 16;
 /** Concurrent versions one op can replace; more than a group has devices in any sane case. */

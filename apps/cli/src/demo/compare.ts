@@ -47,13 +47,40 @@ export function plaintextSamples(tree: ReadonlyMap<string, Buffer>): readonly Bu
   return samples;
 }
 
-/** The first sample found in any file below `folder`, or `undefined`. */
+/** The first file below `folder` that holds any of the samples, or `undefined`. */
 export async function findSample(
   folder: string,
   samples: readonly Buffer[],
 ): Promise<string | undefined> {
-  for (const [path, content] of await readTree(folder)) {
-    for (const sample of samples) if (content.includes(sample)) return path;
-  }
+  const search = createSearch(samples);
+  for (const [path, content] of await readTree(folder)) if (search(content)) return path;
   return undefined;
+}
+
+/**
+ * One pass over the content, however many samples: the first four bytes at each place are looked up,
+ * behind a bit table that turns most places away without a look-up.
+ */
+function createSearch(samples: readonly Buffer[]): (content: Buffer) => boolean {
+  const byStart = new Map<number, Buffer[]>();
+  const isPossible = new Uint8Array(1 << 16);
+  for (const sample of samples.filter(({ length }) => length >= 4)) {
+    const start = sample.readUInt32LE(0);
+    byStart.set(start, [...(byStart.get(start) ?? []), sample]);
+    isPossible[fold(start)] = 1;
+  }
+  return (content) => {
+    for (let place = 0; place + 4 <= content.length; place++) {
+      const start = content.readUInt32LE(place);
+      if (isPossible[fold(start)] === 0) continue;
+      for (const sample of byStart.get(start) ?? []) {
+        if (sample.equals(content.subarray(place, place + sample.length))) return true;
+      }
+    }
+    return false;
+  };
+}
+
+function fold(value: number): number {
+  return (value ^ (value >>> 16)) & 0xffff;
 }
