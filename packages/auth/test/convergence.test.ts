@@ -10,12 +10,11 @@ import {
 } from "@hawser/auth";
 import {
   acceptedByOracle,
-  arbitraryHistory,
   causalOrder,
-  playHistory,
   resolveByOracle,
   withCheapSignatures,
 } from "@hawser/auth/testing";
+import { arbitraryHistory, playHistory } from "@hawser/auth/testing/arbitraries";
 
 const crypto = withCheapSignatures(createNobleCrypto());
 

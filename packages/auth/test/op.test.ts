@@ -18,7 +18,8 @@ import {
   parseOp,
   restoreAuthGraph,
 } from "@hawser/auth";
-import { arbitraryHistory, playHistory, withCheapSignatures } from "@hawser/auth/testing";
+import { withCheapSignatures } from "@hawser/auth/testing";
+import { arbitraryHistory, playHistory } from "@hawser/auth/testing/arbitraries";
 
 const crypto = createNobleCrypto();
 const author = "aa".repeat(32) as AuthorId;

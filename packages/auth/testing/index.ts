@@ -1,6 +1,7 @@
-export type { History, HistoryStep, PlayedHistory } from "./arbitraries.ts";
 export type { OracleResult } from "./oracle.ts";
+export type { P2pandaOp } from "./p2panda.ts";
 export type { Scenario } from "./scenario.ts";
-export { arbitraryHistory, causalOrder, playHistory, withCheapSignatures } from "./arbitraries.ts";
+export { causalOrder, withCheapSignatures } from "./deliver.ts";
 export { acceptedByOracle, resolveByOracle } from "./oracle.ts";
+export { resolveByP2panda } from "./p2panda.ts";
 export { createScenario, showAccesses } from "./scenario.ts";

@@ -3,6 +3,7 @@
  */
 import type { Crypto } from "@hawser/crypto";
 import type { JsonObject } from "./claims.ts";
+import { deriveAuthVectors } from "./derive-auth.ts";
 import { derivePacketVectors } from "./derive-packet.ts";
 
 export interface CommittedVectors {
@@ -14,6 +15,7 @@ export interface CommittedVectors {
 /** Every derived file. A released `vN` folder is never derived anew: changes go to `vN+1`. */
 export const committedVectors: readonly CommittedVectors[] = [
   { path: "docs/spec/vectors/packet/v1/packet.json", derive: derivePacketVectors },
+  { path: "docs/spec/vectors/auth/v1/auth.json", derive: deriveAuthVectors },
 ];
 
 /** The text of a derived file. */

@@ -4,12 +4,13 @@
  */
 import type { Crypto } from "@hawser/crypto";
 import { isObject, type Json, type JsonObject } from "./claims.ts";
+import { auth } from "./auth.ts";
 import { linkspace } from "./linkspace.ts";
 import { createReport, type SectionReport, type VectorReport } from "./report.ts";
 import type { RunContext, SectionRunner, VectorSystem } from "./system.ts";
 
 /** Every system whose files can be run. */
-export const vectorSystems: readonly VectorSystem[] = [linkspace];
+export const vectorSystems: readonly VectorSystem[] = [auth, linkspace];
 
 /** Sections that describe a file and state nothing. */
 const descriptions: ReadonlySet<string> = new Set(["meta"]);

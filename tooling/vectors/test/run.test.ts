@@ -159,6 +159,9 @@ describe("pnpm vectors", () => {
   });
 
   test("check compares the derived files", async () => {
-    expect(await run(["check"])).toEqual({ code: 0, out: "1 passed, 0 failed" });
+    expect(await run(["check"])).toEqual({
+      code: 0,
+      out: `${committedVectors.length} passed, 0 failed`,
+    });
   });
 });
