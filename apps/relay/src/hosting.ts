@@ -24,6 +24,9 @@ export interface Hosting {
   idle(): Promise<void>;
 }
 
+/** A space is only taken in where it can begin to grow. */
+const roomBytesMin = 1024 * 1024;
+
 /** A host of at most `topicsMax` spaces. */
 export function createHosting(
   deps: {
@@ -36,9 +39,8 @@ export function createHosting(
   let last: Promise<unknown> = Promise.resolve();
 
   const take = async (request: Uint8Array): Promise<HostOutcome> => {
-    const isFull =
-      spaces.list().length >= limits.topicsMax || usage.total().bytes >= limits.storeBytesMax;
-    if (isFull) return "full";
+    const roomBytes = limits.storeBytesMax - usage.total().bytes;
+    if (spaces.list().length >= limits.topicsMax || roomBytes < roomBytesMin) return "full";
     try {
       await spaces.follow(request);
       return "hosted";

@@ -52,9 +52,10 @@ async function respond(
   response: ServerResponse,
 ): Promise<void> {
   const answer = await answerTo(deps, readRequest(request, addressKey(request, options)));
-  // A body that nobody read is not waited for: the connection goes with the answer.
-  const headers = isUnread(request) ? { ...answer.headers, connection: "close" } : answer.headers;
-  writeAnswer(response, headers === undefined ? answer : { ...answer, headers });
+  // A body that nobody read is not waited for, and a server that closes keeps nobody.
+  const isLast = isUnread(request) || deps.isClosing();
+  const headers = { ...answer.headers, ...(isLast ? { connection: "close" } : {}) };
+  writeAnswer(response, { ...answer, headers });
 }
 
 function isUnread(request: IncomingMessage): boolean {
