@@ -7,10 +7,11 @@ import { isObject, type Json, type JsonObject } from "./claims.ts";
 import { auth } from "./auth.ts";
 import { linkspace } from "./linkspace.ts";
 import { createReport, type SectionReport, type VectorReport } from "./report.ts";
+import { threads } from "./threads.ts";
 import type { RunContext, SectionRunner, VectorSystem } from "./system.ts";
 
 /** Every system whose files can be run. */
-export const vectorSystems: readonly VectorSystem[] = [auth, linkspace];
+export const vectorSystems: readonly VectorSystem[] = [auth, linkspace, threads];
 
 /** Sections that describe a file and state nothing. */
 const descriptions: ReadonlySet<string> = new Set(["meta"]);
