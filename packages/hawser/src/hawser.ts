@@ -93,10 +93,10 @@ async function connectRelays(parts: Parts, options: HawserOptions): Promise<void
   const { relay } = options;
   const stored = await loadRelays(parts.store);
   const given = typeof relay === "string" ? [relay] : [];
+  // Made before anything is saved: an address that is none must not come back at the next start.
+  const clients = [...new Set([...given, ...stored])].map(createRelayClient);
   if (given.length > 0) await saveRelays(parts.store, [...stored, ...given]);
-  for (const address of new Set([...given, ...stored])) {
-    parts.relays.add(createRelayClient(address));
-  }
+  for (const client of clients) parts.relays.add(client);
   if (typeof relay === "object") parts.relays.add(relay);
 }
 
@@ -132,6 +132,8 @@ function createDevice(parts: Parts): Hawser {
     },
     spaces: () => [...open.values()],
     space: (id) => open.get(id),
+    relays: () => relays.states(),
+    relaysChanged: (changeOptions = {}) => relays.changed(changeOptions.signal),
     traffic: () => relays.traffic(),
     stats: () => parts.store.stats(),
     store: parts.store,
@@ -180,6 +182,7 @@ async function join(
 async function useAddresses(parts: Parts, addresses: readonly string[]): Promise<void> {
   const usable = addresses.filter((address) => /^wss?:\/\//.test(address));
   if (usable.length === 0) return;
+  const clients = usable.map(createRelayClient);
   await saveRelays(parts.store, [...(await loadRelays(parts.store)), ...usable]);
-  for (const address of usable) parts.relays.add(createRelayClient(address));
+  for (const client of clients) parts.relays.add(client);
 }

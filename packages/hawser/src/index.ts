@@ -5,6 +5,7 @@ export type {
   HawserSpace,
   InviteOptions,
   RelayClient,
+  RelayState,
   SpaceMember,
   Traffic,
 } from "./types.ts";

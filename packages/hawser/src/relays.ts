@@ -10,7 +10,7 @@ import { createDialler, platformTimers, type Dialler } from "@hawser/transport-w
 import { isHosted, saveHosted } from "./device-store.ts";
 import { HawserError } from "./errors.ts";
 import { systemRandom } from "./platform.ts";
-import type { RelayClient, Traffic } from "./types.ts";
+import type { RelayClient, RelayState, Traffic } from "./types.ts";
 
 export interface Relays extends AsyncDisposable {
   readonly isEmpty: boolean;
@@ -21,6 +21,8 @@ export interface Relays extends AsyncDisposable {
   isRelay(author: AuthorId): boolean;
   /** Sessions that are open now. */
   sessions(): readonly SyncSession[];
+  /** How each connection stands. */
+  states(): readonly RelayState[];
   /** Why this device hung up on a relay that broke the rules, while none serves it honestly. */
   misbehaviour(): string | undefined;
   /** Resolves when a session opens or closes, a space was handed over, or access changed. */
@@ -105,6 +107,8 @@ export function createRelays(deps: RelaysDeps): Relays {
     for (const space of deps.managed()) await handOver(link.client, space).catch(() => undefined);
     const session = deps.peer().attach(count(connection));
     link.session = session;
+    // The relay gets another chance; when it lies again, the code is back before the session ends.
+    link.misbehaviour = undefined;
     const unsubscribe = session.onChange(() => {
       const [relay] = session.identities();
       if (relay !== undefined) authors.add(relay);
@@ -147,6 +151,12 @@ export function createRelays(deps: RelaysDeps): Relays {
     addresses: () => [...links.values()].flatMap((link) => link.client.addresses),
     isRelay: (author) => authors.has(author),
     sessions: () => [...links.values()].flatMap((link) => link.session ?? []),
+    states: () =>
+      [...links.values()].map(({ client, session, misbehaviour }) => ({
+        address: client.addresses[0] ?? "",
+        isConnected: session !== undefined,
+        misbehaviour,
+      })),
     misbehaviour: () => {
       const all = [...links.values()];
       const codes = all.flatMap((link) => link.misbehaviour ?? []);

@@ -83,6 +83,15 @@ export interface Traffic {
   readonly bytesReceived: number;
 }
 
+/** How the connection to one relay stands. */
+export interface RelayState {
+  /** Its base URL; empty for a relay that has none. */
+  readonly address: string;
+  readonly isConnected: boolean;
+  /** The code with which this device hung up on a relay that broke the rules, until it is back. */
+  readonly misbehaviour: string | undefined;
+}
+
 /** One device with its spaces. */
 export interface Hawser extends AsyncDisposable {
   /** The device's public key. */
@@ -93,6 +102,10 @@ export interface Hawser extends AsyncDisposable {
   spaces(): readonly HawserSpace[];
   /** A space by its id. */
   space(id: string): HawserSpace | undefined;
+  /** The relays this device keeps a connection to. */
+  relays(): readonly RelayState[];
+  /** Resolves when the state of a relay, or what it serves, changed. Rejects when `signal` aborts. */
+  relaysChanged(options?: { readonly signal?: AbortSignal }): Promise<void>;
   traffic(): Traffic;
   stats(): Promise<StoreStats>;
   /** Everything the device holds, as logs: for listings and checks. It is closed with the device. */
