@@ -70,6 +70,22 @@ test("[P2-M14] the committed vectors are what the code derives", async () => {
   expect(readable(await deriveVectors())).toBe(text);
 });
 
+test("the literal examples of the chapter are those of the vectors", () => {
+  const chapter = readFileSync(new URL("../../2-log.md", new URL("..", vectorsFile)), "utf8");
+  const [example] = file.ranges.vectors;
+  const quoted = [
+    file.context.log_id,
+    file.context.bytes.slice(64, 96),
+    file.context.bytes.slice(96),
+  ];
+  for (const text_ of quoted) expect(chapter).toContain(text_);
+  expect(chapter).toContain(`${(example?.compact.length ?? 0) / 2} bytes for five entries`);
+  expect(chapter).toContain(`hash ${example?.entries[3]?.hash}`);
+  const compact = example?.compact ?? "";
+  expect(chapter).toContain(compact.slice(2, 18));
+  for (const entry of ["e70702ac02", "f0a204", "97817a"]) expect(compact).toContain(entry);
+});
+
 test("contexts and skip targets", () => {
   expect(decodeContext(bytesOf(file.context.bytes))).toEqual(vectorContext);
   expect(logIdOf(crypto, vectorContext)).toBe(file.context.log_id);

@@ -1,5 +1,5 @@
 /**
- * Derives the vectors of docs/spec/2-log.md §14 from fixed inputs; packets come from the oracle. To
+ * Derives the vectors of docs/spec/2-log.md §15 from fixed inputs; packets come from the oracle. To
  * write the file anew (never once its version is released; a change of bytes is a new version):
  *
  *     node --conditions=hawser-source packages/log/test/support/vectors.ts
