@@ -27,7 +27,13 @@ import {
 import { createMachine } from "./machine.ts";
 import { explainLocal } from "./report.ts";
 import type { MachineOptions, MachineSeed } from "./machine-types.ts";
-import { runSession, type RunningSession, type SyncSession } from "./session.ts";
+import {
+  runSession,
+  type RunningSession,
+  type SessionListener,
+  type SyncSession,
+} from "./session.ts";
+import type { SessionHost } from "./session-effects.ts";
 import type {
   Connection,
   ExplainCode,
@@ -107,22 +113,16 @@ const badRangesMax = 64;
  */
 export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}): SyncPeer {
   const { store, crypto } = deps;
-  const machine = createMachine({ crypto, options: machineOptions(options) });
-  const claims = createClaims();
   const running = new Set<RunningSession>();
-  const badSeqs = new Map<string, number>();
+  const badRanges = createBadRanges();
   let isClosed = false;
 
   const each = (act: (session: RunningSession) => void): void => {
     for (const session of running) act(session);
   };
-  const isControl = (topic: Topic, head: LogHead): boolean =>
-    deps
-      .topics()
-      .some((own) => own.topic === topic && own.controlDomains.includes(head.context.domain));
   const watcher = watchHeads(store, {
     onHeads: (topic, heads) => {
-      const mayAdmit = heads.some((head) => isControl(topic, head));
+      const mayAdmit = holdsControl(deps.topics(), topic, heads);
       each((session) => {
         session.committed(topic, heads);
         if (mayAdmit) session.retry(topic);
@@ -130,72 +130,98 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     },
     onFailure: (cause) => each((session) => session.failed(cause)),
   });
-
-  const takeFork = async (logId: LogId, proof: ForkProof): Promise<boolean> => {
-    const verdict = verifyForkProof({ crypto }, proof);
-    if (!verdict.ok) return false;
-    const known = (await store.forkProofs(logId))[0];
-    if (known === undefined) {
-      if ((await store.head(logId)) === undefined) return true;
-      await store.commit({ forks: [proof] });
-    }
-    each((session) => session.forked(proof.context.topic, logId, known ?? proof));
-    return true;
-  };
-  const rememberBad = (session: RunningSession, place: { logId: LogId; seq: number }): void => {
-    const [id] = session.session.identities();
-    if (id === undefined) return;
-    badSeqs.delete(`${id} ${place.logId}`);
-    badSeqs.set(`${id} ${place.logId}`, place.seq);
-    const [oldest] = badSeqs.keys();
-    if (badSeqs.size > badRangesMax && oldest !== undefined) badSeqs.delete(oldest);
-  };
-
-  const host = {
+  const host: SessionHost = {
     store,
     crypto,
     timers: deps.timers,
     ingest: deps.ingest,
-    machine,
-    claims,
+    machine: createMachine({ crypto, options: machineOptions(options) }),
+    claims: createClaims(),
     topics: () => deps.topics(),
     settled: () => watcher.settled(),
-    takeFork,
-    onBadRange: rememberBad,
-    onClosed: (session: RunningSession) => {
+    takeFork: async (logId, proof) => {
+      if (!verifyForkProof({ crypto }, proof).ok) return false;
+      const kept = await keepFork(store, logId, proof);
+      if (kept !== undefined) each((session) => session.forked(kept.context.topic, logId, kept));
+      return true;
+    },
+  };
+  const listener: SessionListener = {
+    onBadRange: ({ session }, place) => badRanges.add(session.identities()[0], place),
+    onClosed: (session) => {
       running.delete(session);
     },
   };
-  const topicsChanged = (): void =>
-    each((session) => {
-      session.topicsChanged();
-      for (const topic of deps.topics()) session.retry(topic.topic);
-    });
 
   return {
     attach: (connection) => {
       if (isClosed) throw new SyncError("SYNC_CLOSED", "the sync peer is closed");
-      const seed = drawSeed(deps, connection);
-      const session = runSession(host, connection, seed);
+      const session = runSession(host, listener, { connection, seed: drawSeed(deps, connection) });
       running.add(session);
       return session.session;
     },
-    topicsChanged,
-    peers: () => groupByPeer([...running].map((session) => session.session)),
+    topicsChanged: () =>
+      each((session) => {
+        session.topicsChanged();
+        for (const { topic } of deps.topics()) session.retry(topic);
+      }),
+    peers: () => groupByPeer([...running].map(({ session }) => session)),
     explain: async (ref, seq, peer) => {
       const head = await store.head(ref.logId);
       const found = [...running].filter(({ session }) => session.identities()[0] === peer);
       const answers = found.map((session) => session.explain(ref, seq, head));
-      const fallback = explainAlone(head, seq, badSeqs.get(`${peer} ${ref.logId}`));
+      const fallback = explainAlone(head, seq, badRanges.seqOf(peer, ref.logId));
       return answers.find((answer) => answer.there === "PRESENT") ?? answers[0] ?? fallback;
     },
     [Symbol.asyncDispose]: async () => {
-      if (!isClosed) {
-        isClosed = true;
-        watcher.stop();
-      }
+      isClosed = true;
+      watcher.stop();
       await Promise.all([...running].map(({ session }) => session.close()));
     },
+  };
+}
+
+/** True when one of the heads belongs to a log that may change who is admitted. */
+function holdsControl(
+  topics: readonly SyncTopic[],
+  topic: Topic,
+  heads: readonly LogHead[],
+): boolean {
+  const own = topics.find((candidate) => candidate.topic === topic);
+  return heads.some((head) => own?.controlDomains.includes(head.context.domain) === true);
+}
+
+/** The proof that is kept of a log: a known one, else this one; none of a log that is not here. */
+async function keepFork(
+  store: LogStore,
+  logId: LogId,
+  proof: ForkProof,
+): Promise<ForkProof | undefined> {
+  const [known] = await store.forkProofs(logId);
+  if (known !== undefined) return known;
+  if ((await store.head(logId)) === undefined) return undefined;
+  await store.commit({ forks: [proof] });
+  return proof;
+}
+
+/** The first bad seq that each peer sent of a log, for the last `badRangesMax` of them. */
+interface BadRanges {
+  add(peer: AuthorId | undefined, place: { readonly logId: LogId; readonly seq: number }): void;
+  seqOf(peer: AuthorId, logId: LogId): number | undefined;
+}
+
+function createBadRanges(): BadRanges {
+  const seqs = new Map<string, number>();
+  return {
+    add: (peer, { logId, seq }) => {
+      if (peer === undefined) return;
+      const key = `${peer} ${logId}`;
+      seqs.delete(key);
+      seqs.set(key, seq);
+      const [oldest] = seqs.keys();
+      if (seqs.size > badRangesMax && oldest !== undefined) seqs.delete(oldest);
+    },
+    seqOf: (peer, logId) => seqs.get(`${peer} ${logId}`),
   };
 }
 

@@ -1,39 +1,28 @@
 /**
  * One session: a machine and what it acts on (docs/spec/3-sync.md §2). Layer 4.
  */
-import type { AuthorId, Crypto } from "@hawser/crypto";
-import {
-  type EncodedRange,
-  type ForkProof,
-  type LogHead,
-  type LogId,
-  type LogStore,
-  type Topic,
-} from "@hawser/log";
-import type { Claimant, Claims } from "./claims.ts";
+import type { AuthorId } from "@hawser/crypto";
+import type { ForkProof, LogHead, LogId, Topic } from "@hawser/log";
 import { SyncError } from "./errors.ts";
-import { frameBytesMax } from "./limits.ts";
-import type { Machine } from "./machine.ts";
-import type {
-  MachineSeed,
-  MachineState,
-  SyncEffect,
-  SyncEvent,
-  TimerName,
-  TopicSnapshot,
-} from "./machine-types.ts";
+import { createEventLoop, type EventLoop } from "./event-loop.ts";
+import { createIngestQueue } from "./ingest-queue.ts";
+import type { MachineSeed } from "./machine-types.ts";
+import { createOutbox } from "./outbox.ts";
 import { explainHere, explainThere, isSettled, progressOf, reportOf } from "./report.ts";
-import { readRange } from "./range-reader.ts";
+import {
+  performEffect,
+  readTopics,
+  type SessionHost,
+  type SessionParts,
+} from "./session-effects.ts";
+import { createSessionTimers } from "./session-timers.ts";
 import type {
   Connection,
   ExplainCode,
-  Ingest,
   LogRef,
   SyncClosed,
   SyncProgress,
   SyncReport,
-  SyncTopic,
-  Timers,
   TopicAccess,
 } from "./types.ts";
 
@@ -65,23 +54,6 @@ export interface SyncSession {
   close(): Promise<void>;
 }
 
-/** What a peer object shares with its sessions. */
-export interface SessionHost {
-  readonly store: LogStore;
-  readonly crypto: Crypto;
-  readonly timers: Timers;
-  readonly ingest: Ingest;
-  readonly machine: Machine;
-  readonly claims: Claims;
-  topics(): readonly SyncTopic[];
-  /** Resolves once all commits so far were told to the sessions. */
-  settled(): Promise<void>;
-  /** Has a fork proof verified and stored, then tells all sessions. False: it does not verify. */
-  takeFork(logId: LogId, proof: ForkProof): Promise<boolean>;
-  onBadRange(session: RunningSession, place: { readonly logId: LogId; readonly seq: number }): void;
-  onClosed(session: RunningSession): void;
-}
-
 /** A session as its peer object sees it. */
 export interface RunningSession {
   readonly session: SyncSession;
@@ -97,307 +69,169 @@ export interface RunningSession {
   ): { readonly here: ExplainCode; readonly there: ExplainCode };
 }
 
-/** Ranges of a session that wait for ingest, in order. */
-interface IngestJob {
-  readonly id: number;
-  readonly range: EncodedRange;
+/** What a session tells the peer object it belongs to. */
+export interface SessionListener {
+  onBadRange(session: RunningSession, place: { readonly logId: LogId; readonly seq: number }): void;
+  onClosed(session: RunningSession): void;
 }
-
-const accessRank: { readonly [Level in TopicAccess]: number } = { none: 0, control: 1, full: 2 };
 
 /** Starts a session; it runs until the connection or either side ends it. */
 export function runSession(
   host: SessionHost,
-  connection: Connection,
-  seed: MachineSeed,
+  listener: SessionListener,
+  pipe: { readonly connection: Connection; readonly seed: MachineSeed },
 ): RunningSession {
-  let state: MachineState = host.machine.initial(seed);
-  const events: SyncEvent[] = [];
-  let isStepping = false;
-  const stops = new Map<TimerName, () => void>();
-  const listeners = new Set<() => void>();
-  const outbox = createOutbox({ connection, timers: host.timers }, (event) => dispatch(event));
-  const ingestJobs: IngestJob[] = [];
-  let isIngesting = false;
-  const closed = Promise.withResolvers<SyncClosed>();
-  let ended: SyncClosed | undefined;
-
-  // Events queue up while one is handled: effects may bring forth events at once.
-  const dispatch = (event: SyncEvent): void => {
-    events.push(event);
-    if (isStepping) return;
-    isStepping = true;
-    try {
-      for (let next = events.shift(); next !== undefined; next = events.shift()) {
-        const stepped = host.machine.step(state, next);
-        state = stepped.state;
-        for (const effect of stepped.effects) perform(effect);
-      }
-    } finally {
-      isStepping = false;
-    }
-  };
-  const claimant: Claimant = {
-    granted: (topic, logIds) => dispatch({ type: "claimed", topic, logIds }),
-  };
-  /** Runs `work`; a failure is ours and ends this session alone. */
-  const attempt = (work: () => Promise<void>): void => {
-    work().catch((cause: unknown) => dispatch({ type: "failed", cause }));
-  };
-
-  const ingestAll = async (): Promise<void> => {
-    for (let job = ingestJobs.shift(); job !== undefined; job = ingestJobs.shift()) {
-      // Once the session is over, nothing of it is stored any more.
-      if (ended !== undefined) break;
-      const outcome = await host.ingest(job.range);
-      dispatch({ type: "ingested", id: job.id, outcome });
-    }
-  };
-  const startIngest = (): void => {
-    if (isIngesting) return;
-    isIngesting = true;
-    attempt(async () => {
-      try {
-        await ingestAll();
-      } finally {
-        isIngesting = false;
-      }
-      if (ingestJobs.length > 0) startIngest();
-    });
-  };
-  const readHeads = async (topic: Topic): Promise<void> => {
-    const heads = await host.store.heads(topic);
-    const forks: ForkProof[] = [];
-    for (const head of heads) {
-      if (head.forkedAt === undefined) continue;
-      const [proof] = await host.store.forkProofs(head.logId);
-      if (proof !== undefined) forks.push(proof);
-    }
-    dispatch({ type: "heads", topic, heads, forks });
-  };
-  const readTopics = (): void => {
-    try {
-      dispatch({ type: "topics", topics: snapshotTopics(host.topics(), state.peerIdentities) });
-    } catch (cause) {
-      dispatch({ type: "failed", cause });
-    }
-  };
-
-  const perform = (effect: SyncEffect): void => {
-    switch (effect.type) {
-      case "send":
-        return outbox.push(effect.frame);
-      case "readTopics":
-        return readTopics();
-      case "readHeads":
-        return attempt(() => readHeads(effect.topic));
-      case "readRange":
-        return attempt(async () => {
-          const read = await readRange(host.store, effect);
-          const { topic, logId, from } = effect;
-          dispatch({ type: "range", topic, logId, from, read });
-        });
-      case "ingest":
-        ingestJobs.push({ id: effect.id, range: effect.range });
-        return startIngest();
-      case "claim":
-        return host.claims.claim(claimant, effect.topic, effect.logIds);
-      case "release":
-        return host.claims.release(claimant, effect.logId);
-      case "checkFork":
-        return attempt(async () => {
-          if (!(await host.takeFork(effect.logId, effect.proof))) dispatch({ type: "forkInvalid" });
-        });
-      case "badRange":
-        return host.onBadRange(running, effect);
-      case "startTimer":
-        return startTimer(effect.name, effect.delayMs);
-      case "stopTimer":
-        return stopTimer(effect.name);
-      case "progress":
-        return notify();
-      case "close":
-        return finish(effect);
-    }
-  };
-  const startTimer = (name: TimerName, delayMs: number): void => {
-    stopTimer(name);
-    stops.set(
-      name,
-      host.timers.after(delayMs, () => {
-        stops.delete(name);
-        dispatch({ type: "timer", name });
-      }),
-    );
-  };
-  const stopTimer = (name: TimerName): void => {
-    stops.get(name)?.();
-    stops.delete(name);
-  };
-  const notify = (): void => {
-    for (const listener of listeners) listener();
-  };
-  const finish = (effect: SyncEffect & { readonly type: "close" }): void => {
-    const { code, by } = effect;
-    ended = { code, by, ...(effect.cause === undefined ? {} : { cause: effect.cause }) };
-    host.claims.releaseAll(claimant);
-    ingestJobs.length = 0;
-    host.onClosed(running);
-    outbox.end(code, () => closed.resolve(ended ?? { code, by }));
-    notify();
-  };
-
-  const session: SyncSession = {
-    identities: () => state.peerIdentities,
-    closed: closed.promise,
-    progress: () => progressOf(state),
-    onChange: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+  const { connection, seed } = pipe;
+  const ending = createEnding();
+  const changes = createChanges();
+  const loop = createEventLoop(host.machine, seed, (effect) => performEffect(parts, effect));
+  const parts: SessionParts = {
+    host,
+    loop,
+    outbox: createOutbox({ connection, timers: host.timers }, (event) => loop.dispatch(event)),
+    timers: createSessionTimers(host.timers, (name) => loop.dispatch({ type: "timer", name })),
+    claimant: {
+      granted: (topic, logIds) => loop.dispatch({ type: "claimed", topic, logIds }),
     },
+    queue: createIngestQueue(host.ingest, {
+      onOutcome: (id, outcome) => loop.dispatch({ type: "ingested", id, outcome }),
+      onFailure: (cause) => loop.dispatch({ type: "failed", cause }),
+    }),
+    onProgress: () => changes.tell(),
+    onBadRange: (place) => listener.onBadRange(running, place),
+    onClose: ({ code, by, cause }) => {
+      ending.set({ code, by, ...(cause === undefined ? {} : { cause }) });
+      host.claims.releaseAll(parts.claimant);
+      parts.queue.end();
+      listener.onClosed(running);
+      parts.outbox.end(code, () => ending.reached());
+      changes.tell();
+    },
+  };
+  const running: RunningSession = {
+    session: openSession(parts, changes, ending),
+    topicsChanged: () => {
+      if (loop.state().phase === "open") readTopics(parts);
+    },
+    committed: (topic, heads) => loop.dispatch({ type: "committed", topic, heads }),
+    retry: (topic) => loop.dispatch({ type: "retry", topic }),
+    forked: (topic, logId, proof) => loop.dispatch({ type: "fork", topic, logId, proof }),
+    failed: (cause) => loop.dispatch({ type: "failed", cause }),
+    explain: (ref, seq, head) => ({
+      here: explainHere(loop.state(), ref, seq, head),
+      there: explainThere(loop.state(), ref, seq, head),
+    }),
+  };
+  loop.dispatch({ type: "start" });
+  // Never rejects: every failure becomes an event.
+  void readFrames(connection, loop, ending);
+  return running;
+}
+
+/** The part of a session that its user sees. */
+function openSession(parts: SessionParts, changes: Changes, ending: Ending): SyncSession {
+  const { host, loop } = parts;
+  return {
+    identities: () => loop.state().peerIdentities,
+    closed: ending.closed,
+    progress: () => progressOf(loop.state()),
+    onChange: changes.listen,
     synced: async (options = {}) => {
       await host.settled();
-      await waitUntilSettled(options.signal);
-      return reportOf(state);
+      await waitUntilSettled({ loop, changes, ending, signal: options.signal });
+      return reportOf(loop.state());
     },
     access: (topic) => {
-      const found = state.topics.get(topic);
+      const found = loop.state().topics.get(topic);
       if (found?.peerNumber === undefined) return undefined;
       return { given: found.given, received: found.in.access ?? "none" };
     },
     close: async () => {
-      dispatch({ type: "close" });
-      await closed.promise;
+      loop.dispatch({ type: "close" });
+      await ending.closed;
     },
   };
-  const waitUntilSettled = (signal: AbortSignal | undefined): Promise<void> => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const check = (): void => {
-      if (ended !== undefined) {
-        reject(new SyncError("SYNC_CLOSED", `the session ended: ${ended.code}`));
-      } else if (signal?.aborted === true) {
-        reject(new SyncError("SYNC_ABORTED", "the wait was aborted", { cause: signal.reason }));
-      } else if (isSettled(state)) {
-        resolve();
-      }
-    };
-    listeners.add(check);
-    signal?.addEventListener("abort", check);
-    check();
-    return promise.finally(() => {
-      listeners.delete(check);
-      signal?.removeEventListener("abort", check);
-    });
-  };
-
-  const running: RunningSession = {
-    session,
-    topicsChanged: () => {
-      if (state.phase === "open") readTopics();
-    },
-    committed: (topic, heads) => dispatch({ type: "committed", topic, heads }),
-    retry: (topic) => dispatch({ type: "retry", topic }),
-    forked: (topic, logId, proof) => dispatch({ type: "fork", topic, logId, proof }),
-    failed: (cause) => dispatch({ type: "failed", cause }),
-    explain: (ref, seq, head) => ({
-      here: explainHere(state, ref, seq, head),
-      there: explainThere(state, ref, seq, head),
-    }),
-  };
-
-  const readFrames = async (): Promise<void> => {
-    try {
-      for await (const frame of connection.frames) {
-        dispatch({ type: "frame", frame });
-        if (ended !== undefined) break;
-      }
-      dispatch({ type: "disconnected" });
-    } catch (cause) {
-      dispatch({ type: "disconnected", cause });
-    }
-  };
-  dispatch({ type: "start" });
-  // Never rejects: every failure becomes an event.
-  void readFrames();
-  return running;
 }
 
-/** Topics as they are now, for a peer with these identities. */
-function snapshotTopics(
-  topics: readonly SyncTopic[],
-  identities: readonly AuthorId[],
-): readonly TopicSnapshot[] {
-  return topics.map((topic) => {
-    let identityAccess: TopicAccess = "none";
-    for (const identity of identities) {
-      const access = topic.accessOf(identity);
-      if (accessRank[access] > accessRank[identityAccess]) identityAccess = access;
+async function readFrames(connection: Connection, loop: EventLoop, ending: Ending): Promise<void> {
+  try {
+    for await (const frame of connection.frames) {
+      loop.dispatch({ type: "frame", frame });
+      if (ending.why() !== undefined) break;
     }
-    return {
-      topic: topic.topic,
-      followKeys: topic.followKeys(),
-      identityAccess,
-      controlDomains: topic.controlDomains,
-    };
-  });
+    loop.dispatch({ type: "disconnected" });
+  } catch (cause) {
+    loop.dispatch({ type: "disconnected", cause });
+  }
 }
 
-interface Outbox {
-  push(frame: Uint8Array): void;
-  /** Closes the connection after what is queued went out, or at once when it cannot. */
-  end(code: string, done: () => void): void;
+/** How a session ended, and that its connection is closed. */
+interface Ending {
+  set(closed: SyncClosed): void;
+  why(): SyncClosed | undefined;
+  reached(): void;
+  readonly closed: Promise<SyncClosed>;
 }
 
-/** How long a farewell may take before the connection is closed over it. */
-const farewellMsMax = 1_000;
-
-/** Sends frames one after another; tells the machine as the connection takes them. */
-function createOutbox(
-  deps: { readonly connection: Connection; readonly timers: Timers },
-  dispatch: (event: SyncEvent) => void,
-): Outbox {
-  const frames: Uint8Array[] = [];
-  let isSending = false;
-  let ending: { readonly code: string; readonly done: () => void } | undefined;
-  let stopTimer = (): void => {};
-
-  const finish = (): void => {
-    const end = ending;
-    if (end === undefined) return;
-    ending = undefined;
-    stopTimer();
-    deps.connection.close(end.code);
-    end.done();
-  };
-  const sendAll = async (): Promise<void> => {
-    try {
-      for (let frame = frames.shift(); frame !== undefined; frame = frames.shift()) {
-        await deps.connection.send(frame);
-        dispatch({ type: "sent", byteCount: frame.length });
-      }
-    } catch (cause) {
-      frames.length = 0;
-      dispatch({ type: "disconnected", cause });
-    }
-    isSending = false;
-    finish();
-  };
+function createEnding(): Ending {
+  const { promise, resolve } = Promise.withResolvers<SyncClosed>();
+  let why: SyncClosed | undefined;
   return {
-    push: (frame) => {
-      if (frame.length > frameBytesMax) {
-        throw new SyncError("SYNC_FRAME_TOO_LARGE", "a frame is over 256 KiB");
-      }
-      frames.push(frame);
-      if (isSending) return;
-      isSending = true;
-      void sendAll();
+    set: (closed) => {
+      why = closed;
     },
-    end: (code, done) => {
-      ending = { code, done };
-      // Of what still waits, only the farewell is worth sending.
-      frames.splice(0, frames.length - 1);
-      if (!isSending) return finish();
-      stopTimer = deps.timers.after(farewellMsMax, finish);
+    why: () => why,
+    reached: () => {
+      if (why !== undefined) resolve(why);
+    },
+    closed: promise,
+  };
+}
+
+/** Listeners of a session. */
+interface Changes {
+  readonly tell: () => void;
+  readonly listen: (listener: () => void) => () => void;
+}
+
+function createChanges(): Changes {
+  const listeners = new Set<() => void>();
+  return {
+    tell: () => {
+      for (const listener of listeners) listener();
+    },
+    listen: (listener) => {
+      // A function of its own, so that one listener may be added twice.
+      const own = (): void => listener();
+      listeners.add(own);
+      return () => void listeners.delete(own);
     },
   };
+}
+
+function waitUntilSettled(parts: {
+  readonly loop: EventLoop;
+  readonly changes: Changes;
+  readonly ending: Ending;
+  readonly signal: AbortSignal | undefined;
+}): Promise<void> {
+  const { loop, changes, ending, signal } = parts;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const check = (): void => {
+    const closed = ending.why();
+    if (closed !== undefined) {
+      reject(new SyncError("SYNC_CLOSED", `the session ended: ${closed.code}`));
+    } else if (signal?.aborted === true) {
+      reject(new SyncError("SYNC_ABORTED", "the wait was aborted", { cause: signal.reason }));
+    } else if (isSettled(loop.state())) {
+      resolve();
+    }
+  };
+  const stop = changes.listen(check);
+  signal?.addEventListener("abort", check);
+  check();
+  return promise.finally(() => {
+    stop();
+    signal?.removeEventListener("abort", check);
+  });
 }

@@ -17,13 +17,9 @@ const closeCodes = { normal: 1000, badData: 1003, tooBig: 1009, application: 400
 
 /** Wraps an open socket; the caller gives it away. */
 export function createConnection(socket: Socket): Connection {
-  const queue: Uint8Array[] = [];
+  const received = createReceived(socket);
   const waiting: (() => void)[] = [];
-  let queuedBytes = 0;
   let isOpen = true;
-  let isPaused = false;
-  let isTaken = false;
-  let wakeReader = (): void => {};
 
   const wakeSenders = (): void => {
     for (const resume of waiting.splice(0)) resume();
@@ -32,7 +28,7 @@ export function createConnection(socket: Socket): Connection {
   const shut = (): void => {
     isOpen = false;
     wakeSenders();
-    wakeReader();
+    received.end();
   };
   const close = (code: number, reason: string): void => {
     if (!isOpen) return;
@@ -41,46 +37,16 @@ export function createConnection(socket: Socket): Connection {
     socket.resume();
     socket.close(code, reason.slice(0, reasonCharactersMax));
   };
-
   socket.listen({
     onFrame: (frame) => {
       if (!isOpen) return;
       if (frame.length > frameBytesMax) return close(closeCodes.tooBig, "SYNC_BAD_MESSAGE");
-      queue.push(frame);
-      queuedBytes += frame.length;
-      if (queuedBytes > receiveBufferBytesMax && !isPaused) {
-        isPaused = true;
-        socket.pause();
-      }
-      wakeReader();
+      received.push(frame);
     },
     onText: () => close(closeCodes.badData, "SYNC_BAD_MESSAGE"),
     onClose: shut,
     onDrain: wakeSenders,
   });
-
-  async function* read(): AsyncGenerator<Uint8Array> {
-    if (isTaken) throw new SyncError("SYNC_CONNECTION_LOST", "frames can be iterated once");
-    isTaken = true;
-    for (;;) {
-      const frame = queue.shift();
-      if (frame !== undefined) {
-        queuedBytes -= frame.length;
-        if (isPaused && queuedBytes <= receiveBufferBytesMax / 2) {
-          isPaused = false;
-          socket.resume();
-        }
-        yield frame;
-      } else if (!isOpen) {
-        return;
-      } else {
-        await new Promise<void>((resume) => {
-          wakeReader = resume;
-        });
-      }
-    }
-  }
-
   return {
     send: async (frame) => {
       if (frame.length > frameBytesMax) {
@@ -95,8 +61,66 @@ export function createConnection(socket: Socket): Connection {
         if (!isOpen) throw lost();
       }
     },
-    frames: { [Symbol.asyncIterator]: () => read() },
+    frames: received.frames,
     close: (reason = "SYNC_DONE") =>
       close(reason === "SYNC_DONE" ? closeCodes.normal : closeCodes.application, reason),
+  };
+}
+
+/** Frames that were received and not yet read. */
+interface Received {
+  push(frame: Uint8Array): void;
+  /** No more will come; what is here can still be read. */
+  end(): void;
+  readonly frames: AsyncIterable<Uint8Array>;
+}
+
+/** A queue that pauses the socket while its reader is behind. */
+function createReceived(socket: Pick<Socket, "pause" | "resume">): Received {
+  const queue: Uint8Array[] = [];
+  let queuedBytes = 0;
+  let isEnded = false;
+  let isPaused = false;
+  let isTaken = false;
+  let wakeReader = (): void => {};
+
+  const took = (frame: Uint8Array): void => {
+    queuedBytes -= frame.length;
+    if (!isPaused || queuedBytes > receiveBufferBytesMax / 2) return;
+    isPaused = false;
+    socket.resume();
+  };
+  async function* read(): AsyncGenerator<Uint8Array> {
+    if (isTaken) throw new SyncError("SYNC_CONNECTION_LOST", "frames can be iterated once");
+    isTaken = true;
+    for (;;) {
+      const frame = queue.shift();
+      if (frame !== undefined) {
+        took(frame);
+        yield frame;
+      } else if (isEnded) {
+        return;
+      } else {
+        await new Promise<void>((resume) => {
+          wakeReader = resume;
+        });
+      }
+    }
+  }
+  return {
+    push: (frame) => {
+      queue.push(frame);
+      queuedBytes += frame.length;
+      if (queuedBytes > receiveBufferBytesMax && !isPaused) {
+        isPaused = true;
+        socket.pause();
+      }
+      wakeReader();
+    },
+    end: () => {
+      isEnded = true;
+      wakeReader();
+    },
+    frames: { [Symbol.asyncIterator]: () => read() },
   };
 }

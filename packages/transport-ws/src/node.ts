@@ -9,6 +9,23 @@ import { platformTimers } from "./platform-timers.ts";
 import type { Socket } from "./socket.ts";
 import type { ConnectOptions } from "./web-socket.ts";
 
+/** The part of a `ws` socket that is used; a `WebSocket` of `ws` is one. */
+export interface ServerSocket {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  send(
+    data: Uint8Array,
+    options: { readonly binary: boolean },
+    callback: (error?: Error) => void,
+  ): void;
+  close(code: number, reason: string): void;
+  pause(): void;
+  resume(): void;
+  on(event: "message", listener: (data: unknown, isBinary: boolean) => void): unknown;
+  on(event: "close", listener: () => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
+
 /** What a `WebSocketServer` should be made with: bounded messages, no compression of ciphertext. */
 export const webSocketServerOptions: {
   readonly maxPayload: number;
@@ -31,11 +48,11 @@ export function connectWebSocket(url: string, options: ConnectOptions = {}): Pro
 }
 
 /** A connection over a socket that a `WebSocketServer` accepted. The caller gives it away. */
-export function acceptWebSocket(socket: WebSocket): Connection {
+export function acceptWebSocket(socket: ServerSocket): Connection {
   return createConnection(toSocket(socket));
 }
 
-function toSocket(socket: WebSocket): Socket {
+function toSocket(socket: ServerSocket): Socket {
   let onDrain = (): void => {};
   return {
     send: (frame) => socket.send(frame, { binary: true }, () => onDrain()),
