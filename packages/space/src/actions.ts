@@ -13,14 +13,7 @@ import {
 } from "@hawser/auth";
 import { utf8 } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
-import {
-  latestBundle,
-  parseBundle,
-  verifyBundle,
-  type EpochId,
-  type KeyBundle,
-  type VerifiedBundle,
-} from "@hawser/keys";
+import { verifyBundle, type EpochId, type KeyBundle, type VerifiedBundle } from "@hawser/keys";
 import type { Entry, LogId } from "@hawser/log";
 import type { ControlContent } from "./control.ts";
 import { authHeads, type Core, type Publication } from "./core.ts";
@@ -366,16 +359,4 @@ function sealDraft(
   if (audience === "readers") return sealEvent(core.deps, epoch, place, content);
   const recipients = audience.only.map((bundle) => checkedBundle(core, bundle));
   return sealEventTo(core.deps, epoch, place, { ...content, recipients });
-}
-
-/** The newest bundle known of a member, or `undefined`. */
-export function bundleOf(core: Core, author: AuthorId): VerifiedBundle | undefined {
-  return latestBundle(core.fold().bundles, author);
-}
-
-/** A bundle in bytes, checked. Throws `SPACE_BUNDLE_INVALID`. */
-export function parsedBundle(core: Core, bytes: Uint8Array): VerifiedBundle {
-  const parsed = parseBundle(bytes);
-  if (parsed.ok) return checkedBundle(core, parsed.bundle);
-  throw new SpaceError("SPACE_BUNDLE_INVALID", `not a key bundle: ${parsed.reason}`);
 }

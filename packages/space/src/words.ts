@@ -1,5 +1,5 @@
 /** Small conversions between ids and bytes, and the domains of a space's logs. Layer 5. */
-import type { GroupId, OpId } from "@hawser/auth";
+import type { OpId } from "@hawser/auth";
 import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { Topic } from "@hawser/log";
@@ -21,12 +21,6 @@ export function toAuthorId(bytes: Uint8Array): AuthorId {
 export function toOpId(bytes: Uint8Array): OpId {
   // Safe: as above.
   return toHex(bytes) as OpId;
-}
-
-/** 32 bytes as a group id. */
-export function toGroupId(bytes: Uint8Array): GroupId {
-  // Safe: as above.
-  return toHex(bytes) as GroupId;
 }
 
 /** 32 bytes as a topic. */

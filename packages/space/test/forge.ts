@@ -1,5 +1,5 @@
 /** Entries as an attacker with a key of its own would write them: past all checks of this package. */
-import { fromHex, utf8 } from "@hawser/codec";
+import { toHex, utf8 } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import {
   createLogWriter,
@@ -83,10 +83,6 @@ export function attacker(crypto: Crypto, name: string): { secret: Uint8Array; au
     secret,
     author: [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("") as AuthorId,
   };
-}
-
-export function bytesOf(hex: string): Uint8Array {
-  return fromHex(hex) ?? new Uint8Array(0);
 }
 
 /** Operations of a space as anybody with its id can read them: group, heads, all. */

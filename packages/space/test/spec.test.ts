@@ -1,0 +1,66 @@
+/** Every literal example of docs/spec/6-space.md is what the code makes. */
+import { readFileSync } from "node:fs";
+import { toHex, utf8 } from "@hawser/codec";
+import { createNobleCrypto, type AuthorId } from "@hawser/crypto";
+import type { OpId } from "@hawser/auth";
+import type { EpochId } from "@hawser/keys";
+import type { LogId } from "@hawser/log";
+import { describe, expect, test } from "vitest";
+import { encodeControl, sealControl } from "../src/control.ts";
+import { genesisSpaceId, metadataKeyOf, spaceIdBytes, topicOf } from "../src/ids.ts";
+import { contentKeyAt, sealEvent } from "../src/layers.ts";
+import { formatInviteLink } from "../src/link.ts";
+import { sealOuter } from "../src/outer.ts";
+
+const crypto = createNobleCrypto();
+const chapter = readFileSync(new URL("../../../docs/spec/6-space.md", import.meta.url), "utf8");
+const fill = (byte: number, count = 32): Uint8Array => new Uint8Array(count).fill(byte);
+const createOp = "11".repeat(32) as OpId;
+const id = genesisSpaceId(crypto, createOp, fill(0x22));
+const topic = topicOf(crypto, id);
+const place = {
+  topic,
+  logId: "44".repeat(32) as LogId,
+  author: "33".repeat(32) as AuthorId,
+  seq: 3,
+};
+const deps = { crypto, random: () => fill(0x77, 24) };
+
+describe("the chapter's examples", () => {
+  test("[TH-081] §2 id, topic and metadata key", () => {
+    expect(chapter).toContain(`id           ${id}`);
+    expect(chapter).toContain(`id bytes     ${toHex(spaceIdBytes(id))}`);
+    expect(chapter).toContain(`topic        ${topic}`);
+    expect(chapter).toContain(`metadata key ${toHex(metadataKeyOf(crypto, id))}`);
+  });
+
+  test("§3 a control entry", () => {
+    const content = { kind: "address", address: "wss://relay.example", ttlSeconds: 3_600 } as const;
+    const [plaintext] = encodeControl(content);
+    const data = sealControl(crypto, metadataKeyOf(crypto, id), place, plaintext!);
+    expect(chapter).toContain(toHex(data));
+  });
+
+  test("[TH-053] §4 a data entry and its content key", () => {
+    const epoch = { id: "55".repeat(32) as EpochId, readKey: fill(0x66) };
+    const content = { type: "note", sequence: undefined, body: utf8("hello") };
+    expect(chapter).toContain(toHex(sealEvent(deps, epoch, place, content)));
+    expect(chapter).toContain(toHex(contentKeyAt(crypto, epoch.readKey, place, fill(0x77, 24))));
+  });
+
+  test("[TH-057] §5 an outer envelope", () => {
+    const outer = sealOuter(deps, fill(0x88), { kind: "packet", packet: utf8("packet") });
+    expect(chapter).toContain(toHex(outer));
+  });
+
+  test("§6 an invite link", () => {
+    const link = {
+      id,
+      createOp,
+      followKey: fill(0x88),
+      secret: fill(0x99),
+      addresses: ["wss://relay.example"],
+    };
+    expect(chapter).toContain(`\n${formatInviteLink(crypto, link)}\n`);
+  });
+});
