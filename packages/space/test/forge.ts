@@ -81,7 +81,7 @@ export function attacker(crypto: Crypto, name: string): { secret: Uint8Array; au
   const bytes = crypto.publicKey(secret);
   return {
     secret,
-    author: [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("") as AuthorId,
+    author: toHex(bytes) as AuthorId,
   };
 }
 
