@@ -375,4 +375,6 @@ export interface Turn {
   readonly deps: MachineDeps;
   readonly state: MachineState;
   readonly effects: SyncEffect[];
+  /** Topics with wants, acks or claims to send at the end of the step. */
+  readonly touched: Set<TopicState>;
 }

@@ -45,7 +45,7 @@ export function createMachine(deps: MachineDeps): Machine {
   return {
     initial: initialState,
     step: (state, event) => {
-      const turn: Turn = { deps, state, effects: [] };
+      const turn: Turn = { deps, state, effects: [], touched: new Set() };
       if (state.phase !== "closed") {
         apply(turn, event);
         finish(turn);

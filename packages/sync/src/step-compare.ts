@@ -135,7 +135,7 @@ function review(turn: Turn, topic: TopicState, log: InLog): void {
   const isSubscribed = log.answered && log.status !== "waiting" && log.status !== "hidden";
   setStatus(turn, topic, log, log.height === have ? "same" : "ahead");
   if (!isSubscribed) answer(turn, topic, log);
-  else acknowledge(topic, log);
+  else acknowledge(turn, topic, log);
 }
 
 export function isOtherHead(log: InLog, head: LogHead | undefined): boolean {
@@ -153,7 +153,7 @@ function reviewBehind(turn: Turn, topic: TopicState, log: InLog, head: LogHead |
   if (!isAffordable(turn, topic)) return giveUp(turn, topic, log, "overBudget");
   if (log.status === "fetching" || log.status === "branch") {
     reckonIn(turn, topic, log, log.status);
-    acknowledge(topic, log);
+    acknowledge(turn, topic, log);
     return;
   }
   if (log.status === "waiting") return reckonIn(turn, topic, log, "waiting");
@@ -162,6 +162,7 @@ function reviewBehind(turn: Turn, topic: TopicState, log: InLog, head: LogHead |
     return setStatus(turn, topic, log, "fetching");
   }
   setStatus(turn, topic, log, "waiting");
+  turn.touched.add(topic);
   topic.in.claims.push(log.logId);
 }
 
@@ -176,7 +177,7 @@ function reviewDiverged(
   if (!isAffordable(turn, topic)) return giveUp(turn, topic, log, "overBudget");
   if (log.prunedTo > 0) return giveUp(turn, topic, log, "pruned");
   setStatus(turn, topic, log, "branch");
-  want(topic, log, "branch");
+  want(turn, topic, log, "branch");
 }
 
 /** This session may fetch these logs now. */
@@ -210,7 +211,7 @@ export function retryRefused(turn: Turn, topic: TopicState, isDue: (log: InLog) 
 function hide(turn: Turn, topic: TopicState, log: InLog): void {
   if (log.status === "hidden") return;
   setStatus(turn, topic, log, "hidden");
-  if (log.answered) want(topic, log, "stop");
+  if (log.answered) want(turn, topic, log, "stop");
 }
 
 /** Skips a log, and tells the peer so. */
@@ -224,7 +225,7 @@ export function giveUp(
   if (log.status === status) return;
   setStatus(turn, topic, log, status);
   log.reason = reason;
-  want(topic, log, "stop");
+  want(turn, topic, log, "stop");
 }
 
 /** Tells where we are, so that the peer sends what follows. */
@@ -232,18 +233,19 @@ function answer(turn: Turn, topic: TopicState, log: InLog): void {
   const head = topic.heads.get(log.logId);
   const have = head?.signedHeight ?? 0;
   const isSame = have === log.height && log.hash !== undefined && !isOtherHead(log, head);
-  if (isSame && !log.answered) want(topic, log, "same");
-  else want(topic, log, log.answered ? "again" : "after", head);
+  if (isSame && !log.answered) want(turn, topic, log, "same");
+  else want(turn, topic, log, log.answered ? "again" : "after", head);
   progressed(turn);
 }
 
 /** As `answer`, for entries the peer must send a second time. */
 export function askAgain(turn: Turn, topic: TopicState, log: InLog): void {
-  want(topic, log, "again", topic.heads.get(log.logId));
+  want(turn, topic, log, "again", topic.heads.get(log.logId));
   progressed(turn);
 }
 
-function want(topic: TopicState, log: InLog, mode: Want["mode"], head?: LogHead): void {
+function want(turn: Turn, topic: TopicState, log: InLog, mode: Want["mode"], head?: LogHead): void {
+  turn.touched.add(topic);
   log.answered = true;
   const from = head?.signedHeight ?? 0;
   const hash = head?.signedHash;
@@ -258,10 +260,11 @@ function want(topic: TopicState, log: InLog, mode: Want["mode"], head?: LogHead)
 }
 
 /** Tells the peer what we have stored of a log that it announced. */
-function acknowledge(topic: TopicState, log: InLog): void {
+function acknowledge(turn: Turn, topic: TopicState, log: InLog): void {
   const head = topic.heads.get(log.logId);
   if (head?.signedHash === undefined || head.signedHeight <= log.acked) return;
   log.acked = head.signedHeight;
+  turn.touched.add(topic);
   topic.in.acks.push({
     logNumber: log.number,
     height: head.signedHeight,
@@ -270,9 +273,9 @@ function acknowledge(topic: TopicState, log: InLog): void {
 }
 
 /** Tells where we are even if that was told before: the peer sends what we have. */
-export function acknowledgeKnown(topic: TopicState, log: InLog): void {
+export function acknowledgeKnown(turn: Turn, topic: TopicState, log: InLog): void {
   log.acked = 0;
-  acknowledge(topic, log);
+  acknowledge(turn, topic, log);
 }
 
 function isAffordable(turn: Turn, topic: TopicState): boolean {
@@ -306,9 +309,8 @@ function reckonIn(turn: Turn, topic: TopicState, log: InLog, status: InStatus): 
 
 /** Sends the wants and acks, and makes the claims, that one step gathered. */
 export function flushAnswers(turn: Turn): void {
-  for (const topic of turn.state.topics.values()) {
+  for (const topic of turn.touched) {
     const { wants, acks, claims, generation } = topic.in;
-    if (wants.length === 0 && acks.length === 0 && claims.length === 0) continue;
     const topicNumber = topic.ownNumber;
     topic.in.wants = [];
     topic.in.acks = [];

@@ -191,7 +191,7 @@ function settleKnown(turn: Turn, topic: TopicState, log: InLog, end: number): vo
     return setStatus(turn, topic, log, "same");
   }
   const have = topic.heads.get(log.logId)?.signedHeight ?? 0;
-  if (end <= have) acknowledgeKnown(topic, log);
+  if (end <= have) acknowledgeKnown(turn, topic, log);
 }
 
 /** The range starts after our head: asked for again from there, but not for ever. */

@@ -19,6 +19,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ type: fc.constant("connect" as const), a: fc.nat(2), b: fc.nat(2) }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("cut" as const), link: fc.nat(20) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("rotate" as const), node: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("leave" as const), node: fc.nat(2) }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant("wait" as const), ms: fc.nat(60) }) },
 );
 
@@ -27,6 +29,7 @@ const schedule = fc.record({
   nodeCount: fc.constantFrom(2, 3),
   delayMsMax: fc.constantFrom(0, 5, 40),
   cutChance: fc.constantFrom(0, 0.02, 0.1),
+  keepLinks: fc.boolean(),
   steps: fc.array(step, { maxLength: 25 }),
 });
 
@@ -36,6 +39,6 @@ test("[P2-L-live_mode_three_peer_forwarding] [P2-L-dedup_live_mode_messages] pee
       const outcome = await playSchedule(plan);
       expect(isSettledTogether(outcome)).toBe(true);
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 });

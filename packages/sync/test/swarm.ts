@@ -7,8 +7,8 @@ import {
   data,
   followKey,
   headsText,
+  laterFollowKey,
   type Link,
-  synced,
   type TestNode,
   testTopic,
   topicOf,
@@ -25,6 +25,10 @@ export type Step =
     }
   | { readonly type: "connect"; readonly a: number; readonly b: number }
   | { readonly type: "cut"; readonly link: number }
+  /** The node goes over to the other follow key. */
+  | { readonly type: "rotate"; readonly node: number }
+  /** The node leaves the topic, or comes back to it. */
+  | { readonly type: "leave"; readonly node: number }
   | { readonly type: "wait"; readonly ms: number };
 
 export interface Schedule {
@@ -32,6 +36,8 @@ export interface Schedule {
   readonly nodeCount: number;
   readonly delayMsMax: number;
   readonly cutChance: number;
+  /** The connections of the restless time go on in the calm. */
+  readonly keepLinks: boolean;
   readonly steps: readonly Step[];
 }
 
@@ -52,54 +58,87 @@ export async function playSchedule(plan: Schedule): Promise<Outcome> {
   const nodes = Array.from({ length: plan.nodeCount }, (_, index) =>
     world.node(`node ${index}`, [testTopic(topic, [followKey])]),
   );
-  let appended = 0;
   const links: Link[] = [];
-  for (const step of plan.steps) {
-    const node = (index: number): TestNode => nodes[index % nodes.length] ?? never();
-    switch (step.type) {
-      case "append":
-        await node(step.node).append(
-          topic,
-          step.count,
-          step.control ? control : data,
-          step.byteCount,
-        );
-        appended += step.count;
-        break;
-      case "connect":
-        if (node(step.a) !== node(step.b)) links.push(world.connect(node(step.a), node(step.b)));
-        break;
-      case "cut":
-        links[step.link % Math.max(1, links.length)]?.pair.cut();
-        break;
-      case "wait":
-        await world.timers.advance(step.ms);
+  for (const step of plan.steps) await playStep(world, nodes, links, step);
+  const appended = plan.steps.reduce(
+    (sum, step) => sum + (step.type === "append" ? step.count : 0),
+    0,
+  );
+  return calm(world, nodes, plan.keepLinks ? links : [], appended);
+}
+
+async function playStep(
+  world: World,
+  nodes: readonly TestNode[],
+  links: Link[],
+  step: Step,
+): Promise<void> {
+  const node = (index: number): TestNode => nodes[index % nodes.length] ?? never();
+  switch (step.type) {
+    case "append":
+      return node(step.node).append(
+        topic,
+        step.count,
+        step.control ? control : data,
+        step.byteCount,
+      );
+    case "connect":
+      if (node(step.a) !== node(step.b)) links.push(world.connect(node(step.a), node(step.b)));
+      return;
+    case "cut":
+      return links[step.link % Math.max(1, links.length)]?.pair.cut();
+    case "rotate": {
+      const [own] = node(step.node).topics;
+      if (own === undefined) return;
+      own.keys = own.keys.includes(followKey) ? [laterFollowKey] : [followKey];
+      return node(step.node).peer.topicsChanged();
     }
+    case "leave": {
+      const { topics, peer } = node(step.node);
+      if (topics.length > 0) topics.pop();
+      else topics.push(testTopic(topic, [followKey]));
+      return peer.topicsChanged();
+    }
+    case "wait":
+      await world.timers.advance(step.ms);
   }
-  return calm(world, nodes, appended);
 }
 
 /** Faults stop; the nodes stand in a line, so what the ends wrote passes through the middle. */
-async function calm(world: World, nodes: readonly TestNode[], appended: number): Promise<Outcome> {
-  world.network.cutAll();
+async function calm(
+  world: World,
+  nodes: readonly TestNode[],
+  kept: readonly Link[],
+  appended: number,
+): Promise<Outcome> {
+  if (kept.length === 0) world.network.cutAll();
   world.network.heal();
-  await world.timers.advance(100);
-  const links: Link[] = [];
-  for (const [index, node] of nodes.entries()) {
-    const next = nodes[index + 1];
-    if (next !== undefined) links.push(world.connect(node, next));
+  for (const node of nodes) {
+    node.topics.splice(0, 1, testTopic(topic, [followKey]));
+    node.peer.topicsChanged();
   }
+  await world.timers.advance(100);
+  const sessions = nodes.flatMap((node, index) => {
+    const next = nodes[index + 1];
+    if (next === undefined) return [];
+    const link = world.connect(node, next);
+    return [link.a, link.b];
+  });
+  for (const link of kept) sessions.push(link.a, link.b);
+  await world.timers.advance(50);
+  const alive = sessions.filter((session) =>
+    nodes.some((node) => node.peer.peers().some((peer) => peer.sessions.includes(session))),
+  );
   // What comes in by one link goes out by the other, so the first to be through may be so twice.
   for (let round = 0; round < 2; round++) {
-    for (const link of links) await synced(world, link);
+    await world.run(Promise.all(alive.map((session) => session.synced())));
     await world.timers.advance(50);
   }
-  const reports = await Promise.all(links.map((link) => world.run(link.a.synced())));
-  const held = await Promise.all(nodes.map(async (node) => (await node.store.stats()).entries));
+  const reports = await Promise.all(alive.map((session) => world.run(session.synced())));
   return {
     heads: await Promise.all(nodes.map((node) => headsText(node, topic))),
     appended,
-    held,
+    held: await Promise.all(nodes.map(async (node) => (await node.store.stats()).entries)),
     complete: reports.every((report) => report.complete),
   };
 }
