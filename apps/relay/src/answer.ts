@@ -2,6 +2,7 @@
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { STATUS_CODES } from "node:http";
+import { platformTimers } from "@hawser/transport-ws";
 import type { RelayAnswerCode } from "./errors.ts";
 
 /** What is sent back. No body where there is none to send. */
@@ -56,13 +57,24 @@ export function writeAnswer(response: ServerResponse, answer: Answer): void {
   response.end(text);
 }
 
-/** Writes an answer to a socket that carries no HTTP any more, and ends it. */
+/** How long a socket may take to go after its last answer. */
+const lingerMsMax = 1_000;
+
+/**
+ * Writes an answer to a socket that carries no HTTP any more, and ends it. What still comes is read
+ * and dropped, since closing over unread bytes could destroy the answer on its way.
+ */
 export function writeRawAnswer(socket: Duplex, answer: Answer): void {
   const text = bodyText(answer) ?? "";
   const headers = { ...headersOf(answer, text), connection: "close" };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const reason = STATUS_CODES[answer.status] ?? "";
   socket.end(`HTTP/1.1 ${answer.status} ${reason}\r\n${lines.join("")}\r\n${text}`);
+  socket.resume();
+  socket.once(
+    "close",
+    platformTimers.after(lingerMsMax, () => socket.destroy()),
+  );
 }
 
 function bodyText(answer: Answer): string | undefined {

@@ -3,7 +3,6 @@ import type { AuthorId } from "@hawser/crypto";
 import { encodeBundle } from "@hawser/keys";
 import type { Spaces } from "@hawser/space";
 import { codeOf } from "./errors.ts";
-import type { UsageBook } from "./usage.ts";
 
 /** What became of a hosting request. */
 export type HostOutcome =
@@ -11,7 +10,7 @@ export type HostOutcome =
   | "hosted"
   /** Malformed, or sealed to another device. */
   | "invalid"
-  /** The relay has as many spaces, or as many bytes, as it takes. */
+  /** A space that is new here, and the relay has as many spaces or bytes as it takes. */
   | "full";
 
 /** The relay as a host. */
@@ -27,20 +26,20 @@ export interface Hosting {
 /** A space is only taken in where it can begin to grow. */
 const roomBytesMin = 1024 * 1024;
 
-/** A host of at most `topicsMax` spaces. */
-export function createHosting(
-  deps: {
-    readonly spaces: Pick<Spaces, "author" | "bundle" | "follow" | "list">;
-    readonly usage: Pick<UsageBook, "total">;
-  },
+/** Whether a relay with so much has no room for one more space. */
+export function isFull(
+  topicCount: number,
+  bytes: number,
   limits: { readonly topicsMax: number; readonly storeBytesMax: number },
-): Hosting {
-  const { spaces, usage } = deps;
+): boolean {
+  return topicCount >= limits.topicsMax || limits.storeBytesMax - bytes < roomBytesMin;
+}
+
+/** A host on `spaces`, whose option `admitSpace` says when the relay is full. */
+export function createHosting(spaces: Pick<Spaces, "author" | "bundle" | "follow">): Hosting {
   let last: Promise<unknown> = Promise.resolve();
 
   const take = async (request: Uint8Array): Promise<HostOutcome> => {
-    const roomBytes = limits.storeBytesMax - usage.total().bytes;
-    if (spaces.list().length >= limits.topicsMax || roomBytes < roomBytesMin) return "full";
     try {
       await spaces.follow(request);
       return "hosted";
@@ -48,6 +47,8 @@ export function createHosting(
       switch (codeOf(error)) {
         case "SPACE_OFFER_INVALID":
           return "invalid";
+        case "SPACE_REFUSED":
+          return "full";
         default:
           throw error;
       }

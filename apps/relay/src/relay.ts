@@ -9,7 +9,7 @@ import { platformTimers } from "@hawser/transport-ws";
 import { countSignatures, type SignatureCounts } from "./counting.ts";
 import { openData, type Data } from "./data.ts";
 import { RelayError } from "./errors.ts";
-import { createHosting } from "./hosting.ts";
+import { createHosting, isFull } from "./hosting.ts";
 import { createHttpServer } from "./http.ts";
 import { openIdentity } from "./identity.ts";
 import { createRateLimit } from "./limits.ts";
@@ -99,7 +99,9 @@ async function openFollower(
   const identity = await openIdentity({ store, crypto, random });
   const usage = await openUsageBook({ store, timers, limits, onFailure });
   const deps = { store, crypto, clock, random, timers, identity };
-  const spaces = await createSpaces(deps, { admit: usage.admit });
+  const admitSpace = (): string | undefined =>
+    isFull(spaces.list().length, usage.total().bytes, limits) ? "the relay is full" : undefined;
+  const spaces = await createSpaces(deps, { admit: usage.admit, admitSpace });
   const { ingest, idle } = withQuota(spaces.ingest, usage);
   const { identities, topics } = spaces;
   const peer = createSyncPeer(
@@ -159,7 +161,7 @@ async function serve(
   let lastStats: RelayStats | undefined;
   const isClosing = (): boolean => closing !== undefined;
 
-  const hosting = createHosting(follower, limits);
+  const hosting = createHosting(follower.spaces);
   const rate = (max: number, windowMs: number) => createRateLimit({ max, windowMs, nowMs });
   const hostRequests = rate(limits.hostRequestsPerHourMax, hourMs);
   const connects = rate(limits.connectsPerMinuteMax, minuteMs);

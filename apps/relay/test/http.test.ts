@@ -185,6 +185,22 @@ describe("POST /v1/host", () => {
     expect((await fetch(httpUrl(relay, "/healthz"))).status).toBe(200);
   });
 
+  test("a client that leaves in the middle of its request harms nobody", async () => {
+    const relay = await startRelay();
+    const { hostname, port } = new URL(relay.url);
+    const head = "POST /v1/host HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\n";
+    const socket = connect(Number(port), hostname);
+    await new Promise((resolve) => {
+      socket.write(`${head}content-length: 100\r\nexpect: 100-continue\r\n\r\nhalf`);
+      // The relay has begun to read once it asks for the body.
+      socket.once("data", resolve);
+    });
+    socket.destroy();
+    expect((await fetch(httpUrl(relay, "/healthz"))).status).toBe(200);
+    await relay.close();
+    expect((await relay.stats()).topics).toBe(0);
+  });
+
   test("refuses another content type", async () => {
     const relay = await startRelay();
     const answer = await postHosting(relay, new Uint8Array(1), { "content-type": "text/plain" });
@@ -216,12 +232,14 @@ describe("POST /v1/host", () => {
     expect(await codes(true)).toEqual([400, 400, 429]);
   });
 
-  test("takes no more spaces than its limit", async () => {
+  test("takes no more spaces than its limit, and those it has again", async () => {
     const relay = await startRelay({ limits: { topicsMax: 1 } });
     const ada = await createDevice("ada");
-    expect((await hostAt(relay, await ada.spaces.create())).status).toBe(204);
+    const first = await ada.spaces.create();
+    expect((await hostAt(relay, first)).status).toBe(204);
     const answer = await hostAt(relay, await ada.spaces.create());
     expect(await errorOf(answer)).toBe("507 RELAY_FULL");
+    expect((await hostAt(relay, first)).status).toBe(204);
     expect((await relay.stats()).topics).toBe(1);
   });
 });

@@ -3,9 +3,18 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createOp, groupIdOf, type OpId } from "@hawser/auth";
-import { concatBytes, encodeCbor, fromHex } from "@hawser/codec";
+import { concatBytes, encodeCbor, fromHex, toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
-import { createLogWriter, createMemoryStore, logIdOf, type EncodedRange } from "@hawser/log";
+import { seededRandom } from "@hawser/crypto/testing";
+import {
+  createLogWriter,
+  createMemoryStore,
+  logIdOf,
+  type EncodedRange,
+  type LogId,
+  type LogStore,
+  type Topic,
+} from "@hawser/log";
 import {
   controlDomain,
   dataDomain,
@@ -15,6 +24,9 @@ import {
   spaceIdBytes,
   type Space,
 } from "@hawser/space";
+import { createSqliteStore } from "@hawser/store-sqlite";
+import { createSyncPeer } from "@hawser/sync";
+import { connectWebSocket, platformTimers } from "@hawser/transport-ws";
 import { describe, expect, test } from "vitest";
 import type { Relay } from "../src/index.ts";
 import {
@@ -72,7 +84,7 @@ describe("two devices", () => {
     const folder = await temporaryFolder();
     const [atAda, atRelay] = [recordDerivations(), recordDerivations()];
     const relay = await startRelay({ data: folder, crypto: atRelay.crypto });
-    const { adas, bobs } = await shareThrough(relay, atAda.crypto);
+    const { ada, adas, bobs } = await shareThrough(relay, atAda.crypto);
     await write(adas, "the harvest begins at dawn", "bring the long ladders");
     await write(bobs, "the cider press is mended");
     const texts = [
@@ -84,6 +96,7 @@ describe("two devices", () => {
     expect(await readTexts(bobs, 3)).toEqual(texts);
     const [event] = await readEvents(adas, 1);
     const contentKey = await adas.contentKeyOf(event!);
+    await ada.peer.peers()[0]!.sessions[0]!.synced();
     await relay.close();
 
     const stored = await bytesOfFolder(folder);
@@ -97,6 +110,11 @@ describe("two devices", () => {
     // Of the id the relay knows only what is derived from it.
     expect(holds(adas.id!)).toBe(false);
     expect(holds(decodeId(adas.id!))).toBe(false);
+    // And what it holds of the logs is, byte for byte, what their authors wrote.
+    await using replica = createSqliteStore({ crypto }, { path: join(folder, "relay.sqlite") });
+    const logsAtAda = await logsOf(ada.store, adas.topic);
+    expect(logsAtAda.size).toBe(4);
+    expect(await logsOf(replica, adas.topic)).toEqual(logsAtAda);
     // The relay never had an epoch's secret in memory either: reading derives from it.
     expect(atRelay.of("hawser read key v1")).toEqual([]);
     expect(atRelay.of("hawser follow key v1")).toEqual([]);
@@ -111,6 +129,30 @@ describe("two devices", () => {
     await hangUp(ada);
     await bob.connect(relay);
     expect(await readTexts(bobs, 2)).toEqual(["one", "two"]);
+  });
+
+  test("[TH-037] what does not verify is not stored, and costs its sender the connection", async () => {
+    const relay = await startRelay();
+    const { ada, bob, adas, bobs } = await shareThrough(relay);
+    await write(adas, "true");
+    expect(await readTexts(bobs, 1)).toEqual(["true"]);
+    await hangUp(bob);
+    await write(bobs, "to be tampered with");
+    const { entries } = await relay.stats();
+
+    const { ingest, identities, topics } = bob.spaces;
+    const random = seededRandom("liar");
+    const store = tampered(bob.store);
+    const timers = platformTimers;
+    const deps = { store, crypto, random, timers, ingest, identities, topics };
+    await using liar = createSyncPeer(deps);
+    const session = liar.attach(await connectWebSocket(`${relay.url}/v1/sync`));
+    expect(await session.closed).toMatchObject({ code: "SYNC_BAD_RANGE", by: "remote" });
+    expect((await relay.stats()).entries).toBe(entries);
+
+    await bob.connect(relay);
+    expect(await readTexts(adas, 2)).toEqual(["to be tampered with", "true"]);
+    expect((await ada.peer.peers()[0]!.sessions[0]!.synced()).complete).toBe(true);
   });
 
   test("a relay started again on its data is the same relay and serves what it had", async () => {
@@ -279,6 +321,31 @@ describe("quotas", () => {
     expect((await startRelay({ data: folder })).author).toBe(relay.author);
   });
 });
+
+/** All of each log of a topic, in compact form. */
+async function logsOf(store: LogStore, topic: Topic): Promise<ReadonlyMap<LogId, string>> {
+  const logs = new Map<LogId, string>();
+  for (const { logId } of await store.heads(topic)) {
+    const parts: Uint8Array[] = [];
+    for await (const range of store.ranges(logId)) parts.push(range.bytes);
+    logs.set(logId, toHex(concatBytes(...parts)));
+  }
+  return logs;
+}
+
+/** A store that hands out data logs with one bit of them flipped. */
+function tampered(store: LogStore): LogStore {
+  return {
+    ...store,
+    async *ranges(logId, options) {
+      for await (const range of store.ranges(logId, options)) {
+        const bytes = Uint8Array.from(range.bytes);
+        if (range.context.domain === dataDomain) bytes[bytes.length >> 1]! ^= 1;
+        yield { ...range, bytes };
+      }
+    },
+  };
+}
 
 /** The bytes behind a space id. */
 function decodeId(id: string): Uint8Array {
