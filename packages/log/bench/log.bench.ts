@@ -1,6 +1,6 @@
 /**
  * What a log costs: append, verify, replicate, read, prove; 200-byte entries in memory.
- * A program of its own: `node --conditions=hawser-source packages/log/bench/log.bench.ts [entries]`.
+ * A program of its own: `node --conditions=hawser-source packages/log/bench/log.bench.ts [entries] [--noble]`.
  */
 import { toHex } from "@hawser/codec";
 import { createCrypto, createNobleCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
@@ -21,7 +21,7 @@ import {
   type Topic,
 } from "@hawser/log";
 
-const entryCount = Number(process.argv[2] ?? 100_000);
+const entryCount = Number(process.argv.find((word) => /^\d+$/.test(word)) ?? 100_000);
 const batchSize = 1_000;
 const dataBytes = 200;
 const secret = new Uint8Array(32).fill(7);

@@ -27,6 +27,7 @@ export type {
 } from "./store.ts";
 export type { BuildDeps, StampedDraft } from "./build.ts";
 export type { Checkpoint } from "./checkpoint.ts";
+export type { Drafts, SignMode } from "./committer.ts";
 export type { LinkedEntry } from "./entry-packet.ts";
 export type { LogErrorCode, ProofRejectionCode, RangeRejectionCode } from "./errors.ts";
 export type { ForkVerdict } from "./fork.ts";
@@ -34,14 +35,7 @@ export type { IngestDeps, IngestOptions, RangeOutcome } from "./ingest.ts";
 export type { EntryProof, EntryProofVerdict } from "./proof.ts";
 export type { RangeVerdict } from "./verify.ts";
 export type { RangeWalk } from "./walk.ts";
-export type {
-  AppendOptions,
-  Drafts,
-  LogWriter,
-  LogWriterDeps,
-  LogWriterOptions,
-  SignMode,
-} from "./writer.ts";
+export type { AppendOptions, LogWriter, LogWriterDeps, LogWriterOptions } from "./writer.ts";
 export { buildRange } from "./build.ts";
 export { decodeChainState, emptyChain, encodeChainState } from "./chain.ts";
 export {
@@ -50,6 +44,7 @@ export {
   encodeCheckpoint,
   verifyCheckpoint,
 } from "./checkpoint.ts";
+export { checkpointPath } from "./committer.ts";
 export { decodeContext, encodeContext, equalContexts, isLogContext, logIdOf } from "./context.ts";
 export { entryPacket, readEntryPacket } from "./entry-packet.ts";
 export { LogError } from "./errors.ts";
@@ -71,4 +66,4 @@ export { cutRange, joinRanges, readRange, stateWithin, tryCutRange } from "./ran
 export { skipSeqs, skipTarget } from "./skips.ts";
 export { verifyRange } from "./verify.ts";
 export { createRangeWalk, startMark } from "./walk.ts";
-export { checkpointPath, createLogWriter } from "./writer.ts";
+export { createLogWriter } from "./writer.ts";

@@ -22,7 +22,7 @@ import type {
   VerifiedRange,
 } from "./types.ts";
 import { verifyRange } from "./verify.ts";
-import { conflictKey } from "./writer.ts";
+import { conflictKey } from "./committer.ts";
 
 export interface IngestDeps {
   readonly store: Pick<

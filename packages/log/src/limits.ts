@@ -10,12 +10,12 @@ export const integerMax: number = Number.MAX_SAFE_INTEGER;
 export const rangeEntriesMax = 1_048_576;
 /** Compact bytes of one range. */
 export const rangeBytesMax: number = 16 * 1024 * 1024;
-/** Data bytes of one append. */
+/** Compact bytes of one append, about. */
 export const appendBytesMax: number = 4 * 1024 * 1024;
 /** Entries of one append. */
 export const appendEntriesMax = 65_536;
 /**
- * Data bytes, and entries, after which a writer signs whatever it was told: a range must hold the
+ * Compact bytes, and entries, after which a writer signs whatever it was told: a range must hold the
  * keypoint that vouches for it, so no unsigned stretch may outgrow one.
  */
 export const unsignedBytesMax: number = 4 * 1024 * 1024;
@@ -34,7 +34,7 @@ export const contextBytes = 80;
 export const queueMaxDefault = 10_000;
 /** Entries a writer commits at once. */
 export const commitEntriesMax = 4_096;
-/** Data bytes after which a writer starts another commit. */
+/** Compact bytes after which a writer starts another commit. */
 export const commitBytesGoal: number = 1024 * 1024;
 /** Times `ingestRange` starts over when the head moves under it. */
 export const ingestRetriesMax = 16;

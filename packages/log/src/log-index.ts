@@ -8,8 +8,17 @@ import { LogError } from "./errors.ts";
 import { markInterval } from "./limits.ts";
 import { cutRange } from "./range.ts";
 import type { StoredRange } from "./store.ts";
-import type { ChainState, Entry, ForkProof, LogHead, RangeMark, VerifiedRange } from "./types.ts";
-import { createRangeWalk, type RangeWalk } from "./walk.ts";
+import type {
+  ChainState,
+  Entry,
+  ForkProof,
+  LogContext,
+  LogHead,
+  LogId,
+  RangeMark,
+  VerifiedRange,
+} from "./types.ts";
+import { createRangeWalk, startMark, type RangeWalk } from "./walk.ts";
 
 /** A range as it lies in memory. */
 export interface KeptRange {
@@ -23,26 +32,6 @@ export interface KeptRange {
 interface KeptMark {
   readonly range: KeptRange;
   readonly mark: RangeMark;
-}
-
-/** A log in memory. */
-export interface LogIndex {
-  /** `undefined` before the first entry. */
-  readonly head: LogHead | undefined;
-  readonly proofs: readonly ForkProof[];
-  readonly rangeCount: number;
-  add(range: VerifiedRange, cursor: number): KeptRange;
-  addFork(proof: ForkProof): void;
-  /** Drops whole ranges before `seq`; the dropped ones. */
-  prune(seq: number): readonly KeptRange[];
-  /** The kept ranges that overlap [from, to), first to last. */
-  overlapping(from: number, to: number): readonly KeptRange[];
-  /** A kept range as the contract's value, cut to [from, to). */
-  toStored(range: KeptRange, from?: number, to?: number): StoredRange;
-  /** The state at a height, or `undefined` where it is not known. */
-  stateAt(height: number): ChainState | undefined;
-  /** Entries [from, to) that are kept, decoded one by one. */
-  read(from: number, to: number): Generator<Entry, void, void>;
 }
 
 /** Index of the last item whose key is at most `seq`, or −1. `keyOf` must ascend. */
@@ -62,127 +51,142 @@ export function lastAtMost<T>(
   return low;
 }
 
-/** An empty log. `start` gives context and id. */
-export function createLogIndex(crypto: Pick<Crypto, "hash">, start: ChainState): LogIndex {
-  const { context, logId } = start;
-  let ranges: KeptRange[] = [];
-  let marks: KeptMark[] = [];
-  let proofs: readonly ForkProof[] = [];
-  let forkedAt: number | undefined;
-  let head: LogHead | undefined;
-  let prunedTo = 0;
+/** One log in memory. */
+export class LogIndex {
+  readonly #crypto: Pick<Crypto, "hash">;
+  readonly #context: LogContext;
+  readonly #logId: LogId;
+  #ranges: KeptRange[] = [];
+  /** Ascending; one every 64 entries or more, the first at the start of what is kept. */
+  #marks: KeptMark[] = [];
+  #proof: ForkProof | undefined;
+  #head: LogHead | undefined;
 
-  const overlapping = (from: number, to: number): readonly KeptRange[] => {
+  /** A log without entries; `start` gives context and id. */
+  constructor(crypto: Pick<Crypto, "hash">, start: ChainState) {
+    this.#crypto = crypto;
+    this.#context = start.context;
+    this.#logId = start.logId;
+  }
+
+  /** `undefined` before the first entry. */
+  get head(): LogHead | undefined {
+    return this.#head;
+  }
+
+  /** The proof with the smallest seq, or none. */
+  get proofs(): readonly ForkProof[] {
+    return this.#proof === undefined ? [] : [this.#proof];
+  }
+
+  /** Appends a range that was found to extend the head. */
+  add(range: VerifiedRange, cursor: number): KeptRange {
+    const kept: KeptRange = {
+      from: range.from,
+      to: range.from + range.count,
+      // A copy: what came from a peer is a view into a network buffer.
+      bytes: range.bytes.slice(),
+      cursor,
+    };
+    this.#ranges.push(kept);
+    for (const mark of range.marks) {
+      const last = this.#marks.at(-1)?.mark.state.height;
+      if (last === undefined || mark.state.height - last >= markInterval) {
+        this.#marks.push({ range: kept, mark: ownMark(mark) });
+      }
+    }
+    this.#head = advanceHead(this.#head, range, this.#proof?.seq);
+    return kept;
+  }
+
+  /** Keeps a proof if no other has so small a seq. */
+  addFork(proof: ForkProof): void {
+    if (this.#proof !== undefined && this.#proof.seq <= proof.seq) return;
+    this.#proof = { ...proof, a: proof.a.slice(), b: proof.b.slice() };
+    if (this.#head !== undefined) this.#head = { ...this.#head, forkedAt: proof.seq };
+  }
+
+  /** The ranges that lie wholly before `seq` and are signed for. */
+  prunable(seq: number): readonly KeptRange[] {
+    const limit = Math.min(seq, this.#head?.signedHeight ?? 0);
+    const count = this.#ranges.findIndex((range) => range.to > limit);
+    return count < 0 ? this.#ranges : this.#ranges.slice(0, count);
+  }
+
+  /** Drops the `prunable` ranges; the dropped ones. */
+  prune(seq: number): readonly KeptRange[] {
+    const dropped = this.prunable(seq);
+    const prunedTo = dropped.at(-1)?.to;
+    if (prunedTo === undefined || this.#head === undefined) return [];
+    const marks = this.#marks.filter((kept) => kept.mark.state.height > prunedTo);
+    if (prunedTo < this.#head.height) {
+      const { walk, range } = this.#walkTo(prunedTo);
+      marks.unshift({ range, mark: walk.mark() });
+    }
+    this.#marks = marks;
+    this.#ranges = this.#ranges.slice(dropped.length);
+    this.#head = { ...this.#head, prunedTo };
+    return dropped;
+  }
+
+  /** The kept ranges that overlap [from, to), first to last. */
+  overlapping(from: number, to: number): readonly KeptRange[] {
     if (to <= from) return [];
-    const first = Math.max(
-      0,
-      lastAtMost(ranges, from, (range) => range.from),
-    );
-    const last = lastAtMost(ranges, to - 1, (range) => range.from);
-    return ranges.slice(first, last + 1).filter((range) => range.to > from);
-  };
+    const first = lastAtMost(this.#ranges, from, (range) => range.from);
+    const last = lastAtMost(this.#ranges, to - 1, (range) => range.from);
+    return this.#ranges.slice(Math.max(0, first), last + 1).filter((range) => range.to > from);
+  }
 
-  /** A walk before entry `seq`, started at the closest mark: at most `markInterval` hashes. */
-  const walkTo = (seq: number): { readonly walk: RangeWalk; readonly range: KeptRange } => {
-    const nearest =
-      marks[
-        Math.max(
-          0,
-          lastAtMost(marks, seq, (kept) => kept.mark.state.height),
-        )
-      ];
+  /** A kept range as the contract's value, cut to [from, to). */
+  toStored(range: KeptRange, from: number = range.from, to: number = range.to): StoredRange {
+    const { bytes, cursor } = range;
+    const count = range.to - range.from;
+    const whole = { context: this.#context, from: range.from, count, bytes };
+    const cut = cutRange(whole, Math.max(from, range.from), Math.min(to, range.to));
+    const signed = cut.from + cut.count <= (this.#head?.signedHeight ?? 0);
+    return { ...cut, logId: this.#logId, signed, cursor };
+  }
+
+  /** The state at a height, or `undefined` where it is not known. */
+  stateAt(height: number): ChainState | undefined {
+    const head = this.#head;
+    if (head === undefined || height < head.prunedTo || height > head.height) return undefined;
+    return height === head.height ? stateOf(head) : this.#walkTo(height).walk.cursor.state();
+  }
+
+  /** Entries [from, to) that are kept, decoded one by one. */
+  *read(from: number, to: number): Generator<Entry, void, void> {
+    const parts = this.overlapping(from, to);
+    const [first] = parts;
+    if (first === undefined) return;
+    let { walk } = this.#walkTo(Math.max(from, first.from));
+    for (const part of parts) {
+      if (part !== first) walk = this.#nextWalk(walk, part);
+      while (walk.cursor.height < Math.min(part.to, to)) yield step(walk);
+    }
+  }
+
+  /** A walk that stands before entry `seq`, which is kept: fewer than `markInterval` hashes. */
+  #walkTo(seq: number): { readonly walk: RangeWalk; readonly range: KeptRange } {
+    const nearest = this.#marks[lastAtMost(this.#marks, seq, (kept) => kept.mark.state.height)];
     if (nearest === undefined) throw new LogError("STORE_CORRUPT", "a log has no mark");
     let { range } = nearest;
-    let walk = createRangeWalk(crypto, range.bytes, nearest.mark);
+    let walk = createRangeWalk(this.#crypto, range.bytes, nearest.mark);
     while (walk.cursor.height < seq) {
       step(walk);
       if (walk.cursor.height < range.to) continue;
-      const next = ranges[lastAtMost(ranges, range.to, (kept) => kept.from)];
+      const next = this.#ranges[lastAtMost(this.#ranges, range.to, (kept) => kept.from)];
       if (next === undefined || next.from !== range.to) break;
       range = next;
-      walk = createRangeWalk(crypto, range.bytes, startOf(walk));
+      walk = this.#nextWalk(walk, range);
     }
     return { walk, range };
-  };
+  }
 
-  const dropMarks = (): void => {
-    if (prunedTo === 0 || prunedTo === head?.height) return;
-    const { walk, range } = walkTo(prunedTo);
-    marks = marks.filter((kept) => kept.mark.state.height > prunedTo);
-    marks.unshift({ range, mark: walk.mark() });
-  };
-
-  return {
-    get head() {
-      return head;
-    },
-    get proofs() {
-      return proofs;
-    },
-    get rangeCount() {
-      return ranges.length;
-    },
-    add: (range, cursor) => {
-      const kept: KeptRange = {
-        from: range.from,
-        to: range.from + range.count,
-        // A copy: what came from a peer is a view into a network buffer.
-        bytes: range.bytes.slice(),
-        cursor,
-      };
-      ranges.push(kept);
-      for (const mark of range.marks) {
-        const last = marks.at(-1)?.mark.state.height;
-        if (last === undefined || mark.state.height - last >= markInterval) {
-          marks.push({ range: kept, mark: ownMark(mark) });
-        }
-      }
-      head = advanceHead(head, range, forkedAt);
-      return kept;
-    },
-    addFork: (proof) => {
-      if (forkedAt !== undefined && forkedAt <= proof.seq) return;
-      forkedAt = proof.seq;
-      proofs = [{ ...proof, a: proof.a.slice(), b: proof.b.slice() }];
-      if (head !== undefined) head = { ...head, forkedAt };
-    },
-    prune: (seq) => {
-      const limit = Math.min(seq, head?.signedHeight ?? 0);
-      const count = ranges.findIndex((range) => range.to > limit);
-      const dropped = count < 0 ? ranges : ranges.slice(0, count);
-      const last = dropped.at(-1);
-      if (last === undefined || head === undefined) return [];
-      prunedTo = last.to;
-      dropMarks();
-      ranges = ranges.slice(dropped.length);
-      if (ranges.length === 0) marks = [];
-      head = { ...head, prunedTo };
-      return dropped;
-    },
-    overlapping,
-    toStored: (range, from = range.from, to = range.to) => {
-      const { bytes, cursor } = range;
-      const whole = { context, from: range.from, count: range.to - range.from, bytes };
-      const cut = cutRange(whole, Math.max(from, range.from), Math.min(to, range.to));
-      const signed = cut.from + cut.count <= (head?.signedHeight ?? 0);
-      return { ...cut, logId, signed, cursor };
-    },
-    stateAt: (height) => {
-      if (head === undefined || height < prunedTo || height > head.height) return undefined;
-      if (height === head.height) return stateOf(head);
-      return walkTo(height).walk.cursor.state();
-    },
-    *read(from, to) {
-      const parts = overlapping(Math.max(from, prunedTo), to);
-      const [first] = parts;
-      if (first === undefined) return;
-      let { walk } = walkTo(Math.max(from, first.from));
-      for (const part of parts) {
-        if (part !== first) walk = createRangeWalk(crypto, part.bytes, startOf(walk));
-        while (walk.cursor.height < Math.min(part.to, to)) yield step(walk);
-      }
-    },
-  };
+  /** The walk over the range after the one that `walk` has ended. */
+  #nextWalk(walk: RangeWalk, range: KeptRange): RangeWalk {
+    return createRangeWalk(this.#crypto, range.bytes, startMark(walk.cursor.state()));
+  }
 }
 
 /** A mark that does not point into a peer's buffer. */
@@ -195,11 +199,6 @@ function step(walk: RangeWalk): Entry {
   const entry = walk.next();
   if (typeof entry === "string") throw new LogError("STORE_CORRUPT", "a stored range went bad");
   return entry;
-}
-
-/** The start of the next range, when `walk` stands at the end of one. */
-function startOf(walk: RangeWalk): RangeMark {
-  return { state: walk.cursor.state(), offset: 0, path: [] };
 }
 
 /**

@@ -6,17 +6,16 @@ import { equalBytes, toHex } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import { LogError } from "./errors.ts";
 import { storeKeyCharactersMax } from "./limits.ts";
-import { createLogIndex, lastAtMost, type KeptRange, type LogIndex } from "./log-index.ts";
+import { LogIndex, lastAtMost, type KeptRange } from "./log-index.ts";
 import type {
   CommitBatch,
   CommitOutcome,
-  KvWrite,
   LogStore,
   ReadOptions,
   StoredRange,
   StoreStats,
 } from "./store.ts";
-import type { Entry, LogHead, LogId, Topic, VerifiedRange } from "./types.ts";
+import type { LogContext, LogHead, LogId, Topic, VerifiedRange } from "./types.ts";
 import { logIdOf } from "./context.ts";
 import { emptyChain } from "./chain.ts";
 
@@ -41,186 +40,190 @@ export function assertStoreKey(key: string): void {
   }
 }
 
+/** Everything a memory store holds; its methods are the store's, without promises. */
+class MemoryTables {
+  readonly #crypto: Pick<Crypto, "hash" | "deriveKey">;
+  readonly #logs = new Map<LogId, LogIndex>();
+  readonly #logsByTopic = new Map<Topic, Map<LogId, LogIndex>>();
+  readonly #receivedByTopic = new Map<Topic, Received[]>();
+  readonly #signedPlaces = new Map<string, SignedPlace>();
+  readonly #totals = { entries: 0, ranges: 0, rangeBytes: 0, dataBytes: 0 };
+  readonly values = new Map<string, Uint8Array>();
+  #cursor = 0;
+
+  constructor(crypto: Pick<Crypto, "hash" | "deriveKey">) {
+    this.#crypto = crypto;
+  }
+
+  get topics(): readonly Topic[] {
+    return [...this.#receivedByTopic.keys()].sort();
+  }
+
+  log(logId: LogId): LogIndex | undefined {
+    return this.#logs.get(logId);
+  }
+
+  heads(topic: Topic): readonly LogHead[] {
+    const heads: LogHead[] = [];
+    for (const { head } of this.#logsByTopic.get(topic)?.values() ?? []) {
+      if (head !== undefined) heads.push(head);
+    }
+    return heads.sort((a, b) => (a.logId < b.logId ? -1 : 1));
+  }
+
+  received(topic: Topic): readonly Received[] {
+    return this.#receivedByTopic.get(topic) ?? [];
+  }
+
+  signedPlace(hash: Uint8Array): SignedPlace | undefined {
+    return this.#signedPlaces.get(toHex(hash));
+  }
+
+  /** Applies a batch wholly, or refuses it. */
+  commit(batch: CommitBatch): { readonly outcome: CommitOutcome; readonly stored: StoredRange[] } {
+    const { ranges = [], writes = [], forks = [] } = batch;
+    for (const { key } of writes) assertStoreKey(key);
+    const moved = findMovedHead(ranges, (logId) => this.#logs.get(logId)?.head);
+    if (moved !== undefined) {
+      return { outcome: { ok: false, reason: "STORE_HEAD_MOVED", head: moved.head }, stored: [] };
+    }
+    const added = ranges.map((range) => this.#addRange(range));
+    for (const proof of forks) {
+      this.#openLog(proof.context, logIdOf(this.#crypto, proof.context)).addFork(proof);
+    }
+    for (const { key, value } of writes) {
+      if (value === undefined) this.values.delete(key);
+      else this.values.set(key, value.slice());
+    }
+    const stored = added.map(({ log, range }) => log.toStored(range));
+    return { outcome: { ok: true, cursor: this.#cursor }, stored };
+  }
+
+  /** Drops whole ranges; the log's new prunedTo. */
+  prune(logId: LogId, seq: number): number {
+    const log = this.#logs.get(logId);
+    if (log?.head === undefined) return 0;
+    this.#uncount(log, log.prunable(seq));
+    const gone = new Set(log.prune(seq));
+    const { topic } = log.head.context;
+    const kept = this.received(topic).filter((item) => !gone.has(item.range));
+    this.#receivedByTopic.set(topic, kept);
+    return log.head.prunedTo;
+  }
+
+  stats(): StoreStats {
+    let logs = 0;
+    for (const log of this.#logs.values()) if (log.head !== undefined) logs++;
+    return { logs, ...this.#totals, diskBytes: undefined };
+  }
+
+  #openLog(context: LogContext, logId: LogId): LogIndex {
+    const known = this.#logs.get(logId);
+    if (known !== undefined) return known;
+    const log = new LogIndex(this.#crypto, emptyChain(this.#crypto, context));
+    this.#logs.set(logId, log);
+    const ofTopic = this.#logsByTopic.get(context.topic) ?? new Map<LogId, LogIndex>();
+    this.#logsByTopic.set(context.topic, ofTopic.set(logId, log));
+    return log;
+  }
+
+  #addRange(range: VerifiedRange): Received {
+    const { topic } = range.context;
+    const log = this.#openLog(range.context, range.before.logId);
+    const kept = log.add(range, ++this.#cursor);
+    const item = { log, range: kept };
+    const received = this.#receivedByTopic.get(topic);
+    if (received === undefined) this.#receivedByTopic.set(topic, [item]);
+    else received.push(item);
+    this.#totals.ranges++;
+    this.#totals.entries += range.count;
+    this.#totals.rangeBytes += kept.bytes.length;
+    for (const entry of range.entries) {
+      this.#totals.dataBytes += entry.data.length;
+      if (entry.signature === undefined) continue;
+      this.#signedPlaces.set(toHex(entry.hash), { logId: entry.logId, seq: entry.seq });
+    }
+    return item;
+  }
+
+  #uncount(log: LogIndex, ranges: readonly KeptRange[]): void {
+    for (const { from, to, bytes } of ranges) {
+      this.#totals.ranges--;
+      this.#totals.rangeBytes -= bytes.length;
+      for (const entry of log.read(from, to)) {
+        this.#totals.entries--;
+        this.#totals.dataBytes -= entry.data.length;
+        if (entry.signature !== undefined) this.#signedPlaces.delete(toHex(entry.hash));
+      }
+    }
+  }
+}
+
 /** A new, empty store. What is committed is as durable as the process. */
 export function createMemoryStore(deps: {
   readonly crypto: Pick<Crypto, "hash" | "deriveKey">;
 }): LogStore {
-  const { crypto } = deps;
-  const logs = new Map<LogId, LogIndex>();
-  const logsByTopic = new Map<Topic, Map<LogId, LogIndex>>();
-  const receivedByTopic = new Map<Topic, Received[]>();
-  const signedPlaces = new Map<string, SignedPlace>();
-  const values = new Map<string, Uint8Array>();
+  const all = new MemoryTables(deps.crypto);
   const listeners = new Set<(ranges: readonly StoredRange[]) => void>();
-  const totals = { entries: 0, ranges: 0, rangeBytes: 0, dataBytes: 0 };
-  let cursor = 0;
   let closed = false;
-
-  const assertOpen = (): void => {
+  const tables = (): MemoryTables => {
     if (closed) throw new LogError("STORE_CLOSED", "the store is closed");
+    return all;
   };
-
-  const openLog = (context: LogHead["context"], logId: LogId): LogIndex => {
-    const known = logs.get(logId);
-    if (known !== undefined) return known;
-    const log = createLogIndex(crypto, emptyChain(crypto, context));
-    logs.set(logId, log);
-    const ofTopic = logsByTopic.get(context.topic) ?? new Map<LogId, LogIndex>();
-    logsByTopic.set(context.topic, ofTopic.set(logId, log));
-    return log;
-  };
-
-  const addRange = (range: VerifiedRange): StoredRange => {
-    const { topic } = range.context;
-    const log = openLog(range.context, range.before.logId);
-    const kept = log.add(range, ++cursor);
-    const received = receivedByTopic.get(topic);
-    if (received === undefined) receivedByTopic.set(topic, [{ log, range: kept }]);
-    else received.push({ log, range: kept });
-    totals.ranges++;
-    totals.entries += range.count;
-    totals.rangeBytes += kept.bytes.length;
-    for (const entry of range.entries) {
-      totals.dataBytes += entry.data.length;
-      if (entry.signature === undefined) continue;
-      signedPlaces.set(toHex(entry.hash), { logId: entry.logId, seq: entry.seq });
-    }
-    return log.toStored(kept);
-  };
-
-  const apply = (batch: CommitBatch): CommitOutcome => {
-    const { ranges = [], writes = [], forks = [] } = batch;
-    for (const { key } of writes) assertStoreKey(key);
-    const moved = findMovedHead(ranges, (logId) => logs.get(logId)?.head);
-    if (moved !== undefined) return { ok: false, reason: "STORE_HEAD_MOVED", head: moved.head };
-    const stored = ranges.map(addRange);
-    for (const proof of forks) {
-      openLog(proof.context, logIdOf(crypto, proof.context)).addFork(proof);
-    }
-    for (const write of writes) applyWrite(values, write);
-    if (stored.length > 0) tell(listeners, stored);
-    return { ok: true, cursor };
-  };
-
-  const dropped = (log: LogIndex, ranges: readonly KeptRange[]): void => {
-    const first = ranges[0]?.from ?? 0;
-    const last = ranges.at(-1)?.to ?? 0;
-    for (const entry of log.read(first, last)) {
-      totals.entries--;
-      totals.dataBytes -= entry.data.length;
-      if (entry.signature !== undefined) signedPlaces.delete(toHex(entry.hash));
-    }
-    for (const range of ranges) {
-      totals.ranges--;
-      totals.rangeBytes -= range.bytes.length;
-    }
-  };
-
   const close = async (): Promise<void> => {
     closed = true;
     listeners.clear();
   };
-
   return {
     commit: async (batch) => {
-      assertOpen();
-      return apply(batch);
+      const { outcome, stored } = tables().commit(batch);
+      if (stored.length > 0) tell(listeners, stored);
+      return outcome;
     },
-    head: async (logId) => {
-      assertOpen();
-      return logs.get(logId)?.head;
-    },
-    heads: async (topic) => {
-      assertOpen();
-      return headsOf(logsByTopic.get(topic)?.values() ?? []);
-    },
-    topics: async () => {
-      assertOpen();
-      return [...receivedByTopic.keys()].sort();
-    },
+    head: async (logId) => tables().log(logId)?.head,
+    heads: async (topic) => tables().heads(topic),
+    topics: async () => tables().topics,
     async *ranges(logId, options = {}) {
-      assertOpen();
-      const log = logs.get(logId);
-      if (log === undefined) return;
       const { from, to } = bounds(options);
-      for (const range of log.overlapping(from, to)) {
-        checkpointRead(options.signal, assertOpen);
-        yield log.toStored(range, from, to);
+      for (const range of tables().log(logId)?.overlapping(from, to) ?? []) {
+        options.signal?.throwIfAborted();
+        const stored = tables().log(logId)?.toStored(range, from, to);
+        if (stored !== undefined) yield stored;
       }
     },
-    async *entries(logId, options = {}): AsyncGenerator<Entry, void, void> {
-      assertOpen();
-      const log = logs.get(logId);
-      if (log === undefined) return;
+    async *entries(logId, options = {}) {
       const { from, to } = bounds(options);
-      for (const entry of log.read(from, Math.min(to, log.head?.height ?? 0))) {
-        checkpointRead(options.signal, assertOpen);
+      for (const entry of tables().log(logId)?.read(from, to) ?? []) {
+        options.signal?.throwIfAborted();
+        tables();
         yield entry;
       }
     },
-    stateAt: async (logId, height) => {
-      assertOpen();
-      return logs.get(logId)?.stateAt(height);
-    },
-    findSigned: async (hash) => {
-      assertOpen();
-      return signedPlaces.get(toHex(hash));
-    },
+    stateAt: async (logId, height) => tables().log(logId)?.stateAt(height),
+    findSigned: async (hash) => tables().signedPlace(hash),
     async *received(topic, after, options = {}) {
-      assertOpen();
-      const all = receivedByTopic.get(topic) ?? [];
-      const end = all.length;
-      for (let at = lastAtMost(all, after, (item) => item.range.cursor) + 1; at < end; at++) {
-        checkpointRead(options.signal, assertOpen);
-        const item = all[at];
-        if (item !== undefined) yield item.log.toStored(item.range);
+      const items = tables().received(topic);
+      const first = lastAtMost(items, after, (item) => item.range.cursor) + 1;
+      for (const { log, range } of items.slice(first)) {
+        options.signal?.throwIfAborted();
+        tables();
+        yield log.toStored(range);
       }
     },
     onCommit: (listener) => {
-      assertOpen();
+      tables();
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    forkProofs: async (logId) => {
-      assertOpen();
-      return logs.get(logId)?.proofs ?? [];
-    },
-    prune: async (logId, seq) => {
-      assertOpen();
-      const log = logs.get(logId);
-      if (log?.head === undefined) return 0;
-      const limit = Math.min(seq, log.head.signedHeight);
-      dropped(
-        log,
-        log.overlapping(0, limit).filter((range) => range.to <= limit),
-      );
-      const gone = new Set(log.prune(seq));
-      const { topic } = log.head.context;
-      const received = receivedByTopic.get(topic) ?? [];
-      if (gone.size > 0) {
-        receivedByTopic.set(
-          topic,
-          received.filter((item) => !gone.has(item.range)),
-        );
-      }
-      return log.head.prunedTo;
-    },
-    get: async (key) => {
-      assertOpen();
-      return values.get(key)?.slice();
-    },
-    list: async (prefix) => {
-      assertOpen();
-      return [...values]
+    forkProofs: async (logId) => tables().log(logId)?.proofs ?? [],
+    prune: async (logId, seq) => tables().prune(logId, seq),
+    get: async (key) => tables().values.get(key)?.slice(),
+    list: async (prefix) =>
+      [...tables().values]
         .filter(([key]) => key.startsWith(prefix))
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([key, value]) => ({ key, value: value.slice() }));
-    },
-    stats: async (): Promise<StoreStats> => {
-      assertOpen();
-      const used = [...logs.values()].filter((log) => log.head !== undefined).length;
-      return { logs: used, ...totals, diskBytes: undefined };
-    },
+        .map(([key, value]) => ({ key, value: value.slice() })),
+    stats: async () => tables().stats(),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -252,22 +255,6 @@ function sameHash(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean
 
 function bounds(options: ReadOptions): { readonly from: number; readonly to: number } {
   return { from: options.from ?? 0, to: options.to ?? Number.POSITIVE_INFINITY };
-}
-
-function checkpointRead(signal: AbortSignal | undefined, assertOpen: () => void): void {
-  signal?.throwIfAborted();
-  assertOpen();
-}
-
-function headsOf(logs: Iterable<LogIndex>): LogHead[] {
-  const heads: LogHead[] = [];
-  for (const { head } of logs) if (head !== undefined) heads.push(head);
-  return heads.sort((a, b) => (a.logId < b.logId ? -1 : 1));
-}
-
-function applyWrite(values: Map<string, Uint8Array>, { key, value }: KvWrite): void {
-  if (value === undefined) values.delete(key);
-  else values.set(key, value.slice());
 }
 
 /** A listener that throws must not undo a commit: its error surfaces as an unhandled rejection. */

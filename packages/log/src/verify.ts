@@ -58,7 +58,7 @@ export function verifyRange(
   if (misfit !== undefined) {
     return { ok: false, reason: misfit, failedSeq: encoded.from, accepted: undefined };
   }
-  return createRangeCheck(deps.crypto, before, encoded).run();
+  return new RangeCheck(deps.crypto, before, encoded).run();
 }
 
 function checkShape(before: ChainState, encoded: EncodedRange): RangeRejectionCode | undefined {
@@ -72,97 +72,111 @@ function checkShape(before: ChainState, encoded: EncodedRange): RangeRejectionCo
   return count * compactEntryBytesMin > bytes.length ? "LOG_ENTRY_TRUNCATED" : undefined;
 }
 
-/** One run over one range. */
-function createRangeCheck(
-  crypto: Pick<Crypto, "hash" | "verifyPoint">,
-  before: ChainState,
-  encoded: EncodedRange,
-): { run(): RangeVerdict } {
-  const { context, from, count, bytes } = encoded;
-  const author = fromHex(context.author) ?? new Uint8Array(0);
-  const points: PointWriter = createPointWriter(context);
-  const entries: Entry[] = [];
-  const marks: RangeMark[] = [];
+/** One check of one range, whose shape is good. */
+class RangeCheck {
+  readonly #crypto: Pick<Crypto, "hash" | "verifyPoint">;
+  readonly #before: ChainState;
+  readonly #encoded: EncodedRange;
+  readonly #author: Uint8Array;
+  readonly #points: PointWriter;
+  readonly #entries: Entry[] = [];
+  readonly #marks: RangeMark[] = [];
   /** Indexes of the keypoints. */
-  const keys: number[] = [];
+  readonly #keys: number[] = [];
 
-  const holds = (walk: RangeWalk, index: number): boolean => {
-    const signature = entries[index]?.signature;
-    return signature !== undefined && crypto.verifyPoint(walk.signedBytes(), signature, author);
-  };
+  constructor(
+    crypto: Pick<Crypto, "hash" | "verifyPoint">,
+    before: ChainState,
+    encoded: EncodedRange,
+  ) {
+    this.#crypto = crypto;
+    this.#before = before;
+    this.#encoded = encoded;
+    this.#author = fromHex(encoded.context.author) ?? new Uint8Array(0);
+    this.#points = createPointWriter(encoded.context);
+  }
+
+  run(): RangeVerdict {
+    const { count, bytes } = this.#encoded;
+    const walk = createRangeWalk(this.#crypto, bytes, startMark(this.#before), this.#points);
+    for (let index = 0; index < count; index++) {
+      if (index % markInterval === 0) this.#marks.push(walk.mark());
+      const entry = walk.next();
+      if (typeof entry === "string") return this.#refuse(entry, index);
+      this.#entries.push(entry);
+      if (entry.signature !== undefined) this.#keys.push(index);
+    }
+    if (walk.offset !== bytes.length) return this.#refuse("LOG_TRAILING_BYTES", count);
+    if (this.#keys.at(-1) !== count - 1) return this.#refuse("LOG_UNSIGNED_TAIL", count);
+    if (!this.#holds(walk, count - 1)) return this.#refuse("LOG_BAD_SIGNATURE", count - 1);
+    return { ok: true, range: this.#prefix(walk) };
+  }
+
+  /** Whether the signature of entry `index` holds, which `walk` has just passed. */
+  #holds(walk: RangeWalk, index: number): boolean {
+    const signature = this.#entries[index]?.signature;
+    if (signature === undefined) return false;
+    return this.#crypto.verifyPoint(walk.signedBytes(), signature, this.#author);
+  }
 
   /** A walk that has just passed entry `index` again: at most `markInterval` hashes. */
-  const revisit = (index: number): RangeWalk => {
-    const mark = marks[Math.floor(index / markInterval)] ?? startMark(before);
-    const walk = createRangeWalk(crypto, bytes, mark, points);
+  #revisit(index: number): RangeWalk {
+    const { from, bytes } = this.#encoded;
+    const mark = this.#marks[Math.floor(index / markInterval)] ?? startMark(this.#before);
+    const walk = createRangeWalk(this.#crypto, bytes, mark, this.#points);
     while (walk.cursor.height <= from + index) walk.next();
     return walk;
-  };
+  }
 
-  /** What the keypoint after which `walk` stands vouches for. */
-  const prefix = (walk: RangeWalk): VerifiedRange => {
-    const size = walk.cursor.height - from;
-    const whole = size === entries.length;
+  /** What the keypoint vouches for that `walk` has just passed. */
+  #prefix(walk: RangeWalk): VerifiedRange {
+    const { from, bytes } = this.#encoded;
+    const count = walk.cursor.height - from;
+    const isWhole = count === this.#entries.length;
     return toVerifiedRange({
-      context: before.context,
+      context: this.#before.context,
       from,
-      count: size,
+      count,
       bytes: bytes.subarray(0, walk.offset),
       signed: true,
-      before,
+      before: this.#before,
       after: walk.cursor.state(),
-      entries: whole ? entries : entries.slice(0, size),
-      marks: whole ? marks : marks.slice(0, Math.ceil(size / markInterval)),
+      entries: isWhole ? this.#entries : this.#entries.slice(0, count),
+      marks: isWhole ? this.#marks : this.#marks.slice(0, Math.ceil(count / markInterval)),
     });
-  };
+  }
 
   /**
-   * The last keypoint that holds, by bisection: a fault spoils every keypoint after it, because each
-   * is linked to it. (Only an author who signs on top of a bad signature of its own can break that;
-   * then a shorter good prefix may be found.)
+   * Which keypoint is the last that holds, or −1, by bisection: a fault spoils every keypoint after
+   * it, because each is linked to it. (Only an author who signs on top of a bad signature of its own
+   * can break that; then a shorter good prefix may be found.)
    */
-  const bestKey = (): number => {
+  #lastGoodKey(): number {
     let good = -1;
-    let bad = keys.length;
+    let bad = this.#keys.length;
     // The last one first: a fault behind it, or a tail without signature, is the common case.
-    let probe = keys.length - 1;
+    let probe = this.#keys.length - 1;
     while (bad - good > 1) {
-      const index = keys[probe] ?? 0;
-      if (holds(revisit(index), index)) good = probe;
+      const index = this.#keys[probe] ?? 0;
+      if (this.#holds(this.#revisit(index), index)) good = probe;
       else bad = probe;
       probe = Math.floor((good + bad) / 2);
     }
     return good;
-  };
+  }
 
-  const refuse = (fault: RangeRejectionCode, faultIndex: number): RangeVerdict => {
-    const best = bestKey();
-    const accepted = best < 0 ? undefined : prefix(revisit(keys[best] ?? 0));
-    const badKey = keys[best + 1];
+  #refuse(fault: RangeRejectionCode, faultIndex: number): RangeVerdict {
+    const { from } = this.#encoded;
+    const good = this.#lastGoodKey();
+    const accepted = good < 0 ? undefined : this.#prefix(this.#revisit(this.#keys[good] ?? 0));
+    const badKey = this.#keys[good + 1];
     if (badKey !== undefined) {
       return { ok: false, reason: "LOG_BAD_SIGNATURE", failedSeq: from + badKey, accepted };
     }
-    const failedSeq =
-      fault === "LOG_UNSIGNED_TAIL" ? from + (accepted?.count ?? 0) : from + faultIndex;
-    return { ok: false, reason: fault, failedSeq, accepted };
-  };
-
-  return {
-    run: () => {
-      const walk = createRangeWalk(crypto, bytes, startMark(before), points);
-      for (let index = 0; index < count; index++) {
-        if (index % markInterval === 0) marks.push(walk.mark());
-        const entry = walk.next();
-        if (typeof entry === "string") return refuse(entry, index);
-        entries.push(entry);
-        if (entry.signature !== undefined) keys.push(index);
-      }
-      if (walk.offset !== bytes.length) return refuse("LOG_TRAILING_BYTES", count);
-      if (keys.at(-1) !== count - 1) return refuse("LOG_UNSIGNED_TAIL", count);
-      if (!holds(walk, count - 1)) return refuse("LOG_BAD_SIGNATURE", count - 1);
-      return { ok: true, range: prefix(walk) };
-    },
-  };
+    // Of a tail without signature, the first entry that nothing vouches for.
+    const index = fault === "LOG_UNSIGNED_TAIL" ? (accepted?.count ?? 0) : faultIndex;
+    return { ok: false, reason: fault, failedSeq: from + index, accepted };
+  }
 }
 
 /** Whether two states are the same place of the same log. */
