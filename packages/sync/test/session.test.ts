@@ -1,4 +1,5 @@
 /** docs/spec/3-sync.md §6–§8: sessions between honest peers. */
+import { createMemoryStore } from "@hawser/log";
 import { describe, expect, test } from "vitest";
 import {
   bytesOfTopic,
@@ -151,6 +152,52 @@ describe("reconciliation", () => {
     await synced(world, link);
     await expectEqual(topic, ada, bob);
     expect((await bob.heads(topic))[0]?.height).toBe(4);
+  });
+});
+
+describe("parts and races", () => {
+  test("a long unsigned stretch travels up to its signature, whatever its stored pieces", async () => {
+    const world = createWorld(40);
+    const ada = member(world, "ada");
+    const bob = member(world, "bob");
+    const writer = await ada.writer(topic);
+    await writer.append([{ data: keyOf("genesis") }]);
+    for (let n = 0; n < 300; n++) {
+      await writer.append([{ data: new Uint8Array(1_000).fill(n) }], { sign: "deferred" });
+    }
+    await writer.checkpoint();
+    await writer.append([{ data: keyOf("after") }]);
+    const link = world.connect(ada, bob);
+    await synced(world, link);
+    await expectEqual(topic, ada, bob);
+    expect((await link.b.synced()).complete).toBe(true);
+    expect((await bob.heads(topic))[0]?.height).toBe(303);
+  });
+
+  test("entries committed while the heads are read are neither missed nor forgotten", async () => {
+    const world = createWorld(41);
+    const gate = Promise.withResolvers<void>();
+    const store = createMemoryStore({ crypto });
+    const ada = world.node("ada", [testTopic(topic, [followKey])], {
+      store: {
+        ...store,
+        heads: async (id) => {
+          const heads = await store.heads(id);
+          await gate.promise;
+          return heads;
+        },
+      },
+    });
+    const bob = member(world, "bob");
+    await ada.append(topic, 2);
+    const link = world.connect(ada, bob);
+    await world.timers.advance(20);
+    await ada.append(topic, 3);
+    await world.timers.advance(20);
+    gate.resolve();
+    await world.timers.advance(20);
+    await synced(world, link);
+    expect((await bob.heads(topic))[0]?.height).toBe(5);
   });
 });
 
