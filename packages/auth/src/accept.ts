@@ -67,6 +67,11 @@ export function checkOp(on: Acceptance, candidate: Candidate): Admission | Refus
   if (structural !== undefined) return { ok: false, reason: structural };
   const isCreate = op.action.type === "create";
   const history = isCreate ? undefined : on.historyOf(op.group);
+  const author = on.interner.find({ kind: "individual", id: op.author });
+  if (author === undefined && !isCreate && op.action.type !== "join") {
+    // As the transition would say, before a stranger's op is given any numbers.
+    return { ok: false, reason: "NOT_MEMBER" };
+  }
   const names = namesOf(on, op);
   const groupPast = intGet(past, names.group);
   const before = history === undefined ? emptyState : history.stateAt(groupPast);

@@ -133,6 +133,9 @@ export interface AuthGraph {
 
 const formatVersion = 1;
 
+/** The number of whoever no op has ever named: no state holds it. */
+const nobody = 0xffff_ffff;
+
 /** A new, empty graph. */
 export function createAuthGraph(deps: AuthGraphDeps, options: AuthGraphOptions = {}): AuthGraph {
   const cachedStatesMax = options.cachedStatesMax ?? 256;
@@ -233,7 +236,7 @@ export function createAuthGraph(deps: AuthGraphDeps, options: AuthGraphOptions =
   };
 
   const individual = (actor: AuthorId): number =>
-    interner.numberOf({ kind: "individual", id: actor });
+    interner.find({ kind: "individual", id: actor }) ?? nobody;
 
   const accessOf = (group: GroupId, actor: AuthorId, at?: Heads): Access | undefined =>
     asked(at, (position) => {

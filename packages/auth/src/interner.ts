@@ -8,6 +8,8 @@ import type { Member } from "./types.ts";
 /** Numbers in, names out. */
 export interface Interner {
   readonly numberOf: (member: Member) => number;
+  /** The number of a member that has one: questions about strangers leave no trace. */
+  readonly find: (member: Member) => number | undefined;
   readonly memberOf: (number: number) => Member;
   readonly inviteNumberOf: (invite: AuthorId) => number;
 }
@@ -26,6 +28,7 @@ export function createInterner(): Interner {
       members.push(member);
       return members.length - 1;
     },
+    find: (member) => memberNumbers.get(`${member.kind} ${member.id}`),
     memberOf: (number) => {
       const member = members[number];
       if (member === undefined) throw new RangeError("no member has this number");

@@ -163,6 +163,40 @@ describe("§3.9 weaknesses of the original", () => {
     expect(why?.chain.map((step) => [out.labelOf(step.op), step.effect])).toEqual([["5", "ended"]]);
   });
 
+  it("[P2-W11] only who stands removed on every path is an outcast", () => {
+    const s = played(
+      "L/0: B create{B:m}",
+      "J/1: A create{A:m,B:m}",
+      "K/2: A create{A:m,B:m}",
+      "J/3: A add #L:r [0,1]",
+      "K/4: A add #L:r [0,2]",
+      "G/5: A create{A:m}",
+      "G/6: A add #J:w [3,5]",
+      "G/7: A add #K:w [4,6]",
+      "J/8: A rm B [3]",
+      "L/9: B add M:r [0]",
+    );
+    expect(s.show("J")).toBe("{A:m,B:r}");
+    expect(s.show("G")).toBe("{A:m,B:w,M:r}");
+    s.play("K/10: A rm B [4]");
+    expect(s.show("G")).toBe("{A:m,B:r}");
+  });
+
+  it("[P2-W12] what came to a group by way of a ring of groups was seen", () => {
+    const s = played(
+      "G1/0: A create{A:m,B:m,C:w}",
+      "G2/1: A create{A:m,B:m}",
+      "G2/2: A add #G1:r [0,1]",
+      "G1/3: A add #G2:r [2]",
+      "G1/4: B add D:r [3]",
+      "G2/5: B add E:r [4]",
+      "G1/6: A rm D [5]",
+    );
+    // Op 6 names op 5 alone, and has seen op 4 through it.
+    expect(s.graph.heads(s.group("G1"))).toEqual([s.op("6")]);
+    expect(s.show("G1")).toBe("{A:m,B:m,C:w,E:r}");
+  });
+
   it("[P2-W13] access is a lattice: merging does not depend on order", () => {
     const access: fc.Arbitrary<Access> = fc.record({
       level: fc.constantFrom(...levels),
@@ -228,6 +262,42 @@ describe("§3.10 G: seniority", () => {
       by: s.op("2"),
     });
     expect(s.graph.status("00".repeat(32) as OpId)).toBeUndefined();
+  });
+});
+
+describe("strata", () => {
+  it("a strike that found its author out of power stays void, whatever voids what put him out", () => {
+    const lines = [
+      "0: A create{A:m,B:m,C:m}",
+      "1: C rm A [0]",
+      "2: A rm B [0]",
+      "3: B add A:p [1,2]",
+      "4: B rm A [3]",
+      "5: A rm C [2]",
+    ];
+    expect(resultOf(...lines)).toBe("{A:p,B:m}");
+    const s = played(...lines);
+    expect(s.graph.status(s.op("4"))).toMatchObject({ state: "void" });
+  });
+
+  it("a manager who came by the invite of somebody removed strikes nobody", () => {
+    const start = "0: A create{A:m,M:m,T:m}";
+    const history = ["1: M invite i:m", "2: J join i [1]", "3: J rm T [2]", "4: T add Z:r [1]"];
+    expect(resultOf(start, ...history)).toBe("{A:m,J:m,M:m}");
+    expect(resultOf(start, ...history, "5: A rm M [1]")).toBe("{A:m,T:m,Z:r}");
+  });
+
+  it("terms merge: an invite from before a demotion stays dead, in either order", () => {
+    for (const other of ["C", "D", "E", "F"]) {
+      const s = played(
+        `0: A create{A:m,B:m+d,${other}:m}`,
+        "1: B invite i:r",
+        "2: A set B:w [1]",
+        `3: ${other} set B:m [1]`,
+        "4: A set B:m [2,3]",
+      );
+      expect(s.add("5: J join i")).toMatchObject({ reason: "INVITER_GONE" });
+    }
   });
 });
 

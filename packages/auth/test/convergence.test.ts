@@ -96,7 +96,7 @@ describe("convergence", () => {
           if (graph.has(op.id)) expect(acceptedByOracle(accepted, op)).toBe(true);
         }
       }),
-      { numRuns: 500, seed: 11 },
+      { numRuns: 700, seed: 11 },
     );
   });
 

@@ -49,7 +49,7 @@ export function deriveAuthVectors(crypto: Crypto): JsonObject {
       };
     }),
     ...refused().map(([name, bytes, reason]) => {
-      return { name, spec: "§2.5", bytes: toHex(bytes), reason };
+      return { name, spec: "§2.4", bytes: toHex(bytes), reason };
     }),
   ];
   return { meta: { spec: "docs/spec/4-auth.md", generator: "derive-auth.ts" }, ops: { vectors } };
