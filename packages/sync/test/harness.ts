@@ -251,13 +251,17 @@ export async function expectEqual(topic: Topic, ...nodes: readonly TestNode[]): 
   for (const text of texts) expect(text).toBe(texts[0]);
 }
 
-/** Every compact byte of every log of a topic. */
+/** A digest of every compact byte of every log of a topic. */
 export async function bytesOfTopic(node: TestNode, topic: Topic): Promise<string> {
   const lines: string[] = [];
   for (const head of await node.heads(topic)) {
-    let text = "";
-    for await (const range of node.store.ranges(head.logId)) text += toHex(range.bytes);
-    lines.push(`${head.logId} ${text}`);
+    const hash = crypto.createHash();
+    let byteCount = 0;
+    for await (const range of node.store.ranges(head.logId)) {
+      hash.update(range.bytes);
+      byteCount += range.bytes.length;
+    }
+    lines.push(`${head.logId} ${byteCount} ${toHex(hash.digest())}`);
   }
   return lines.join("\n");
 }

@@ -307,7 +307,7 @@ const sorts: readonly (readonly [string, string, (raw: RawPeer, world: World) =>
     (raw) => {
       for (let part = 0; part < 33; part++) {
         const logs = Array.from({ length: 2048 }, (_, n) => ({
-          author: toHex(keyOf(`${part} ${n}`)) as never,
+          author: (part * 2048 + n).toString(16).padStart(64, "0") as never,
           domain: data,
           height: 0,
           prunedTo: 0,
