@@ -32,6 +32,7 @@ export type { LinkedEntry } from "./entry-packet.ts";
 export type { LogErrorCode, ProofRejectionCode, RangeRejectionCode } from "./errors.ts";
 export type { ForkVerdict } from "./fork.ts";
 export type { IngestDeps, IngestOptions, RangeOutcome } from "./ingest.ts";
+export type { PointWriter } from "./point-writer.ts";
 export type { EntryProof, EntryProofVerdict } from "./proof.ts";
 export type { RangeVerdict } from "./verify.ts";
 export type { RangeWalk } from "./walk.ts";
@@ -61,6 +62,7 @@ export {
 } from "./limits.ts";
 export { advanceHead } from "./log-index.ts";
 export { assertStoreKey, createMemoryStore, findMovedHead } from "./memory-store.ts";
+export { createPointWriter } from "./point-writer.ts";
 export { decodeEntryProof, encodeEntryProof, proveEntry, verifyProof } from "./proof.ts";
 export { cutRange, joinRanges, readRange, stateWithin, tryCutRange } from "./range.ts";
 export { skipSeqs, skipTarget } from "./skips.ts";

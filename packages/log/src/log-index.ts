@@ -6,6 +6,7 @@ import type { Crypto } from "@hawser/crypto";
 import { stateOf } from "./chain.ts";
 import { LogError } from "./errors.ts";
 import { markInterval } from "./limits.ts";
+import { createPointWriter, type PointWriter } from "./point-writer.ts";
 import { cutRange } from "./range.ts";
 import type { StoredRange } from "./store.ts";
 import type {
@@ -56,6 +57,8 @@ export class LogIndex {
   readonly #crypto: Pick<Crypto, "hash">;
   readonly #context: LogContext;
   readonly #logId: LogId;
+  /** Shared by all reads: each step of a walk is done with it at once. */
+  readonly #points: PointWriter;
   #ranges: KeptRange[] = [];
   /** Ascending; one every 64 entries or more, the first at the start of what is kept. */
   #marks: KeptMark[] = [];
@@ -67,6 +70,7 @@ export class LogIndex {
     this.#crypto = crypto;
     this.#context = start.context;
     this.#logId = start.logId;
+    this.#points = createPointWriter(start.context);
   }
 
   /** `undefined` before the first entry. */
@@ -171,7 +175,7 @@ export class LogIndex {
     const nearest = this.#marks[lastAtMost(this.#marks, seq, (kept) => kept.mark.state.height)];
     if (nearest === undefined) throw new LogError("STORE_CORRUPT", "a log has no mark");
     let { range } = nearest;
-    let walk = createRangeWalk(this.#crypto, range.bytes, nearest.mark);
+    let walk = createRangeWalk(this.#crypto, range.bytes, nearest.mark, this.#points);
     while (walk.cursor.height < seq) {
       step(walk);
       if (walk.cursor.height < range.to) continue;
@@ -185,7 +189,8 @@ export class LogIndex {
 
   /** The walk over the range after the one that `walk` has ended. */
   #nextWalk(walk: RangeWalk, range: KeptRange): RangeWalk {
-    return createRangeWalk(this.#crypto, range.bytes, startMark(walk.cursor.state()));
+    const mark = startMark(walk.cursor.state());
+    return createRangeWalk(this.#crypto, range.bytes, mark, this.#points);
   }
 }
 

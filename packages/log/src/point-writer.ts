@@ -28,6 +28,8 @@ export const linkRoles = {
 } as const;
 
 const tagBytes = 16;
+/** Room for most entries. */
+const scratchBytesMin = 1_024;
 /** Backlink, skip, author, body and the deps. */
 const linksMax: number = 4 + depsMax;
 
@@ -95,9 +97,12 @@ export function entryPointBytes(seq: number, hasSkip: boolean, content: PointCon
   );
 }
 
-/** A writer for the log of `context`. Holds 65 kB. Throws LOG_CONTEXT_INVALID. */
+/**
+ * A writer for the log of `context`. Its buffer grows with the largest entry. Throws
+ * LOG_CONTEXT_INVALID.
+ */
 export function createPointWriter(context: LogContext): PointWriter {
-  const scratch = new Uint8Array(paddedBytes(pointBytesMax));
+  let scratch = new Uint8Array(scratchBytesMin);
   const author = hexBytes(context.author);
   const pool: MutableLink[] = [];
   const fields: MutableFields = {
@@ -107,7 +112,7 @@ export function createPointWriter(context: LogContext): PointWriter {
     path: [],
     links: [],
     stamp: 0,
-    data: scratch.subarray(0, 0),
+    data: new Uint8Array(0),
   };
   let size = 0;
   const addLink = (role: Uint8Array, number: number, pointer: Uint8Array): void => {
@@ -136,6 +141,8 @@ export function createPointWriter(context: LogContext): PointWriter {
       for (const dep of content.deps) addLink(roleBytes.dep, dep.seq, dep.hash);
       const { body } = content;
       if (body !== undefined) addLink(roleBytes.body, body.byteCount, body.hash);
+      const needed = paddedBytes(entryPointBytes(seq, skip !== undefined, content));
+      if (needed > scratch.length) scratch = new Uint8Array(largerScratch(needed));
       size = encodeLinkPoint(scratch, 0, fields);
       return scratch.subarray(0, size);
     },
@@ -145,6 +152,11 @@ export function createPointWriter(context: LogContext): PointWriter {
     },
     signedBytes: () => scratch.subarray(0, size - signatureBlockBytes),
   };
+}
+
+/** Twice what is needed, so that growing is rare; never more than the largest point. */
+function largerScratch(needed: number): number {
+  return Math.max(needed, Math.min(2 * needed, paddedBytes(pointBytesMax)));
 }
 
 const roleBytes = {

@@ -13,6 +13,7 @@ import {
   type CompactEntry,
 } from "./compact.ts";
 import { LogError } from "./errors.ts";
+import type { PointWriter } from "./point-writer.ts";
 import type { ChainState, EncodedRange, Entry, RangeMark } from "./types.ts";
 import { createRangeWalk, startMark } from "./walk.ts";
 
@@ -93,18 +94,23 @@ export function joinRanges(ranges: readonly EncodedRange[]): EncodedRange {
 
 /**
  * Entries [from, to) of a range that was verified before, decoded from `mark`: the range's start by
- * default, or any mark at or before `from`. Signatures are not checked again. Throws STORE_CORRUPT
- * when the bytes do not parse.
+ * default, or any mark at or before `from`. Signatures are not checked again. Readers of many ranges
+ * of one log share one `points`. Throws STORE_CORRUPT when the bytes do not parse.
  */
 export function readRange(
   crypto: Pick<Crypto, "hash">,
   before: ChainState,
   range: EncodedRange,
-  options: { readonly from?: number; readonly to?: number; readonly mark?: RangeMark } = {},
+  options: {
+    readonly from?: number;
+    readonly to?: number;
+    readonly mark?: RangeMark;
+    readonly points?: PointWriter;
+  } = {},
 ): Entry[] {
   const { from = range.from, mark = startMark(before) } = options;
   const to = Math.min(options.to ?? Number.POSITIVE_INFINITY, range.from + range.count);
-  const walk = createRangeWalk(crypto, range.bytes, mark);
+  const walk = createRangeWalk(crypto, range.bytes, mark, options.points);
   const entries: Entry[] = [];
   for (let seq = mark.state.height; seq < to; seq++) {
     const entry = walk.next();

@@ -31,7 +31,10 @@ export function startMark(before: ChainState): RangeMark {
   return { state: before, offset: 0, path: noPath };
 }
 
-/** A walk over `bytes` from a mark. `points` may be shared by walks that do not overlap in time. */
+/**
+ * A walk over `bytes` from a mark. Walks of one log may share `points`, also in turns, as long as
+ * nobody reads `point` or `signedBytes` of one after a step of another.
+ */
 export function createRangeWalk(
   crypto: Pick<Crypto, "hash">,
   bytes: Uint8Array,

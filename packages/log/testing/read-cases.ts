@@ -120,6 +120,30 @@ const placeCases: readonly LogStoreCase[] = [
     },
   },
   {
+    name: "readers of one log at the same time do not disturb each other",
+    run: async ({ open }) => {
+      await using store = await open();
+      const log = testLog(1);
+      const drafts = draftsWithPaths(90, 0).map((draft, index) => ({
+        ...draft,
+        data: new Uint8Array((index * 97) % 2_000).fill(index),
+      }));
+      const first = extendLog(log, log.start, drafts.slice(0, 40));
+      const second = extendLog(log, first.after, drafts.slice(40));
+      await store.commit({ ranges: [first, second] });
+      const all = [...first.entries, ...second.entries];
+      const readers = [0, 33, 41, 70].map(async (from, index) => {
+        const read = [];
+        for await (const entry of store.entries(log.start.logId, { from })) {
+          read.push(entry);
+          if (entry.seq % (index + 2) === 0) await store.stateAt(log.start.logId, entry.seq);
+        }
+        checkEqual(read, all.slice(from), `entries from ${from}`);
+      });
+      await Promise.all(readers);
+    },
+  },
+  {
     name: "what was taken from a peer's buffer outlives that buffer",
     run: async ({ open }) => {
       await using store = await open();
