@@ -184,7 +184,7 @@ describe("§3.9 weaknesses of the original", () => {
 
   it("[P2-W12] what came to a group by way of a ring of groups was seen", () => {
     const s = played(
-      "G1/0: A create{A:m,B:m,C:w}",
+      "G1/0: A create{A:m,B:m,C:m,H:m}",
       "G2/1: A create{A:m,B:m}",
       "G2/2: A add #G1:r [0,1]",
       "G1/3: A add #G2:r [2]",
@@ -194,7 +194,10 @@ describe("§3.9 weaknesses of the original", () => {
     );
     // Op 6 names op 5 alone, and has seen op 4 through it.
     expect(s.graph.heads(s.group("G1"))).toEqual([s.op("6")]);
-    expect(s.show("G1")).toBe("{A:m,B:m,C:w,E:r}");
+    expect(s.show("G1")).toBe("{A:m,B:m,C:m,E:r,H:m}");
+    // The same inside a bubble.
+    s.play("G1/7: C rm H [3]", "G1/8: H add Y:r [3]");
+    expect(s.show("G1")).toBe("{A:m,B:m,C:m,E:r}");
   });
 
   it("[P2-W13] access is a lattice: merging does not depend on order", () => {
