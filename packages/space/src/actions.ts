@@ -12,7 +12,7 @@ import {
   type RejectReason,
 } from "@hawser/auth";
 import { utf8 } from "@hawser/codec";
-import type { AuthorId } from "@hawser/crypto";
+import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import { verifyBundle, type EpochId, type KeyBundle, type VerifiedBundle } from "@hawser/keys";
 import type { Entry, LogId } from "@hawser/log";
 import type { ControlContent } from "./control.ts";
@@ -29,7 +29,7 @@ import {
   typeBytesMax,
   type ContentEpoch,
 } from "./layers.ts";
-import type { Place } from "./place.ts";
+import { hexBytes, placesIn, type Place } from "./place.ts";
 import type { SpaceDraft } from "./types.ts";
 
 /** A membership change to publish. */
@@ -253,12 +253,15 @@ export async function appendDrafts(
   await core.advance();
   const { topic } = core.syncTopic;
   const { author } = core.device;
-  const make = (logId: LogId, seq: number): readonly Uint8Array[] =>
-    drafts.map((draft, index) => {
-      const place: Place = { topic, logId, author, seq: seq + index };
-      return sealDraft(core, epoch, place, draft);
-    });
+  const sealing = { crypto: core.deps.crypto, random: pooledRandom(core.deps.random) };
+  const make = (logId: LogId, seq: number): readonly Uint8Array[] => {
+    const placeAt = placesIn(topic, logId, author);
+    return drafts.map((draft, index) =>
+      sealDraft(core, { sealing, epoch }, placeAt(seq + index), draft),
+    );
+  };
   const entries = await core.own.append("data", { make, heads: dataHeads(core) });
+  core.recent.remember(core.own.logId("data"), entries);
   await core.advance();
   return entries;
 }
@@ -341,13 +344,31 @@ function eligible(core: Core): ContentEpoch | undefined {
   const { ring, keyState } = core.fold();
   const { readers } = core.fold().members();
   const id: EpochId | undefined = ring.eligibleEpoch(keyState, readers);
-  const readKey = id === undefined ? undefined : ring.readKey(keyState, id);
-  return id === undefined || readKey === undefined ? undefined : { id, readKey };
+  const readKey = id === undefined ? undefined : core.opener().readKey(id);
+  return id === undefined || readKey === undefined ? undefined : { id: hexBytes(id), readKey };
 }
+
+interface Sealing {
+  readonly crypto: Crypto;
+  readonly random: Random;
+}
+
+/** Small draws out of a larger one: a call to the platform for each nonce costs more than sealing. */
+function pooledRandom(random: Random): Random {
+  let pool = new Uint8Array(0);
+  return (byteCount) => {
+    if (pool.length < byteCount) pool = random(Math.max(byteCount, poolBytes)).slice();
+    const drawn = pool.slice(0, byteCount);
+    pool = pool.subarray(byteCount);
+    return drawn;
+  };
+}
+
+const poolBytes = 3_072;
 
 function sealDraft(
   core: Core,
-  epoch: ContentEpoch | undefined,
+  { sealing, epoch }: { readonly sealing: Sealing; readonly epoch: ContentEpoch | undefined },
   place: Place,
   draft: SpaceDraft,
 ): Uint8Array {
@@ -356,7 +377,7 @@ function sealDraft(
   const { audience = "readers" } = draft;
   if (audience === "anybody") return plainEvent(content);
   if (epoch === undefined) throw new SpaceError("SPACE_NO_KEY", "no epoch to seal in");
-  if (audience === "readers") return sealEvent(core.deps, epoch, place, content);
+  if (audience === "readers") return sealEvent(sealing, epoch, place, content);
   const recipients = audience.only.map((bundle) => checkedBundle(core, bundle));
-  return sealEventTo(core.deps, epoch, place, { ...content, recipients });
+  return sealEventTo(sealing, epoch, place, { ...content, recipients });
 }

@@ -29,6 +29,7 @@ import { isGenesisOf } from "./ids.ts";
 import { createOpener, type Opener } from "./opener.ts";
 import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
 import { createQueue, createSignal, type Queue, type Signal } from "./queue.ts";
+import { createRecentEntries, type RecentEntries } from "./recent.ts";
 import { createSequencer, type Sequencer, type SignedHead } from "./sequencer.ts";
 import type { SpacesDeps, SpacesOptions, SpaceState } from "./types.ts";
 import { controlDomain, dataDomain, snapDomain } from "./words.ts";
@@ -52,6 +53,7 @@ export interface Core {
   readonly changed: Signal;
   readonly addresses: AddressBook;
   readonly own: OwnLogs;
+  readonly recent: RecentEntries;
   readonly syncTopic: SyncTopic;
   about(): About;
   /** Replaces the record in memory and returns the write that makes it last. */
@@ -115,6 +117,7 @@ export async function openCore(
   const changed = createSignal();
   const queue = createQueue();
   const addresses = createAddressBook({ clock });
+  const recent = createRecentEntries(store);
   const { author, secret } = device;
   const own = createOwnLogs({ store, crypto, clock, topic, author, secret });
   let about = parts.about;
@@ -126,6 +129,7 @@ export async function openCore(
   let failure: SpaceError | undefined;
   let closed = false;
   let mismatch = false;
+  let started = false;
   let stopTimer: (() => void) | undefined;
   let advancing: Promise<void> | undefined;
 
@@ -136,7 +140,8 @@ export async function openCore(
   }
   function newSequencer(): Sequencer {
     const driftMicros = (options.clockDriftSeconds ?? defaultDriftSeconds) * 1e6;
-    return createSequencer({ store, clock, topic, fold: () => fold, changed, driftMicros });
+    const parts = { store, recent, clock, topic, changed, driftMicros };
+    return createSequencer({ ...parts, fold: () => fold });
   }
   function newOpener(): Opener {
     const { ring } = fold;
@@ -176,7 +181,7 @@ export async function openCore(
     const range = await readControl(logId, context);
     if (range.entries.length === 0) return;
     const change = fold.apply([range], device.prekeys());
-    await advance();
+    await advanceIfStarted();
     await react(change);
   };
 
@@ -193,11 +198,17 @@ export async function openCore(
       if (context.domain === controlDomain) ranges.push(await readControl(logId, context));
     }
     const change = fold.apply(ranges, device.prekeys());
-    await advance();
+    await advanceIfStarted();
     await react({ ...change, membership: true });
   };
 
+  /** Nothing is released before somebody reads or writes: followers and idle spaces never do. */
+  const advanceIfStarted = async (): Promise<void> => {
+    if (started) await advance();
+  };
+
   const advance = async (): Promise<void> => {
+    started = true;
     await sequencer.advance();
     const due = sequencer.nextDue();
     stopTimer?.();
@@ -212,7 +223,7 @@ export async function openCore(
     advancing ??= Promise.resolve().then(async () => {
       advancing = undefined;
       try {
-        if (!closed) await advance();
+        if (!closed) await advanceIfStarted();
       } catch (cause) {
         core.fail(cause);
       }
@@ -220,7 +231,7 @@ export async function openCore(
   };
 
   const publish = async (publication: Publication): Promise<void> => {
-    await sequencer.advance();
+    await advance();
     const plaintexts = publication.contents.flatMap(encodeControl);
     const writes = [...(publication.writes ?? [])];
     if (publication.keyState !== undefined) {
@@ -279,6 +290,9 @@ export async function openCore(
     const { author, domain } = range.context;
     if (!mayOwn(fold, author, domain)) return { status: "refused", reason: "NOT_ADMITTED" };
     const outcome = await ingestRange({ store, crypto }, range);
+    if (outcome.status === "stored") {
+      recent.remember(outcome.range.before.logId, outcome.range.entries);
+    }
     if (outcome.status === "forked") await queue.run(refold);
     else kick();
     return toIngestOutcome(outcome);
@@ -308,6 +322,7 @@ export async function openCore(
     changed,
     addresses,
     own,
+    recent,
     syncTopic: {
       topic,
       followKeys: () => followKeysOf(about, fold),

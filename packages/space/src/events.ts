@@ -8,15 +8,15 @@ import type { Entry, Frontier, LogId } from "@hawser/log";
 import { judgementAt, judgeStretch, verdictsDiffer, type Verdict } from "./judge.ts";
 import type { Opened, Opener } from "./opener.ts";
 import type { Signal } from "./queue.ts";
+import type { RecentEntries } from "./recent.ts";
 import type { Sequencer, Span } from "./sequencer.ts";
 import type { ControlFold } from "./fold.ts";
-import type { LogStore } from "@hawser/log";
 import type { OpId } from "@hawser/auth";
 import type { SpaceEvent, SpaceEventBatch } from "./types.ts";
 
 /** What events are made from; the parts may be replaced when a fork makes the space fold again. */
 export interface EventSources {
-  readonly store: LogStore;
+  readonly recent: RecentEntries;
   readonly changed: Signal;
   readonly fold: () => ControlFold;
   readonly sequencer: () => Sequencer;
@@ -163,7 +163,7 @@ async function* releasedEvents(
     const { to } = span;
     if (from < to) {
       const skipTo = after?.get(span.logId) ?? 0;
-      for await (const entry of sources.store.entries(span.logId, { from, to })) {
+      for await (const entry of sources.recent.read(span.logId, from, to)) {
         const event = eventOf(sources, run, span, entry, skipTo);
         if (event !== undefined) events.push(event);
         run.nextSeq = entry.seq + 1;

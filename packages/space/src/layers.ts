@@ -18,7 +18,6 @@ import {
   type ByteReader,
 } from "@hawser/codec";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
-import type { EpochId } from "@hawser/keys";
 import { SpaceError } from "./errors.ts";
 import { padmeSize } from "./padding.ts";
 import { associatedData, encodePlace, hexBytes, type Place } from "./place.ts";
@@ -37,6 +36,7 @@ export const sealOverheadBytesMax = 80;
 
 const flagSealed = 1;
 const flagPlain = 2;
+const sealedFlag = Uint8Array.of(flagSealed);
 const kindBody = 0;
 const kindForRecipients = 1;
 const nonceBytes = 24;
@@ -83,7 +83,8 @@ export type DataEnvelope =
 
 /** Secrets of one epoch that content needs. */
 export interface ContentEpoch {
-  readonly id: EpochId;
+  /** 32 bytes. */
+  readonly id: Uint8Array;
   readonly readKey: Uint8Array;
 }
 
@@ -112,7 +113,7 @@ export function sealEvent(
   place: Place,
   content: EventContent,
 ): Uint8Array {
-  return sealPlaintext(deps, epoch, place, encodeEvent(kindBody, content));
+  return sealPlaintext(deps, epoch, place, encodeEvent(kindBody, content, "padded"));
 }
 
 /** Seals the body to chosen keys, and type and sequence for the readers (TH-054). */
@@ -123,12 +124,13 @@ export function sealEventTo(
   content: EventContent & { readonly recipients: readonly Recipient[] },
 ): Uint8Array {
   const body = sealToRecipients(deps, place, content);
-  return sealPlaintext(deps, epoch, place, encodeEvent(kindForRecipients, { ...content, body }));
+  const event = encodeEvent(kindForRecipients, { ...content, body }, "padded");
+  return sealPlaintext(deps, epoch, place, event);
 }
 
 /** Content for everybody who has the entry (TH-055). */
 export function plainEvent(content: EventContent): Uint8Array {
-  return concatBytes(Uint8Array.of(flagPlain), encodeEvent(kindBody, content));
+  return concatBytes(Uint8Array.of(flagPlain), encodeEvent(kindBody, content, "exact"));
 }
 
 /** The key that opens exactly one entry; give it away to disclose that entry alone. */
@@ -146,11 +148,11 @@ export function openEvent(
   crypto: Crypto,
   contentKey: Uint8Array,
   place: Place,
-  sealed: { readonly epochId: EpochId; readonly envelope: DataEnvelope },
+  sealed: { readonly epochId: Uint8Array; readonly envelope: DataEnvelope },
 ): OpenedEvent | undefined {
   const { envelope, epochId } = sealed;
   if (envelope.mode !== "sealed") return undefined;
-  const data = sealedData(place, epochId, envelope.nonce);
+  const data = associatedData(place, sealedFlag, epochId, envelope.nonce);
   const plaintext = crypto.openOnce(contentKey, envelope.sealed, data);
   return plaintext === undefined ? undefined : decodeEvent(plaintext);
 }
@@ -190,37 +192,53 @@ export function openForRecipient(
   return key?.length === 32 ? crypto.openOnce(key, sealed, encodePlace(place)) : undefined;
 }
 
+/** Seals an event that is padded already. */
 function sealPlaintext(
   deps: { readonly crypto: Crypto; readonly random: Random },
   epoch: ContentEpoch,
   place: Place,
-  plaintext: Uint8Array,
+  padded: Uint8Array,
 ): Uint8Array {
-  const padded = new Uint8Array(padmeSize(plaintext.length));
-  padded.set(plaintext);
   const nonce = deps.random(nonceBytes);
-  const key = contentKeyAt(deps.crypto, epoch.readKey, place, nonce);
-  const sealed = deps.crypto.sealOnce(key, padded, sealedData(place, epoch.id, nonce));
+  const placeBytes = encodePlace(place);
+  const key = deps.crypto.keyedHash(epoch.readKey, concatBytes(contentLabel, nonce, placeBytes));
+  const data = concatBytes(placeBytes, sealedFlag, epoch.id, nonce);
+  const sealed = deps.crypto.sealOnce(key, padded, data);
   key.fill(0);
-  const reference = hexBytes(epoch.id).subarray(0, epochReferenceBytes);
-  return concatBytes(Uint8Array.of(flagSealed), reference, nonce, sealed);
+  return concatBytes(sealedFlag, epoch.id.subarray(0, epochReferenceBytes), nonce, sealed);
 }
 
-/** place ‖ flags ‖ epoch id ‖ nonce. */
-function sealedData(place: Place, epochId: EpochId, nonce: Uint8Array): Uint8Array {
-  return associatedData(place, Uint8Array.of(flagSealed), hexBytes(epochId), nonce);
-}
-
-function encodeEvent(kind: number, content: EventContent): Uint8Array {
+/** kind u8 ‖ sized type ‖ sized sequence ‖ sized body; with zeros up to PADMÉ when `padded`. */
+function encodeEvent(kind: number, content: EventContent, size: "exact" | "padded"): Uint8Array {
   const type = utf8(content.type);
   const sequence = content.sequence === undefined ? empty : utf8(content.sequence);
   checkContent(content, type, sequence);
-  const writer = createByteWriter(content.body.length + type.length + sequence.length + 8);
-  writer.u8(kind);
-  writer.sized(type);
-  writer.sized(sequence);
-  writer.sized(content.body);
-  return writer.finish();
+  const { body } = content;
+  const fields = [type, sequence, body];
+  let byteCount = 1;
+  for (const field of fields) byteCount += varintBytes(field.length) + field.length;
+  const bytes = new Uint8Array(size === "padded" ? padmeSize(byteCount) : byteCount);
+  bytes[0] = kind;
+  let offset = 1;
+  for (const field of fields) {
+    offset = putVarint(bytes, offset, field.length);
+    bytes.set(field, offset);
+    offset += field.length;
+  }
+  return bytes;
+}
+
+function varintBytes(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : 3;
+}
+
+/** Unsigned LEB128 of a size below 2^21. Returns the offset behind it. */
+function putVarint(bytes: Uint8Array, offset: number, value: number): number {
+  let at = offset;
+  let rest = value;
+  for (; rest >= 0x80; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
+  bytes[at++] = rest;
+  return at;
 }
 
 function checkContent(content: EventContent, type: Uint8Array, sequence: Uint8Array): void {
@@ -245,7 +263,7 @@ function decodeEvent(plaintext: Uint8Array): OpenedEvent | undefined {
   const end = reader.offset;
   if (reader.failed || type === undefined || type === "" || sequence === undefined)
     return undefined;
-  if (!isZero(plaintext.subarray(end))) return undefined;
+  if (!isZeroFrom(plaintext, end)) return undefined;
   const header = { type, sequence: sequence === "" ? undefined : sequence };
   if (kind === kindBody) return { ...header, body: body.slice(), forRecipients: undefined };
   if (kind !== kindForRecipients) return undefined;
@@ -253,8 +271,9 @@ function decodeEvent(plaintext: Uint8Array): OpenedEvent | undefined {
   return forRecipients === undefined ? undefined : { ...header, body: undefined, forRecipients };
 }
 
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+function isZeroFrom(bytes: Uint8Array, start: number): boolean {
+  for (let index = start; index < bytes.length; index++) if (bytes[index] !== 0) return false;
+  return true;
 }
 
 /** count varint ‖ count × (author 32 ‖ HPKE-sealed key 80) ‖ body sealed under that key. */

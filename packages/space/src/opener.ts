@@ -3,7 +3,7 @@
  */
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { EpochId, KeyAgreement, KeyState } from "@hawser/keys";
-import type { Entry, Topic } from "@hawser/log";
+import type { Entry, LogId, Topic } from "@hawser/log";
 import type { Device } from "./device.ts";
 import {
   contentKeyAt,
@@ -14,7 +14,7 @@ import {
   type DataEnvelope,
   type OpenedEvent,
 } from "./layers.ts";
-import type { Place } from "./place.ts";
+import { hexBytes, placesIn, type Place } from "./place.ts";
 
 /** An entry's content, or why there is none. */
 export type Opened =
@@ -37,6 +37,8 @@ export type Opened =
 export interface Opener {
   open(author: AuthorId, entry: Entry): Opened;
   hasKey(reference: Uint8Array): boolean;
+  /** The read key of an epoch, derived once. */
+  readKey(id: EpochId): Uint8Array | undefined;
   /** The key that opens this entry alone, or `undefined`. */
   contentKey(author: AuthorId, entry: Entry): Uint8Array | undefined;
 }
@@ -54,6 +56,8 @@ export interface OpenerDeps {
 export function createOpener(deps: OpenerDeps): Opener {
   const { crypto, ring } = deps;
   const readKeys = new Map<EpochId, Uint8Array>();
+  const idBytes = new Map<EpochId, Uint8Array>();
+  const places = new Map<LogId, (seq: number) => Place>();
 
   const readKeyOf = (id: EpochId): Uint8Array | undefined => {
     const known = readKeys.get(id);
@@ -64,12 +68,16 @@ export function createOpener(deps: OpenerDeps): Opener {
   };
   const epochsOf = (reference: Uint8Array): readonly EpochId[] =>
     ring.resolveReference(deps.keyState(), reference);
-  const placeOf = (author: AuthorId, entry: Entry): Place => ({
-    topic: deps.topic,
-    logId: entry.logId,
-    author,
-    seq: entry.seq,
-  });
+  const bytesOf = (id: EpochId): Uint8Array => {
+    const bytes = idBytes.get(id) ?? hexBytes(id);
+    idBytes.set(id, bytes);
+    return bytes;
+  };
+  const placeOf = (author: AuthorId, { logId, seq }: Entry): Place => {
+    const place = places.get(logId) ?? placesIn(deps.topic, logId, author);
+    places.set(logId, place);
+    return place(seq);
+  };
 
   const openSealed = (
     place: Place,
@@ -82,7 +90,7 @@ export function createOpener(deps: OpenerDeps): Opener {
       if (readKey === undefined) continue;
       hasKey = true;
       const key = contentKeyAt(crypto, readKey, place, envelope.nonce);
-      const event = openEvent(crypto, key, place, { epochId, envelope });
+      const event = openEvent(crypto, key, place, { epochId: bytesOf(epochId), envelope });
       if (event !== undefined) return toOpened(deps, place, event);
     }
     if (hasKey) return { status: "malformed" };
@@ -101,6 +109,7 @@ export function createOpener(deps: OpenerDeps): Opener {
         : toOpened(deps, placeOf(author, entry), event);
     },
     hasKey: (reference) => epochsOf(reference).some((id) => readKeyOf(id) !== undefined),
+    readKey: readKeyOf,
     contentKey: (author, entry) => {
       const envelope = parseEnvelope(entry.data);
       if (envelope?.mode !== "sealed") return undefined;
@@ -109,7 +118,8 @@ export function createOpener(deps: OpenerDeps): Opener {
         const readKey = readKeyOf(epochId);
         if (readKey === undefined) continue;
         const key = contentKeyAt(crypto, readKey, place, envelope.nonce);
-        if (openEvent(crypto, key, place, { epochId, envelope }) !== undefined) return key;
+        if (openEvent(crypto, key, place, { epochId: bytesOf(epochId), envelope }) !== undefined)
+          return key;
       }
       return undefined;
     },

@@ -9,6 +9,7 @@ import type { AuthorId } from "@hawser/crypto";
 import type { Clock, Dep, Entry, LogId, LogStore, StoredRange, Topic } from "@hawser/log";
 import type { ControlFold } from "./fold.ts";
 import { createQueue, type Signal } from "./queue.ts";
+import type { RecentEntries } from "./recent.ts";
 import { controlDomain, dataDomain } from "./words.ts";
 
 /** Consecutive entries of one data log, in release order. */
@@ -74,6 +75,7 @@ export interface Sequencer {
 /** What it works on. `fold` is asked afresh each time, since it may be rebuilt. */
 export interface SequencerDeps {
   readonly store: LogStore;
+  readonly recent: RecentEntries;
   readonly clock: Clock;
   readonly topic: Topic;
   readonly fold: () => ControlFold;
@@ -201,7 +203,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   const fillWindow = async (log: DataLog): Promise<void> => {
     const from = log.released;
     const to = Math.min(log.received, from + windowEntries);
-    for await (const entry of store.entries(log.logId, { from, to })) {
+    for await (const entry of deps.recent.read(log.logId, from, to)) {
       const { seq, stamp, hash, deps: pointed } = entry;
       log.window.push({ seq, stamp, hash, signed: entry.signature !== undefined, deps: pointed });
       if (entry.signature !== undefined) index(log.logId, entry);
@@ -243,7 +245,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     const { context, logId } = range;
     const to = range.from + range.count;
     if (context.domain === controlDomain) {
-      for await (const entry of store.entries(logId, { from: range.from, to })) {
+      for await (const entry of deps.recent.read(logId, range.from, to)) {
         if (entry.signature === undefined) continue;
         index(logId, entry);
         const { seq, hash, stamp } = entry;

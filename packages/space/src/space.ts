@@ -291,7 +291,7 @@ function makeOffer(
 function batches(core: Core, options: EventOptions): AsyncIterable<SpaceEventBatch> {
   return eventBatches(
     {
-      store: core.deps.store,
+      recent: core.recent,
       changed: core.changed,
       fold: () => core.fold(),
       sequencer: () => core.sequencer(),

@@ -1,7 +1,6 @@
 /** The nested layers, docs/spec/6-space.md §4 and §5. */
 import { concatBytes, toHex, utf8 } from "@hawser/codec";
 import { createNobleCrypto, type AuthorId } from "@hawser/crypto";
-import type { EpochId } from "@hawser/keys";
 import type { LogId, Topic } from "@hawser/log";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -34,7 +33,7 @@ const place: Place = {
   author: "0c".repeat(32) as AuthorId,
   seq: 7,
 };
-const epoch = { id: "0d".repeat(32) as EpochId, readKey: new Uint8Array(32).fill(5) };
+const epoch = { id: new Uint8Array(32).fill(0x0d), readKey: new Uint8Array(32).fill(5) };
 const content = { type: "note", sequence: undefined, body: utf8("hello") };
 
 function envelopeOf(data: Uint8Array): DataEnvelope & { mode: "sealed" } {
@@ -87,7 +86,7 @@ describe("content and read layer", () => {
     for (const at of moved) expect(openAt(at, data)).toBeUndefined();
     const envelope = envelopeOf(data);
     const key = contentKeyAt(crypto, epoch.readKey, place, envelope.nonce);
-    const epochId = "0f".repeat(32) as EpochId;
+    const epochId = new Uint8Array(32).fill(0x0f);
     expect(openEvent(crypto, key, place, { epochId, envelope })).toBeUndefined();
   });
 

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { toHex, utf8 } from "@hawser/codec";
 import { createNobleCrypto, type AuthorId } from "@hawser/crypto";
 import type { OpId } from "@hawser/auth";
-import type { EpochId } from "@hawser/keys";
 import type { LogId } from "@hawser/log";
 import { describe, expect, test } from "vitest";
 import { encodeControl, sealControl } from "../src/control.ts";
@@ -42,7 +41,7 @@ describe("the chapter's examples", () => {
   });
 
   test("[TH-053] §4 a data entry and its content key", () => {
-    const epoch = { id: "55".repeat(32) as EpochId, readKey: fill(0x66) };
+    const epoch = { id: fill(0x55), readKey: fill(0x66) };
     const content = { type: "note", sequence: undefined, body: utf8("hello") };
     expect(chapter).toContain(toHex(sealEvent(deps, epoch, place, content)));
     expect(chapter).toContain(toHex(contentKeyAt(crypto, epoch.readKey, place, fill(0x77, 24))));
