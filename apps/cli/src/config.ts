@@ -1,8 +1,7 @@
 /** The small file that a home keeps beside its database: the relay, and which folder is which space. */
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CliError } from "./errors.ts";
-import { isMissing } from "./folder/scan.ts";
+import { CliError, isMissing } from "./errors.ts";
 import type { Home } from "./home.ts";
 
 export interface Config {
@@ -44,6 +43,8 @@ function parseJson(text: string, path: string): unknown {
 
 export async function writeConfig(home: Home, config: Config): Promise<void> {
   const path = join(home.folder, "config.json");
-  await writeFile(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`, { flush: true });
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  // Space ids are secrets: who knows one can find the space at a relay.
+  await writeFile(`${path}.new`, text, { flush: true, mode: 0o600 });
   await rename(`${path}.new`, path);
 }

@@ -5,16 +5,18 @@
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
 import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
 import { readConfig, type Config } from "./config.ts";
+import { askOrRun, type ControlRequest } from "./control.ts";
 import { countSignatures, type SignatureCounts } from "./counting.ts";
 import { CliError } from "./errors.ts";
-import { askOwner, type ControlRequest, type Home } from "./home.ts";
-import { readLog } from "./log-listing.ts";
+import { protectDatabase, type Home } from "./home.ts";
+import { readLog, type LogListing } from "./log-listing.ts";
+import { settle } from "./relay-link.ts";
 
 export interface Device extends AsyncDisposable {
   readonly home: Home;
-  readonly config: Config;
   readonly crypto: Crypto;
   readonly hawser: Hawser;
+  /** The relay this device was last told to use. */
   readonly relay: string | undefined;
   readonly counts: Readonly<SignatureCounts>;
 }
@@ -25,6 +27,7 @@ export async function openDevice(home: Home, relay?: string): Promise<Device> {
   const counts: SignatureCounts = { signed: 0, checked: 0 };
   const crypto = countSignatures(await createCrypto(), counts);
   const address = relay ?? config.relay;
+  await protectDatabase(home);
   const hawser = await createHawser({
     path: home.database,
     crypto,
@@ -32,7 +35,6 @@ export async function openDevice(home: Home, relay?: string): Promise<Device> {
   });
   return {
     home,
-    config,
     crypto,
     hawser,
     relay: address,
@@ -45,20 +47,47 @@ export async function openDevice(home: Home, relay?: string): Promise<Device> {
 export interface MemberRow {
   readonly author: string;
   readonly level: string;
-  readonly note: string;
+  readonly isSelf: boolean;
+  readonly isRelay: boolean;
 }
 
+/** A space as listings show it. */
+export interface SpaceRow {
+  readonly id: string;
+  /** Where this device stands: "active", "waiting", "removed" or "refused". */
+  readonly state: string;
+  /** A code that says what stands in the way, or `null`. */
+  readonly problem: string | null;
+  readonly folders: readonly string[];
+  readonly members: number;
+}
+
+/** What became of a change: at the relay, or here until one is back. */
+export type Reach = "reached" | "away" | "none";
+
 /** What commands can ask of a device. Values are plain data: they cross a socket. */
-export const deviceCommands: Readonly<
-  Record<string, (device: Device, args: Readonly<Record<string, string>>) => Promise<unknown>>
-> = {
+export interface DeviceAnswers {
+  readonly id: { readonly author: string };
+  readonly spaces: readonly SpaceRow[];
+  readonly members: { readonly space: string; readonly members: readonly MemberRow[] };
+  readonly remove: { readonly space: string; readonly author: string; readonly relay: Reach };
+  readonly invite: { readonly space: string; readonly link: string; readonly relay: Reach };
+  readonly log: LogListing;
+}
+
+type Arguments = Readonly<Record<string, string>>;
+
+const deviceCommands: {
+  readonly [Name in keyof DeviceAnswers]: (
+    device: Device,
+    args: Arguments,
+  ) => Promise<DeviceAnswers[Name]>;
+} = {
   id: async (device) => ({ author: device.hawser.author }),
-  spaces: async (device) =>
-    device.hawser.spaces().map((space) => ({
-      id: space.id,
-      folder: folderOf(device.config, space.id),
-      members: space.members().length,
-    })),
+  spaces: async (device) => {
+    const config = await readConfig(device.home);
+    return device.hawser.spaces().map((space) => spaceRow(config, space));
+  },
   members: async (device, args) => {
     const space = chooseSpace(device.hawser, args["space"]);
     return { space: space.id, members: space.members().map(memberRow) };
@@ -67,88 +96,103 @@ export const deviceCommands: Readonly<
     const space = chooseSpace(device.hawser, args["space"]);
     const author = chooseMember(space, args["member"] ?? "");
     await space.remove(author);
-    await settle(device, space);
-    return { space: space.id, author };
-  },
-  log: async (device, args) => {
-    const space = chooseSpace(device.hawser, args["space"]);
-    return await readLog(device.hawser, space, Number(args["limit"] ?? "200"));
+    return { space: space.id, author, relay: await reach(device, space) };
   },
   invite: async (device, args) => {
     const space = chooseSpace(device.hawser, args["space"]);
     const link = await space.invite();
-    await settle(device, space);
-    return { space: space.id, link };
+    return { space: space.id, link, relay: await reach(device, space) };
+  },
+  log: async (device, args) => {
+    const space = chooseSpace(device.hawser, args["space"]);
+    return await readLog(device.hawser, space, Number(args["limit"]));
   },
 };
 
-/** Runs a command where the home is open: in the process that owns it, or here. */
-export async function runDeviceCommand(home: Home, request: ControlRequest): Promise<unknown> {
-  const reply = await askOwner(home, request);
-  if (reply?.ok === true) return reply.value;
-  if (reply?.ok === false) throw new RemoteError(reply.code, reply.message);
-  await using device = await openDevice(home);
-  return await answer(device, request);
-}
-
-/** An error that the owner of the home reported. */
-class RemoteError extends Error {
-  override readonly name = "RemoteError";
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
+/** Runs a command where the home is open: in the process that has it, or here. */
+export async function runDeviceCommand<Name extends keyof DeviceAnswers>(
+  home: Home,
+  command: Name,
+  args: Arguments,
+): Promise<DeviceAnswers[Name]> {
+  const request = { command, args };
+  const value = await askOrRun(home, request, async () => {
+    await using device = await openDevice(home);
+    return await answer(device, request);
+  });
+  // Safe: whichever process ran it, `deviceCommands` made the value.
+  return value as DeviceAnswers[Name];
 }
 
 /** Answers a request on this device. */
 export async function answer(device: Device, request: ControlRequest): Promise<unknown> {
-  const command = deviceCommands[request.command];
-  if (command === undefined) {
-    throw new CliError("CLI_USAGE", `no command ${request.command}`, "See hawser --help.");
+  const { command, args } = request;
+  if (!isDeviceCommand(command)) {
+    throw new CliError("CLI_USAGE", `no command ${command}`, "See hawser --help.");
   }
-  return await command(device, request.args);
+  return await deviceCommands[command](device, args);
+}
+
+function isDeviceCommand(name: string): name is keyof DeviceAnswers {
+  return Object.hasOwn(deviceCommands, name);
 }
 
 function memberRow(member: ReturnType<HawserSpace["members"]>[number]): MemberRow {
-  const notes = [member.isSelf ? "this device" : "", member.isRelay ? "relay" : ""];
-  return {
-    author: member.author,
-    level: member.level,
-    note: notes.filter((note) => note !== "").join(", "),
-  };
+  const { author, level, isSelf, isRelay } = member;
+  return { author, level, isSelf, isRelay };
 }
 
-function folderOf(config: Config, spaceId: string): string | undefined {
-  return Object.entries(config.folders).find(([, id]) => id === spaceId)?.[0];
+function spaceRow(config: Config, space: HawserSpace): SpaceRow {
+  const { state, problem = null } = space.space.status();
+  const own = Object.entries(config.folders).filter(([, id]) => id === space.id);
+  const folders = own.map(([folder]) => folder).sort();
+  return { id: space.id, state, problem, folders, members: space.members().length };
 }
 
-/** The space that was named, or the only one there is. */
+/** The space that was named by the start of its id, or the only one this device takes part in. */
 export function chooseSpace(hawser: Hawser, id: string | undefined): HawserSpace {
+  const isIn = (space: HawserSpace): boolean =>
+    ["active", "removed"].includes(space.space.status().state);
   const spaces = hawser.spaces();
-  const chosen = id === undefined ? spaces : spaces.filter((space) => space.id.startsWith(id));
+  const chosen = spaces.filter((space) =>
+    id === undefined ? isIn(space) : space.id.startsWith(id),
+  );
   const [only] = chosen;
   if (only !== undefined && chosen.length === 1) return only;
-  const problem = chosen.length === 0 ? "there is no such space" : "several spaces fit";
-  throw new CliError("CLI_SPACE_UNKNOWN", problem, "Name one of `hawser spaces` with --space.");
+  const [problem, remedy] =
+    only !== undefined
+      ? ["several spaces fit", "Name one of `hawser spaces`, with as many characters as it takes."]
+      : id === undefined
+        ? ["this device is in no space yet", "Begin with `hawser share` or `hawser join`."]
+        : ["no space on this device begins like that", "`hawser spaces` lists them."];
+  throw new CliError("CLI_SPACE_UNKNOWN", problem, remedy);
 }
+
+const memberPrefixMin = 6;
 
 function chooseMember(space: HawserSpace, text: string): AuthorId {
   const fits = space.members().filter((member) => member.author.startsWith(text.toLowerCase()));
   const [only] = fits;
-  if (text.length >= 6 && only !== undefined && fits.length === 1) return only.author;
-  throw new CliError(
-    "CLI_MEMBER_UNKNOWN",
-    "no single member begins like that",
-    "Give at least 6 characters of a member from `hawser members`.",
-  );
+  if (text.length >= memberPrefixMin && only !== undefined && fits.length === 1) return only.author;
+  const problem =
+    text.length < memberPrefixMin
+      ? `"${text}" is too short to name a member`
+      : only === undefined
+        ? `no member begins with "${text.slice(0, 64)}"`
+        : `several members begin with "${text}"`;
+  const remedy = `Give at least ${memberPrefixMin} characters of a member from \`hawser members\`.`;
+  throw new CliError("CLI_MEMBER_UNKNOWN", problem, remedy);
 }
 
-/** How long a command waits for the relay to have what it wrote. */
-const settleMsMax = 15_000;
+/** How long a command waits for a relay that is there and slow. */
+const reachMsMax = 60_000;
 
-async function settle(device: Device, space: HawserSpace): Promise<void> {
-  if (device.relay === undefined) return;
-  await space.synced({ signal: AbortSignal.timeout(settleMsMax) });
+async function reach(device: Device, space: HawserSpace): Promise<Reach> {
+  const limit = AbortSignal.timeout(reachMsMax);
+  try {
+    return await settle(device.hawser, space, limit);
+  } catch (error) {
+    if (limit.aborted) return "away";
+    throw error;
+  }
 }

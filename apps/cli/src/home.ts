@@ -1,175 +1,102 @@
 /**
- * Home: where one device keeps its database and small files, and how a second command reaches the
- * process that has them open. One process owns a home at a time: it listens on a local socket, and
- * commands such as `hawser members` ask it instead of opening the database themselves.
+ * Home: where one device keeps its database and small files. One process at a time has a home; a lock
+ * that the system drops with the process, even a killed one, sees to that.
  */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { chmod, mkdir, rm } from "node:fs/promises";
-import { connect, createServer, type Server, type Socket } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { chmod, lstat, mkdir, open } from "node:fs/promises";
+import { homedir, tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { CliError } from "./errors.ts";
 
 export interface Home {
   readonly folder: string;
   readonly database: string;
+  /** Where the process that has the home answers other commands: a socket or a named pipe. */
   readonly socket: string;
-  /** Where the mirror of a space remembers what both sides last agreed on. */
+  readonly lock: string;
+  /** Where the mirror of a space remembers what folder and space last agreed on. */
   baseFile(spaceId: string, folder: string): string;
 }
 
-/** A request of one command to the process that owns the home: a name and plain arguments. */
-export interface ControlRequest {
-  readonly command: string;
-  readonly args: Readonly<Record<string, string>>;
-}
-
-export type ControlReply =
-  | { readonly ok: true; readonly value: unknown }
-  | {
-      readonly ok: false;
-      readonly code: string;
-      readonly message: string;
-      readonly remedy: string;
-    };
-
-/** Longest request or reply line; both carry listings, never content of files. */
-const lineBytesMax = 4 * 1024 * 1024;
 /** Unix socket paths have room for about 100 bytes. */
 const socketPathBytesMax = 100;
+const isWindows = process.platform === "win32";
 
-/** `--home`, else `HAWSER_HOME`, else `.hawser` in the home folder. */
+/**
+ * `--home`, else `HAWSER_HOME`, else `.hawser` in the person's folder; made when missing. What is in
+ * it is for its owner's eyes: the database holds the device's secret.
+ */
 export async function openHome(given: string | undefined): Promise<Home> {
   const folder = resolve(given ?? process.env["HAWSER_HOME"] ?? join(homedir(), ".hawser"));
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  return {
-    folder,
-    database: join(folder, "hawser.sqlite"),
-    socket: socketPath(folder),
-    baseFile: (spaceId, shared) =>
-      join(folder, "folders", `${digest(`${spaceId} ${shared}`)}.base`),
-  };
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return {
+      folder,
+      database: join(folder, "hawser.sqlite"),
+      socket: await socketPath(folder),
+      lock: join(folder, "hawser.lock"),
+      baseFile: (spaceId, shared) =>
+        join(folder, "folders", `${digest(`${spaceId} ${shared}`)}.base`),
+    };
+  } catch (cause) {
+    throw new CliError(
+      "CLI_HOME_UNUSABLE",
+      `${folder} cannot be used as this device's home`,
+      "Name a folder that this user may write with --home.",
+      { cause },
+    );
+  }
 }
 
 function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 24);
 }
 
-function socketPath(folder: string): string {
-  if (process.platform === "win32") return `\\\\.\\pipe\\hawser-${digest(folder)}`;
+/** In the home; where that path is too long for a socket, in a folder that only this user enters. */
+async function socketPath(folder: string): Promise<string> {
+  if (isWindows) return `\\\\.\\pipe\\hawser-${digest(folder)}`;
   const inside = join(folder, "control.sock");
   if (Buffer.byteLength(inside) <= socketPathBytesMax) return inside;
-  return join(tmpdir(), `hawser-${digest(folder)}.sock`);
+  const { uid } = userInfo();
+  const shared = join(tmpdir(), `hawser-${uid}`);
+  await mkdir(shared, { recursive: true, mode: 0o700 });
+  const info = await lstat(shared);
+  // Anybody may make such a folder in the common temporary one, and would then see every command.
+  if (!info.isDirectory() || info.uid !== uid || (info.mode & 0o077) !== 0) {
+    throw new Error(`${shared} is not a private folder of this user`);
+  }
+  return join(shared, `${digest(folder)}.sock`);
 }
 
-/** Asks the owner of the home. `undefined` when no process owns it. */
-export async function askOwner(
-  home: Home,
-  request: ControlRequest,
-): Promise<ControlReply | undefined> {
-  const socket = await connectTo(home.socket);
-  if (socket === undefined) return undefined;
+/** Takes the home for this process; `undefined` while another process has it. */
+export function takeHome(home: Home): Disposable | undefined {
+  const lock = new DatabaseSync(home.lock, { timeout: 0 });
   try {
-    socket.write(`${JSON.stringify(request)}\n`);
-    for await (const line of lines(socket)) {
-      // Safe: the socket lies in a folder only this user can enter; the owner writes replies.
-      return JSON.parse(line) as ControlReply;
-    }
-    throw new CliError(
-      "CLI_HOME_BUSY",
-      "the running hawser process ended before it answered",
-      "Try again.",
-    );
-  } finally {
-    socket.destroy();
+    lock.exec("PRAGMA journal_mode = DELETE");
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch {
+    lock.close();
+    return undefined;
   }
+  return { [Symbol.dispose]: () => lock.close() };
 }
 
-function connectTo(path: string): Promise<Socket | undefined> {
-  return new Promise((settle, reject) => {
-    const socket = connect(path);
-    socket.once("connect", () => settle(socket));
-    socket.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ECONNREFUSED") settle(undefined);
-      else reject(error);
-    });
-  });
+/**
+ * Makes the database file with the right permissions before the engine does, which gives the files
+ * beside it the same ones.
+ */
+export async function protectDatabase(home: Home): Promise<void> {
+  if (isWindows) return;
+  const file = await open(home.database, "a", 0o600);
+  await file.close();
+  await chmod(home.database, 0o600);
 }
 
-/** Serves requests until it is disposed. Throws CLI_HOME_BUSY when another process owns the home. */
-export async function ownHome(
-  home: Home,
-  answer: (request: ControlRequest) => Promise<unknown>,
-): Promise<AsyncDisposable> {
-  const other = await connectTo(home.socket);
-  if (other !== undefined) {
-    other.destroy();
-    throw new CliError(
-      "CLI_HOME_BUSY",
-      `another hawser process uses ${home.folder}`,
-      "Stop it, or give this device a home of its own with --home.",
-    );
-  }
-  // A socket file that nobody listens on is what a killed process left behind.
-  if (process.platform !== "win32" && existsSync(home.socket)) await rm(home.socket);
-  const server = createServer((socket) => {
-    socket.on("error", () => socket.destroy());
-    void serve(socket, answer).catch(() => socket.destroy());
-  });
-  await listen(server, home.socket);
-  if (process.platform !== "win32") await chmod(home.socket, 0o600);
-  return {
-    [Symbol.asyncDispose]: () => new Promise<void>((done) => server.close(() => done())),
-  };
-}
-
-function listen(server: Server, path: string): Promise<void> {
-  return new Promise((settle, reject) => {
-    server.once("error", reject);
-    server.listen(path, () => {
-      server.off("error", reject);
-      settle();
-    });
-  });
-}
-
-async function serve(
-  socket: Socket,
-  answer: (request: ControlRequest) => Promise<unknown>,
-): Promise<void> {
-  for await (const line of lines(socket)) {
-    // Safe: the socket lies in a folder only this user can enter; commands write requests.
-    const request = JSON.parse(line) as ControlRequest;
-    const reply = await replyTo(request, answer);
-    socket.write(`${JSON.stringify(reply)}\n`);
-  }
-  socket.end();
-}
-
-async function replyTo(
-  request: ControlRequest,
-  answer: (request: ControlRequest) => Promise<unknown>,
-): Promise<ControlReply> {
-  try {
-    return { ok: true, value: await answer(request) };
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "CLI_USAGE";
-    const remedy = error instanceof CliError ? error.remedy : "";
-    return { ok: false, code, message: error instanceof Error ? error.message : "failed", remedy };
-  }
-}
-
-/** Lines of a socket, bounded. */
-async function* lines(socket: Socket): AsyncGenerator<string, void, undefined> {
-  socket.setEncoding("utf8");
-  let rest = "";
-  for await (const text of socket) {
-    rest += String(text);
-    if (rest.length > lineBytesMax) throw new CliError("CLI_USAGE", "line too long", "");
-    for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
-      yield rest.slice(0, end);
-      rest = rest.slice(end + 1);
-    }
-  }
+export function homeBusy(home: Home): CliError {
+  return new CliError(
+    "CLI_HOME_BUSY",
+    `another hawser process uses ${home.folder}`,
+    "Stop it, or give this device a home of its own with --home.",
+  );
 }

@@ -24,6 +24,9 @@ export interface LogListing {
   readonly lines: readonly LogLine[];
 }
 
+/** Lines of one listing. */
+export const logLinesMax = 10_000;
+
 interface Place {
   readonly context: LogContext;
   readonly entry: Entry;
@@ -35,7 +38,7 @@ export async function readLog(
   space: HawserSpace,
   limit: number,
 ): Promise<LogListing> {
-  const wanted = Number.isSafeInteger(limit) && limit > 0 ? limit : 200;
+  const wanted = Math.min(limit, logLinesMax);
   const places: Place[] = [];
   let total = 0;
   for (const { logId, context, height } of await hawser.store.heads(space.space.topic)) {

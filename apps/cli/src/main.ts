@@ -3,12 +3,14 @@
  * The hawser command.
  */
 import { Command } from "commander";
-import { runDeviceCommand, type MemberRow } from "./device.ts";
+import { runDeviceCommand, type DeviceAnswers, type MemberRow, type Reach } from "./device.ts";
 import { doctor } from "./doctor.ts";
+import { codeOf, CliError } from "./errors.ts";
 import { openHome } from "./home.ts";
-import { listLog } from "./log-listing.ts";
-import { createOutput, printError, type Output } from "./output.ts";
-import { join, share, sync } from "./share.ts";
+import { listLog, logLinesMax } from "./log-listing.ts";
+import { createOutput, type Output } from "./output.ts";
+import { join, share, sync } from "./session.ts";
+import { plural } from "./table.ts";
 
 interface GlobalOptions {
   readonly home?: string;
@@ -19,21 +21,24 @@ const program = new Command("hawser")
   .description("Share a folder through an encrypted space.")
   .option("--home <folder>", "where this device keeps its keys and data (default ~/.hawser)")
   .option("--json", "print one JSON object a line")
-  .showHelpAfterError()
+  .showHelpAfterError("(hawser --help says more)")
   .exitOverride();
 
+const stopped = new AbortController();
+
 function settings(): { home: string | undefined; output: Output } {
-  const options = program.opts<GlobalOptions>();
-  return { home: options.home, output: createOutput({ json: options.json === true }) };
+  const { home, json } = program.opts<GlobalOptions>();
+  const { stdout, stderr } = process;
+  const nowMs = (): number => performance.now();
+  return { home, output: createOutput({ json: json === true, stdout, stderr, nowMs }) };
 }
 
 /** Aborts at Ctrl-C and at a polite kill; a second Ctrl-C ends at once. */
 function untilStopped(): AbortSignal {
-  const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => controller.abort());
+    process.once(signal, () => stopped.abort());
   }
-  return controller.signal;
+  return stopped.signal;
 }
 
 program
@@ -52,9 +57,12 @@ program
   .argument("<invite>")
   .argument("<folder>")
   .option("--relay <url>", "another relay than the one in the link")
+  .option("--wait <seconds>", "how long a member may take to let this device in", "60")
   .addHelpText("after", "\nExample: hawser join hawser:join/… ./notes")
-  .action(async (link: string, folder: string, options: { relay?: string }) => {
-    await join({ ...settings(), link, folder, relay: options.relay, signal: untilStopped() });
+  .action(async (link: string, folder: string, options: { relay?: string; wait: string }) => {
+    const waitMsMax = wholeNumber("--wait", options.wait, 86_400) * 1_000;
+    const given = { link, folder, relay: options.relay, waitMsMax };
+    await join({ ...settings(), ...given, signal: untilStopped() });
   });
 
 program
@@ -62,104 +70,108 @@ program
   .description("take up a folder that was shared or joined before")
   .argument("<folder>")
   .option("--relay <url>", "another relay than the one used last")
+  .option("--space <id>", "the space of a folder that was moved, by the first characters of its id")
   .addHelpText("after", "\nExample: hawser sync ./notes")
-  .action(async (folder: string, options: { relay?: string }) => {
-    await sync({ ...settings(), folder, relay: options.relay, signal: untilStopped() });
+  .action(async (folder: string, options: { relay?: string; space?: string }) => {
+    const { relay, space } = options;
+    await sync({ ...settings(), folder, relay, space, signal: untilStopped() });
   });
 
+function wholeNumber(option: string, text: string, max: number): number {
+  const value = Number(text);
+  if (/^[0-9]+$/.test(text) && value > 0 && value <= max) return value;
+  const remedy = `Give a whole number from 1 to ${max}.`;
+  throw new CliError("CLI_USAGE", `${option} ${text} is not understood`, remedy);
+}
+
 /** Runs a short command in whichever process has the home open, and prints its value. */
-async function ask<Value>(
-  command: string,
+async function ask<Name extends keyof DeviceAnswers>(
+  command: Name,
   args: Readonly<Record<string, string | undefined>>,
-  show: (value: Value, output: Output) => void,
+  show: (value: DeviceAnswers[Name], output: Output) => void,
 ): Promise<void> {
   const { home, output } = settings();
   const given = Object.entries(args).filter(
     (pair): pair is [string, string] => pair[1] !== undefined,
   );
-  const request = { command, args: Object.fromEntries(given) };
-  // Safe: `deviceCommands` defines what each command returns.
-  show((await runDeviceCommand(await openHome(home), request)) as Value, output);
+  show(await runDeviceCommand(await openHome(home), command, Object.fromEntries(given)), output);
 }
+
+const spaceOption = [
+  "--space <id>",
+  "the first characters of its id, when there are several",
+] as const;
 
 program
   .command("members")
   .description("list who is in a space")
-  .option("--space <id>", "the first characters of its id, when there are several")
+  .option(...spaceOption)
   .addHelpText("after", "\nExample: hawser members")
   .action(async (options: { space?: string }) => {
-    await ask<{ space: string; members: readonly MemberRow[] }>(
-      "members",
-      options,
-      (value, output) => {
-        const rows = value.members.map((row) =>
-          `  ${row.author.slice(0, 16)}…  ${row.level.padEnd(6)}  ${row.note}`.trimEnd(),
-        );
-        output.event("members", value, [`Members of ${value.space}:`, ...rows].join("\n"));
-      },
-    );
+    await ask("members", options, (value, output) => {
+      const lines = [`Members of ${value.space}:`, ...value.members.map(memberLine)];
+      output.event("members", value, lines.join("\n"));
+    });
   });
+
+function memberLine({ author, level, isSelf }: MemberRow): string {
+  const note = isSelf ? "this device" : level === "pull" ? "stores and forwards, cannot read" : "";
+  return `  ${author.slice(0, 16)}…  ${level.padEnd(6)}  ${note}`.trimEnd();
+}
 
 program
   .command("remove")
   .description("remove a member: it keeps what it has and can read nothing new")
   .argument("<member>", "the first characters (at least 6) of its key")
-  .option("--space <id>", "the first characters of its id, when there are several")
+  .option(...spaceOption)
   .addHelpText("after", "\nExample: hawser remove 3f9a2c")
   .action(async (member: string, options: { space?: string }) => {
-    await ask<{ space: string; author: string }>(
-      "remove",
-      { ...options, member },
-      (value, output) => {
-        output.event(
-          "removed",
-          value,
-          `Removed ${value.author.slice(0, 16)}…; the keys are changed.`,
-        );
-      },
-    );
+    await ask("remove", { ...options, member }, (value, output) => {
+      const text = `Removed ${value.author.slice(0, 16)}…; new changes get a new key.`;
+      output.event("removed", value, text + reachText(value.relay, "the others learn of it"));
+    });
   });
 
 program
   .command("invite")
   .description("print a new invite link, for one more device")
-  .option("--space <id>", "the first characters of its id, when there are several")
+  .option(...spaceOption)
   .addHelpText("after", "\nExample: hawser invite")
   .action(async (options: { space?: string }) => {
-    await ask<{ space: string; link: string }>("invite", options, (value, output) => {
-      output.event("invite", value, value.link);
+    await ask("invite", options, (value, output) => {
+      output.event("invite", value, value.link + reachText(value.relay, "the link works"));
     });
   });
+
+/** What a person must know when a change has not left the device. */
+function reachText(relay: Reach, effect: string): string {
+  if (relay === "reached") return "";
+  const reason = relay === "none" ? "There is no relay yet" : "The relay is away";
+  return `\n${reason}: ${effect} once \`hawser sync\` has reached one.`;
+}
 
 program
   .command("id")
   .description("print this device's key, which names it")
   .addHelpText("after", "\nExample: hawser id")
   .action(async () => {
-    await ask<{ author: string }>("id", {}, (value, output) =>
-      output.event("id", value, value.author),
-    );
+    await ask("id", {}, (value, output) => output.event("id", value, value.author));
   });
 
 program
   .command("spaces")
-  .description("list the spaces on this device")
+  .description("list the spaces on this device, and which folders they are")
   .addHelpText("after", "\nExample: hawser spaces")
   .action(async () => {
-    await ask<readonly { id: string; folder?: string; members: number }[]>(
-      "spaces",
-      {},
-      (spaces, output) => {
-        const lines = spaces.map((space) =>
-          `${space.id}\n  ${space.members} members  ${space.folder ?? ""}`.trimEnd(),
-        );
-        output.event(
-          "spaces",
-          { spaces },
-          lines.length === 0 ? "No spaces yet." : lines.join("\n"),
-        );
-      },
-    );
+    await ask("spaces", {}, (spaces, output) => {
+      const lines = spaces.flatMap(({ id, state, problem, members, folders }) => {
+        const trouble = problem === null ? "" : ` [${problem}]`;
+        const where = folders.length === 0 ? "no folder" : folders.join(", ");
+        return [id, `  ${state}${trouble}, ${plural(members, "member")}, ${where}`];
+      });
+      const text = lines.length === 0 ? "No spaces yet." : lines.join("\n");
+      output.event("spaces", { spaces }, text);
+    });
   });
 
 program
@@ -169,7 +181,8 @@ program
   .option("--limit <count>", "at most so many lines, the newest", "200")
   .addHelpText("after", "\nExample: hawser log --limit 20")
   .action(async (space: string | undefined, options: { limit: string }) => {
-    await ask("log", { space, limit: options.limit }, listLog);
+    const limit = String(wholeNumber("--limit", options.limit, logLinesMax));
+    await ask("log", { space, limit }, listLog);
   });
 
 program
@@ -181,15 +194,19 @@ program
     process.exitCode = (await doctor(await openHome(home), output)) ? 0 : 1;
   });
 
+/** What shells report for a program that Ctrl-C ended. */
+const interruptedExitCode = 130;
+
 try {
   await program.parseAsync();
 } catch (error) {
-  const isCommander =
-    error instanceof Error && "code" in error && String(error.code).startsWith("commander.");
-  if (isCommander) {
-    process.exitCode = "exitCode" in error ? Number(error.exitCode) : 1;
+  if (codeOf(error).startsWith("commander.")) {
+    // Commander has printed it; asking for help is no error.
+    process.exitCode = error instanceof Error && "exitCode" in error ? Number(error.exitCode) : 1;
+  } else if (stopped.signal.aborted) {
+    process.exitCode = interruptedExitCode;
   } else {
-    printError(error, { json: program.opts<GlobalOptions>().json === true });
+    settings().output.error(error);
     process.exitCode = 1;
   }
 }

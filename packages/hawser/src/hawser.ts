@@ -69,6 +69,7 @@ async function assemble(store: LogStore, crypto: Crypto, options: HawserOptions)
     random: systemRandom,
     timers,
     ingest: (range) => spaces.ingest(range),
+    onFork: (topic) => spaces.recheck(topic),
     identities: () => spaces.identities(),
     topics: () => spaces.topics(),
   });

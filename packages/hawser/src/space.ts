@@ -48,6 +48,7 @@ export function createHawserSpace(deps: HawserSpaceDeps): HawserSpace {
     append: (drafts) => space.append(drafts),
     read: (ref) => read(space, ref as EntryRef),
     synced: (options = {}) => synced(deps, kv, options.signal),
+    caughtUp: (options = {}) => folded(deps, kv, options.signal),
     progress: () => relays.sessions()[0]?.progress() ?? noProgress,
     accessLost,
     [Symbol.asyncDispose]: async () => {

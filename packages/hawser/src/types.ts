@@ -73,6 +73,11 @@ export interface HawserSpace extends AsyncDisposable {
    * Rejects with HAWSER_NO_ACCESS when this device is no longer a member, HAWSER_NO_RELAY without one.
    */
   synced(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /**
+   * Resolves when `kv` shows every event that is here and counts. What `kv` lacks before may be on its
+   * way: after a start, or when a removal changed what counts.
+   */
+  caughtUp(options?: { readonly signal?: AbortSignal }): Promise<void>;
   progress(): SyncProgress;
   /** Resolves once this device has lost its access. */
   readonly accessLost: Promise<void>;

@@ -44,6 +44,7 @@ export async function createMemoryRelay(): Promise<MemoryRelay> {
     random,
     timers,
     ingest: (range) => spaces.ingest(range),
+    onFork: (topic) => spaces.recheck(topic),
     identities: () => spaces.identities(),
     topics: () => spaces.topics(),
   });

@@ -20,3 +20,6 @@ export const inlineBytesMax: number = 4 * 1024;
 export const chunkBytes: number = 28 * 2_048 - 64;
 /** Chunks appended in one signed batch: bounds memory while a large file is read. */
 export const batchChunksMax: number = 16;
+/** Files, and bytes of files, after which what was read so far is put into the space. */
+export const batchFilesMax: number = 256;
+export const batchBytesMax: number = 4 * 1024 * 1024;

@@ -4,27 +4,24 @@
  * from the base changed it; when both did, the local version is kept beside the other under a conflict
  * name. A pass can be repeated at any time and does nothing when nothing changed.
  */
-import { equalBytes, fromHex, toHex } from "@hawser/codec";
+import { equalBytes } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
-import type { Kv, KvPut } from "@hawser/kv";
-import { lstat, mkdir, open, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { CliError } from "../errors.ts";
-import { batchChunksMax, chunkBytes, inlineBytesMax, type FolderLimits } from "./limits.ts";
-import {
-  encodeManifest,
-  keyOfPath,
-  parseManifest,
-  pathOfKey,
-  type ChunkRef,
-  type Manifest,
-} from "./manifest.ts";
-import { conflictPath, temporarySuffix } from "./paths.ts";
-import { isMissing, scanFolder, statFile, type Scan, type ScannedFile } from "./scan.ts";
+import type { Kv } from "@hawser/kv";
+import { join } from "node:path";
+import { isForbidden, isMissing } from "../errors.ts";
+import { readBase, writeBase, type BaseFile } from "./base.ts";
+import { digestFile } from "./content.ts";
+import { removeHere, replaceHere } from "./download.ts";
+import type { FolderLimits } from "./limits.ts";
+import { keyOfPath, parseManifest, pathOfKey, type ChunkRef, type Manifest } from "./manifest.ts";
+import { isExecutable, lookAt, scanFolder, type Scan, type ScannedFile } from "./scan.ts";
+import { uploadAll } from "./upload.ts";
 
 /** What a mirror needs of a space. */
 export interface MirrorSpace {
   readonly kv: Pick<Kv, "get" | "range" | "batch">;
+  /** Resolves when `kv` shows everything that is here: before that, an absent file is not deleted. */
+  caughtUp(): Promise<void>;
   /** Appends chunks as one signed batch. */
   appendChunks(chunks: readonly Uint8Array[]): Promise<readonly ChunkRef[]>;
   /** The content of a chunk, or `undefined` while it is not here or cannot be opened. */
@@ -34,6 +31,8 @@ export interface MirrorSpace {
 export interface MirrorDeps {
   readonly crypto: Crypto;
   readonly space: MirrorSpace;
+  /** ms since the epoch, by the clock that stamps files. */
+  readonly nowMs: () => number;
 }
 
 export interface MirrorOptions {
@@ -43,6 +42,21 @@ export interface MirrorOptions {
   /** Names conflict copies. */
   readonly device: string;
   readonly limits: FolderLimits;
+  /** What a file over the limit does: ends the pass before anything is shared, or stays out. */
+  readonly oversize: "stop" | "skip";
+  /** Ends the pass early; the next one takes up what is left. */
+  readonly signal?: AbortSignal;
+  /** Hears how far the pass is. */
+  readonly onProgress?: (progress: PassProgress) => void;
+}
+
+/** How far one step of a pass is. */
+export interface PassProgress {
+  readonly step: "reading" | "encrypting" | "writing";
+  readonly files: number;
+  readonly filesTotal: number;
+  readonly bytes: number;
+  readonly bytesTotal: number;
 }
 
 export interface PassResult {
@@ -55,61 +69,81 @@ export interface PassResult {
   readonly waiting: readonly string[];
   /** Paths that cannot be taken over, with the reason; everything else goes on. */
   readonly failed: ReadonlyMap<string, string>;
+  /** Paths that stay out, with the reason. */
   readonly skipped: ReadonlyMap<string, string>;
 }
 
-interface BaseFile {
-  readonly digest: Uint8Array;
-  readonly isExecutable: boolean;
-  /** `ScannedFile.version` of the file that had this digest. */
-  readonly version: string;
+/** The result while the pass runs. */
+export interface PassNotes extends PassResult {
+  readonly uploaded: string[];
+  readonly downloaded: string[];
+  readonly removedHere: string[];
+  readonly removedThere: string[];
+  readonly conflicts: string[];
+  readonly waiting: string[];
+  readonly failed: Map<string, string>;
+  readonly skipped: Map<string, string>;
 }
 
-interface LocalFile extends ScannedFile {
+/** A file of the folder with its content's digest. */
+export interface LocalFile extends ScannedFile {
   readonly digest: Uint8Array;
+  readonly isExecutable: boolean;
+}
+
+/** What the steps of one pass share. */
+export interface Pass {
+  readonly deps: MirrorDeps;
+  readonly options: MirrorOptions;
+  readonly notes: PassNotes;
+  readonly local: Map<string, LocalFile>;
+  readonly remote: Map<string, Manifest>;
+  readonly nextBase: Map<string, BaseFile>;
+  /** What is to be put into the space, sorted before it is. */
+  readonly uploads: Set<string>;
+  step(name: PassProgress["step"], filesTotal: number, bytesTotal: number): StepProgress;
+}
+
+/** Counts the work of one step. Throws the signal's reason once it aborts. */
+export interface StepProgress {
+  bytes(byteCount: number): void;
+  file(): void;
+}
+
+/** A path at which folder and space differ, and the space has changed. */
+export interface Difference {
+  readonly path: string;
+  readonly mine: LocalFile | undefined;
+  readonly theirs: Manifest | undefined;
+  /** Both sides changed it since they last agreed. */
+  readonly isConflict: boolean;
 }
 
 /** One pass over folder and space. Passes must not overlap. */
 export async function runMirrorPass(deps: MirrorDeps, options: MirrorOptions): Promise<PassResult> {
-  const base = await readBase(options.baseFile);
-  const scan = await scanFolder(options.root, options.limits);
-  const local = await digestFiles(deps, options.root, scan, base);
-  const remote = readManifests(deps.space.kv);
-  const result = emptyResult(scan.skipped);
-  const nextBase = new Map<string, BaseFile>();
-  const uploads: string[] = [];
-  for (const path of [...new Set([...local.keys(), ...remote.keys(), ...base.keys()])].sort()) {
-    const mine = local.get(path);
-    const theirs = remote.get(path);
-    const before = base.get(path);
-    if (isSame(mine, theirs)) {
-      if (mine !== undefined) nextBase.set(path, mine);
-    } else if (isSame(theirs, before)) {
-      uploads.push(path);
-      if (before !== undefined) nextBase.set(path, before);
-    } else {
-      const isConflict = mine !== undefined && !isSame(mine, before);
-      const kept = await takeTheirs(deps, options, { path, mine, theirs, isConflict, result });
-      const settled = kept ?? before;
-      if (settled !== undefined) nextBase.set(path, settled);
-      if (isConflict && kept !== undefined) uploads.push(result.conflicts.at(-1) ?? path);
-    }
+  const scan = await scanFolder(options.root, options.limits, options);
+  const base = await readBase(options.baseFile, scan.folderId);
+  const pass = createPass(deps, options, scan);
+  await digestAll(pass, scan, base);
+  await deps.space.caughtUp();
+  for (const [path, manifest] of manifestsOf(deps.space.kv)) pass.remote.set(path, manifest);
+  const differences = compareAll(pass, base);
+  // First what goes, then what comes: a folder may become a file, and the other way round.
+  for (const one of differences) if (one.theirs === undefined) await settle(pass, one, base);
+  const arrivals = differences.filter(({ theirs }) => theirs !== undefined);
+  const bytesTotal = arrivals.reduce((sum, { theirs }) => sum + (theirs?.byteCount ?? 0), 0);
+  const progress = pass.step("writing", arrivals.length, bytesTotal);
+  for (const one of arrivals) {
+    await settle(pass, one, base, progress);
+    progress.file();
   }
-  await uploadAll(deps, options, { uploads, local, nextBase, result });
-  await writeBase(options.baseFile, nextBase);
-  return result;
+  await uploadAll(pass);
+  await writeBase(options.baseFile, scan.folderId, settledVersions(pass));
+  return pass.notes;
 }
 
-type Mutable<T> = {
-  -readonly [K in keyof T]: T[K] extends readonly string[]
-    ? string[]
-    : T[K] extends ReadonlyMap<string, string>
-      ? Map<string, string>
-      : never;
-};
-
-function emptyResult(skipped: Scan["skipped"]): Mutable<PassResult> {
-  return {
+function createPass(deps: MirrorDeps, options: MirrorOptions, scan: Scan): Pass {
+  const notes: PassNotes = {
     uploaded: [],
     downloaded: [],
     removedHere: [],
@@ -117,7 +151,33 @@ function emptyResult(skipped: Scan["skipped"]): Mutable<PassResult> {
     conflicts: [],
     waiting: [],
     failed: new Map(),
-    skipped: new Map(skipped),
+    skipped: new Map(scan.skipped),
+  };
+  return {
+    deps,
+    options,
+    notes,
+    local: new Map(),
+    remote: new Map(),
+    nextBase: new Map(),
+    uploads: new Set(),
+    step: (step, filesTotal, bytesTotal) => {
+      let [files, bytes] = [0, 0];
+      const tell = (): void => {
+        options.signal?.throwIfAborted();
+        options.onProgress?.({ step, files, filesTotal, bytes, bytesTotal });
+      };
+      return {
+        bytes: (byteCount) => {
+          bytes += byteCount;
+          tell();
+        },
+        file: () => {
+          files += 1;
+          tell();
+        },
+      };
+    },
   };
 }
 
@@ -129,288 +189,133 @@ function isSame(a: Comparable, b: Comparable): boolean {
 }
 
 /** Content digests of what the scan found; unchanged files are not read again. */
-async function digestFiles(
-  deps: MirrorDeps,
-  root: string,
+async function digestAll(
+  pass: Pass,
   scan: Scan,
   base: ReadonlyMap<string, BaseFile>,
-): Promise<ReadonlyMap<string, LocalFile>> {
-  const files = new Map<string, LocalFile>();
+): Promise<void> {
+  const isKnown = (path: string, file: ScannedFile): boolean =>
+    base.get(path)?.version === file.version;
+  const unread = [...scan.files].filter(([path, file]) => !isKnown(path, file));
+  const bytesTotal = unread.reduce((sum, [, file]) => sum + file.byteCount, 0);
+  const progress = pass.step("reading", unread.length, bytesTotal);
   for (const [path, file] of scan.files) {
     const known = base.get(path);
     const digest =
-      known?.version === file.version ? known.digest : await digestFile(deps, join(root, path));
-    if (digest !== undefined) files.set(path, { ...file, digest });
+      known !== undefined && isKnown(path, file)
+        ? known.digest
+        : await digestStable(pass, path, file, progress);
+    if (digest === undefined) continue;
+    pass.local.set(path, { ...file, digest, isExecutable: isExecutable(file) });
   }
-  return files;
 }
 
-async function digestFile(deps: MirrorDeps, path: string): Promise<Uint8Array | undefined> {
-  const hash = deps.crypto.createHash();
+/** `undefined`, and a note why, for a file that may not be read or changes while it is. */
+async function digestStable(
+  pass: Pass,
+  path: string,
+  file: ScannedFile,
+  progress: StepProgress,
+): Promise<Uint8Array | undefined> {
+  const fullPath = join(pass.options.root, path);
   try {
-    for await (const chunk of fileChunks(path)) hash.update(chunk);
+    const digest = await digestFile(pass.deps.crypto, fullPath, progress.bytes);
+    progress.file();
+    const after = lookAt(fullPath);
+    if (after !== "other" && after?.version === file.version) return digest;
   } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-  return hash.digest();
-}
-
-/** The file in chunks of `chunkBytes`; each yielded buffer is the caller's. */
-async function* fileChunks(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  await using file = await open(path, "r");
-  for (;;) {
-    const buffer = new Uint8Array(chunkBytes);
-    let size = 0;
-    while (size < buffer.length) {
-      const { bytesRead } = await file.read(buffer, size, buffer.length - size, null);
-      if (bytesRead === 0) break;
-      size += bytesRead;
+    if (isForbidden(error)) {
+      pass.notes.skipped.set(path, "may not be read by this user");
+      return undefined;
     }
-    if (size > 0) yield buffer.subarray(0, size);
-    if (size < buffer.length) return;
+    if (!isMissing(error)) throw error;
   }
+  pass.notes.waiting.push(path);
+  return undefined;
 }
 
-function readManifests(kv: MirrorSpace["kv"]): ReadonlyMap<string, Manifest> {
-  const manifests = new Map<string, Manifest>();
+/** What the space has, without the keys of others and what cannot be read as a file. */
+function* manifestsOf(kv: MirrorSpace["kv"]): Generator<readonly [string, Manifest]> {
   for (const { key, value } of kv.range({ prefix: keyOfPath("") })) {
     const path = pathOfKey(key);
     const manifest = parseManifest(value);
-    if (path !== undefined && manifest !== undefined) manifests.set(path, manifest);
-  }
-  return manifests;
-}
-
-interface Difference {
-  readonly path: string;
-  readonly mine: LocalFile | undefined;
-  readonly theirs: Manifest | undefined;
-  readonly isConflict: boolean;
-  readonly result: Mutable<PassResult>;
-}
-
-/** Makes the folder equal to the space at one path; `undefined` when that must wait or failed. */
-async function takeTheirs(
-  deps: MirrorDeps,
-  options: MirrorOptions,
-  difference: Difference,
-): Promise<BaseFile | undefined> {
-  const { path, mine, theirs, isConflict, result } = difference;
-  if (theirs === undefined) {
-    // Deleted there, changed here: what somebody still edits is kept and shared again.
-    if (isConflict && mine !== undefined) {
-      result.conflicts.push(path);
-      return mine;
-    }
-    await removeFile(options.root, path);
-    result.removedHere.push(path);
-    return undefined;
-  }
-  try {
-    return await replaceFile(deps, options, difference, theirs);
-  } catch (error) {
-    result.failed.set(path, error instanceof Error ? error.message : String(error));
-    return undefined;
+    if (path !== undefined && manifest !== undefined) yield [path, manifest];
   }
 }
 
-async function replaceFile(
-  deps: MirrorDeps,
-  options: MirrorOptions,
-  { path, mine, isConflict, result }: Difference,
-  theirs: Manifest,
-): Promise<BaseFile | undefined> {
-  if (theirs.byteCount > options.limits.fileBytesMax) {
-    throw new CliError(
-      "CLI_FILE_TOO_LARGE",
-      `${path} has ${theirs.byteCount} bytes, the limit is ${options.limits.fileBytesMax}`,
-      "Ask for a smaller file, or raise the limit.",
-    );
-  }
-  await makeParents(options.root, path);
-  const target = join(options.root, path);
-  const part = await downloadPart(deps, target, theirs);
-  const current = part === undefined ? undefined : await statFile(target);
-  // Never overwrite what changed since the scan: the next pass sees it.
-  if (part === undefined || current?.version !== mine?.version) {
-    result.waiting.push(path);
-    return undefined;
-  }
-  if (isConflict) {
-    const copy = await freeConflictPath(options, path);
-    await rename(target, join(options.root, copy));
-    result.conflicts.push(copy);
-  }
-  await rename(part, target);
-  result.downloaded.push(path);
-  const file = await statFile(target);
-  const { digest, isExecutable } = theirs;
-  return { digest, isExecutable, version: file?.version ?? "" };
-}
-
-/**
- * Makes the folders above `path`, and refuses to go through a link: a link inside the shared folder
- * may point anywhere, and the path is another member's choice.
- */
-async function makeParents(root: string, path: string): Promise<void> {
-  const parts = path.split("/").slice(0, -1);
-  let folder = root;
-  for (const part of parts) {
-    folder = join(folder, part);
-    await mkdir(folder, { recursive: true });
-    if (!(await lstat(folder)).isDirectory()) {
-      throw new CliError(
-        "CLI_PATH_UNSAFE",
-        `${path} would be written through a link`,
-        "Remove the link from the folder, or share the real folder.",
-      );
-    }
-  }
-}
-
-async function freeConflictPath(options: MirrorOptions, path: string): Promise<string> {
-  for (let count = 1; ; count++) {
-    const copy = conflictPath(path, options.device, count);
-    if ((await statFile(join(options.root, copy))) === undefined) return copy;
-  }
-}
-
-/** Writes the content beside its target; the path of the temporary file, or `undefined`. */
-async function downloadPart(
-  deps: MirrorDeps,
-  target: string,
-  manifest: Manifest,
-): Promise<string | undefined> {
-  const part = `${target}${temporarySuffix}`;
-  const hash = deps.crypto.createHash();
-  const file = await open(part, "w", manifest.isExecutable ? 0o755 : 0o644);
-  try {
-    const refs = manifest.content instanceof Uint8Array ? [manifest.content] : manifest.content;
-    for (const ref of refs) {
-      const chunk = ref instanceof Uint8Array ? ref : await deps.space.readChunk(ref);
-      if (chunk === undefined) return undefined;
-      hash.update(chunk);
-      await file.appendFile(chunk);
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  if (equalBytes(hash.digest(), manifest.digest)) return part;
-  await rm(part, { force: true });
-  throw new CliError(
-    "CLI_FILE_DAMAGED",
-    "the chunks do not give the content that was announced",
-    "The member who shared it must share it again; the file here is unchanged.",
-  );
-}
-
-/** Removes a file and the folders that it leaves empty. */
-async function removeFile(root: string, path: string): Promise<void> {
-  await rm(join(root, path), { force: true });
-  for (let folder = dirname(path); folder !== "."; folder = dirname(folder)) {
-    try {
-      await rmdir(join(root, folder));
-    } catch {
-      // Not empty, or gone already: either way the work is done.
-      return;
-    }
-  }
-}
-
-interface Uploads {
-  readonly uploads: readonly string[];
-  readonly local: ReadonlyMap<string, LocalFile>;
-  readonly nextBase: Map<string, BaseFile>;
-  readonly result: Mutable<PassResult>;
-}
-
-/** Puts in one signed batch when they are small; large files have their chunks appended first. */
-async function uploadAll(
-  deps: MirrorDeps,
-  options: MirrorOptions,
-  { uploads, local, nextBase, result }: Uploads,
-): Promise<void> {
-  const puts: KvPut[] = [];
-  const settled = new Map<string, BaseFile | undefined>();
-  for (const path of new Set(uploads)) {
-    const file = await uploadFile(deps, join(options.root, path));
-    // A file that changes or vanishes while it is read is left to the next pass.
-    if (file === "changing" || (file === undefined && local.has(path))) continue;
-    if (file === undefined) {
-      puts.push({ key: keyOfPath(path), value: undefined });
-      result.removedThere.push(path);
-      settled.set(path, undefined);
+/** Sorts every path into agreed, to upload, or different; the last are returned, in path order. */
+function compareAll(pass: Pass, base: ReadonlyMap<string, BaseFile>): readonly Difference[] {
+  const { local, remote, nextBase, notes } = pass;
+  const unsettled = new Set(notes.waiting);
+  const differences: Difference[] = [];
+  for (const path of [...new Set([...local.keys(), ...remote.keys(), ...base.keys()])].sort()) {
+    const mine = local.get(path);
+    const theirs = remote.get(path);
+    const before = base.get(path);
+    const obstacle = unsettled.has(path) ? undefined : skipReason(notes.skipped, path);
+    if (unsettled.has(path) || obstacle !== undefined) {
+      // Nothing is known about the file here: it is neither shared nor taken for deleted.
+      if (before !== undefined) nextBase.set(path, before);
+      if (obstacle !== undefined && theirs !== undefined && !isSame(theirs, before)) {
+        notes.failed.set(path, `changed by another member, but here it ${obstacle}`);
+      }
+    } else if (isSame(mine, theirs)) {
+      if (mine !== undefined) nextBase.set(path, mine);
+    } else if (isSame(theirs, before)) {
+      pass.uploads.add(path);
+      if (before !== undefined) nextBase.set(path, before);
     } else {
-      puts.push({ key: keyOfPath(path), value: encodeManifest(file.manifest) });
-      result.uploaded.push(path);
-      settled.set(path, { ...file.manifest, version: file.version });
+      const isConflict =
+        mine !== undefined && !isSame(mine, before) && !hasSameContent(mine, theirs);
+      differences.push({ path, mine, theirs, isConflict });
     }
   }
-  if (puts.length > 0) await deps.space.kv.batch(puts);
-  for (const [path, file] of settled) {
-    if (file === undefined) nextBase.delete(path);
-    else nextBase.set(path, file);
-  }
+  return differences;
 }
 
-/** `undefined` when the file is gone, "changing" when it changed while it was read. */
-async function uploadFile(
-  deps: MirrorDeps,
-  path: string,
-): Promise<{ manifest: Manifest; version: string } | "changing" | undefined> {
-  const before = await statFile(path);
-  if (before === undefined) return undefined;
-  const hash = deps.crypto.createHash();
-  const refs: ChunkRef[] = [];
-  let pending: Uint8Array[] = [];
-  let byteCount = 0;
-  const flush = async (): Promise<void> => {
-    if (pending.length > 0) refs.push(...(await deps.space.appendChunks(pending)));
-    pending = [];
-  };
-  for await (const chunk of fileChunks(path)) {
-    hash.update(chunk);
-    byteCount += chunk.length;
-    pending.push(chunk);
-    if (pending.length >= batchChunksMax) await flush();
-  }
-  const after = await statFile(path);
-  if (after?.version !== before.version || byteCount !== before.byteCount) return "changing";
-  const first = pending[0] ?? new Uint8Array(0);
-  const isInline = byteCount <= inlineBytesMax;
-  if (!isInline) await flush();
-  const { isExecutable, version } = before;
-  const content = isInline ? first : refs;
-  return { manifest: { byteCount, isExecutable, digest: hash.digest(), content }, version };
+function hasSameContent(mine: LocalFile, theirs: Manifest | undefined): boolean {
+  return theirs !== undefined && equalBytes(mine.digest, theirs.digest);
 }
 
-async function readBase(file: string): Promise<ReadonlyMap<string, BaseFile>> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    if (isMissing(error)) return new Map();
-    throw error;
+/** Why a path or a folder above it was skipped, or `undefined`. */
+function skipReason(skipped: ReadonlyMap<string, string>, path: string): string | undefined {
+  for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
+    const reason = skipped.get(path.slice(0, end));
+    if (reason !== undefined) return reason;
   }
+  return undefined;
+}
+
+/** Makes the folder equal to the space at one path, or notes why that must wait. */
+async function settle(
+  pass: Pass,
+  difference: Difference,
+  base: ReadonlyMap<string, BaseFile>,
+  progress?: StepProgress,
+): Promise<void> {
+  const { path, theirs } = difference;
+  const settled =
+    theirs === undefined
+      ? removeHere(pass, difference)
+      : await replaceHere(pass, difference, theirs, progress);
+  const kept = settled === "unsettled" ? base.get(path) : settled;
+  if (kept !== undefined) pass.nextBase.set(path, kept);
+}
+
+/** Age after which a file's times tell every later change: file systems count in up to 2 s. */
+const settledMs = 2_500;
+
+/** The base to write: a file that changed a moment ago is read again by the next pass. */
+function settledVersions(pass: Pass): ReadonlyMap<string, BaseFile> {
+  const now = pass.deps.nowMs();
   const base = new Map<string, BaseFile>();
-  // Our own file: a damaged one is treated as absent, which at worst keeps conflict copies.
-  const lines = text.split("\n").filter((line) => line !== "");
-  for (const line of lines) {
-    const [digest, mode, version, ...path] = line.split(" ");
-    const bytes = fromHex(digest ?? "");
-    if (bytes?.length !== 32 || version === undefined) return new Map();
-    base.set(path.join(" "), { digest: bytes, isExecutable: mode === "x", version });
+  for (const path of [...pass.nextBase.keys()].sort()) {
+    const file = pass.nextBase.get(path);
+    if (file === undefined) continue;
+    const { digest, isExecutable: executable, version } = file;
+    const modifiedMs = pass.local.get(path)?.modifiedMs ?? now;
+    const isSettled = modifiedMs < now - settledMs;
+    base.set(path, { digest, isExecutable: executable, version: isSettled ? version : "" });
   }
   return base;
-}
-
-async function writeBase(file: string, base: ReadonlyMap<string, BaseFile>): Promise<void> {
-  const lines = [...base].map(([path, { digest, isExecutable, version }]) =>
-    [toHex(digest), isExecutable ? "x" : "-", version, path].join(" "),
-  );
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(`${file}.new`, `${lines.join("\n")}\n`, { flush: true });
-  await rename(`${file}.new`, file);
 }
