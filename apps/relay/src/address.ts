@@ -9,8 +9,8 @@ export interface AddressOptions {
 }
 
 /**
- * The key under which a client is counted: its IPv4 address, or the /64 network of its IPv6 address,
- * since one customer has at least that many addresses. "unknown" for a socket that is gone.
+ * The key under which a client is counted: its IPv4 address, or the /64 network of its IPv6
+ * address, since one customer has at least that many addresses. "unknown" for a socket that is gone.
  */
 export function addressKey(
   request: Pick<IncomingMessage, "headers" | "socket">,

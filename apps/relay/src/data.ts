@@ -52,7 +52,7 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** An exclusive transaction that never ends: the system drops it with the process, even a killed one. */
+/** An exclusive transaction that never ends: the system drops it with the process. */
 function takeLock(path: string): DatabaseSync {
   const lock = openLock(path);
   try {

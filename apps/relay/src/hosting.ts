@@ -58,7 +58,7 @@ export function createHosting(spaces: Pick<Spaces, "author" | "bundle" | "follow
   return {
     author: spaces.author,
     bundle: async () => encodeBundle(await spaces.bundle()),
-    // One after another: two requests for one space would both find it unknown.
+    // One after another: two requests at once would both find the last place free.
     host: (request) => {
       const taken = last.then(() => take(request));
       last = taken.catch(() => undefined);

@@ -4,7 +4,7 @@ import type { Server } from "node:http";
 import { isIPv6 } from "node:net";
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
 import { createSpaces, type Spaces } from "@hawser/space";
-import { createSyncPeer, type Connection, type Ingest, type SyncPeer } from "@hawser/sync";
+import { createSyncPeer, type Connection, type SyncPeer } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
 import { countSignatures, type SignatureCounts } from "./counting.ts";
 import { openData, type Data } from "./data.ts";
@@ -14,7 +14,7 @@ import { createHttpServer } from "./http.ts";
 import { openIdentity } from "./identity.ts";
 import { createRateLimit } from "./limits.ts";
 import { checkOptions, type RelayOptions, type RelaySettings } from "./options.ts";
-import { openUsageBook, type UsageBook } from "./usage.ts";
+import { openUsageBook, withQuota, type UsageBook } from "./usage.ts";
 import { serveWebSockets } from "./web-socket.ts";
 
 /** Figures of a relay: counts and sizes, nothing else is known to it. */
@@ -120,29 +120,6 @@ async function openFollower(
       await spaces.close();
       await usage.save();
       usage.stop();
-    },
-  };
-}
-
-/** Gives back what an admitted range did not use, and knows when the last one is done. */
-function withQuota(
-  ingest: Ingest,
-  usage: UsageBook,
-): { readonly ingest: Ingest; readonly idle: () => Promise<void> } {
-  const running = new Set<Promise<unknown>>();
-  return {
-    ingest: async (range) => {
-      const work = ingest(range);
-      running.add(work);
-      try {
-        return await work;
-      } finally {
-        running.delete(work);
-        usage.settled(range.context);
-      }
-    },
-    idle: async () => {
-      await Promise.allSettled(running);
     },
   };
 }

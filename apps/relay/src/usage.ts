@@ -8,7 +8,7 @@
 import { decodeCbor, encodeCbor } from "@hawser/codec";
 import type { KvWrite, LogContext, LogStore, StoredRange, Topic } from "@hawser/log";
 import type { AdmissionRequest } from "@hawser/space";
-import type { Timers } from "@hawser/sync";
+import type { Ingest, Timers } from "@hawser/sync";
 import type { RelayLimits } from "./limits.ts";
 
 /** What a topic, or all of them, takes up. */
@@ -129,6 +129,29 @@ export async function openUsageBook(deps: {
     stop: () => {
       stopTimer?.();
       unsubscribe();
+    },
+  };
+}
+
+/** Gives back what an admitted range did not use, and knows when the last one is done. */
+export function withQuota(
+  ingest: Ingest,
+  usage: Pick<UsageBook, "settled">,
+): { readonly ingest: Ingest; readonly idle: () => Promise<void> } {
+  const running = new Set<Promise<unknown>>();
+  return {
+    ingest: async (range) => {
+      const work = ingest(range);
+      running.add(work);
+      try {
+        return await work;
+      } finally {
+        running.delete(work);
+        usage.settled(range.context);
+      }
+    },
+    idle: async () => {
+      await Promise.allSettled(running);
     },
   };
 }

@@ -13,7 +13,7 @@ import type { AdmissionRequest } from "@hawser/space";
 import { createVirtualTimers } from "@hawser/sync/testing";
 import { describe, expect, test } from "vitest";
 import { defaultRelayLimits, type RelayLimits } from "../src/limits.ts";
-import { openUsageBook, type UsageBook } from "../src/usage.ts";
+import { openUsageBook, withQuota, type UsageBook } from "../src/usage.ts";
 import { clock, crypto } from "./help.ts";
 
 const secret = new Uint8Array(32).fill(9);
@@ -139,6 +139,39 @@ describe("admission", () => {
     expect(usage.admit(requestOf(a, 1, 600))).toBeUndefined();
     expect(usage.admit(requestOf(b, 1, 401))).toBe("OVER_BUDGET");
     expect(usage.admit(requestOf(b, 1, 400))).toBeUndefined();
+  });
+
+  test.each([
+    ["refused", async () => ({ status: "refused", reason: "CONFLICT" }) as const],
+    ["bad", async () => ({ status: "bad", reason: "BAD_SIGNATURE", seq: 0 }) as const],
+    ["known", async () => ({ status: "known" }) as const],
+    ["not stored, for the store failed", () => Promise.reject(new Error("disk"))],
+  ])("gives the share of a range back that is %s", async (_name, store) => {
+    const usage = await open(createMemoryStore({ crypto }), { topicBytesMax: 1_000 });
+    const { ingest, idle } = withQuota((range) => {
+      const byteCount = range.bytes.length;
+      expect(usage.admit(requestOf(range.context, 1, byteCount))).toBeUndefined();
+      return store();
+    }, usage);
+    const range = { context: a, from: 0, count: 1, bytes: new Uint8Array(900) };
+    const outcomes = [ingest(range), idle()];
+    await Promise.allSettled(outcomes);
+    expect(usage.admit(requestOf(contextOf("a", "hawser.snap"), 1, 1_000))).toBeUndefined();
+  });
+
+  test("idle waits for the ranges under way", async () => {
+    const usage = await open(createMemoryStore({ crypto }));
+    const stored = Promise.withResolvers<{ status: "known" }>();
+    const { ingest, idle } = withQuota(() => stored.promise, usage);
+    const events: string[] = [];
+    const range = { context: a, from: 0, count: 1, bytes: new Uint8Array(1) };
+    const ingested = ingest(range);
+    const idled = idle().then(() => events.push("idle"));
+    await Promise.resolve();
+    events.push("stored");
+    stored.resolve({ status: "known" });
+    await Promise.all([ingested, idled]);
+    expect(events).toEqual(["stored", "idle"]);
   });
 
   test("counts a stored range once", async () => {
