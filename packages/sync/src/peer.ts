@@ -51,6 +51,11 @@ export interface SyncPeerDeps {
   readonly timers: Timers;
   /** Verifies, authorises and stores what peers send. Called one range at a time per session. */
   readonly ingest: Ingest;
+  /**
+   * A peer sent the proof that a log of this topic forked, and it is stored: whoever judges entries
+   * judges those of the topic again.
+   */
+  onFork?(topic: Topic): Promise<void>;
   /** 1 to 4 keys to prove to each new connection, the device key first. */
   identities(): readonly SyncIdentity[];
   /** The topics this side takes part in; read at each new connection and at `topicsChanged`. */
@@ -142,7 +147,10 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     takeFork: async (logId, proof) => {
       if (!verifyForkProof({ crypto }, proof).ok) return false;
       const kept = await keepFork(store, logId, proof);
-      if (kept !== undefined) each((session) => session.forked(kept.context.topic, logId, kept));
+      if (kept === undefined) return true;
+      const { topic } = kept.context;
+      await deps.onFork?.(topic);
+      each((session) => session.forked(topic, logId, kept));
       return true;
     },
   };
