@@ -105,7 +105,16 @@ async function openFollower(
   const { ingest, idle } = withQuota(spaces.ingest, usage);
   const { identities, topics } = spaces;
   const peer = createSyncPeer(
-    { store, crypto, random, timers, ingest, identities, topics },
+    {
+      store,
+      crypto,
+      random,
+      timers,
+      ingest,
+      onFork: (topic) => spaces.recheck(topic),
+      identities,
+      topics,
+    },
     { windowBytes, topicEntries: limits.topicEntriesMax, topicBytes: limits.topicBytesMax },
   );
   const unsubscribe = spaces.onTopicsChanged(() => peer.topicsChanged());
