@@ -20,7 +20,7 @@ import {
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import { SpaceError } from "./errors.ts";
 import { padmeSize } from "./padding.ts";
-import { associatedData, encodePlace, hexBytes, type Place } from "./place.ts";
+import { encodePlace, hexBytes, placeBytes, type Place } from "./place.ts";
 import { toAuthorId } from "./words.ts";
 
 /** Greatest body of one entry, in bytes; larger content is cut into several or detached. */
@@ -36,11 +36,12 @@ export const sealOverheadBytesMax = 80;
 
 const flagSealed = 1;
 const flagPlain = 2;
-const sealedFlag = Uint8Array.of(flagSealed);
 const kindBody = 0;
 const kindForRecipients = 1;
 const nonceBytes = 24;
 const epochReferenceBytes = 4;
+/** flags ‖ epoch reference ‖ nonce. */
+const headBytes: number = 1 + epochReferenceBytes + nonceBytes;
 const sealedKeyBytes = 80;
 const contentLabel = utf8("hawser content key v1");
 const empty = new Uint8Array(0);
@@ -96,14 +97,14 @@ export interface Recipient {
 
 /** Takes an entry's data apart, or `undefined` when it has no such shape. */
 export function parseEnvelope(data: Uint8Array): DataEnvelope | undefined {
-  const reader = createByteReader(data);
-  const flags = reader.u8();
-  if (flags === flagPlain) return { mode: "plain", event: reader.bytes(reader.remaining) };
-  if (flags !== flagSealed) return undefined;
-  const epochReference = reader.bytes(epochReferenceBytes);
-  const nonce = reader.bytes(nonceBytes);
-  const sealed = reader.bytes(reader.remaining);
-  return reader.failed ? undefined : { mode: "sealed", epochReference, nonce, sealed };
+  if (data[0] === flagPlain) return { mode: "plain", event: data.subarray(1) };
+  if (data[0] !== flagSealed || data.length < headBytes) return undefined;
+  return {
+    mode: "sealed",
+    epochReference: data.subarray(1, 1 + epochReferenceBytes),
+    nonce: data.subarray(1 + epochReferenceBytes, headBytes),
+    sealed: data.subarray(headBytes),
+  };
 }
 
 /** Seals content for the readers of an epoch. Throws for content over the limits. */
@@ -140,7 +141,21 @@ export function contentKeyAt(
   place: Place,
   nonce: Uint8Array,
 ): Uint8Array {
-  return crypto.keyedHash(readKey, concatBytes(contentLabel, nonce, encodePlace(place)));
+  const input = new Uint8Array(contentLabel.length + nonceBytes + placeBytes);
+  input.set(contentLabel);
+  input.set(nonce, contentLabel.length);
+  input.set(encodePlace(place), contentLabel.length + nonceBytes);
+  return crypto.keyedHash(readKey, input);
+}
+
+/** What a ciphertext is bound to: place ‖ flags ‖ epoch id ‖ nonce. */
+function boundTo(place: Place, epochId: Uint8Array, nonce: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(placeBytes + 1 + epochId.length + nonce.length);
+  bytes.set(encodePlace(place));
+  bytes[placeBytes] = flagSealed;
+  bytes.set(epochId, placeBytes + 1);
+  bytes.set(nonce, placeBytes + 1 + epochId.length);
+  return bytes;
 }
 
 /** Opens a sealed entry with its content key, or `undefined`: wrong key, place, epoch or bytes. */
@@ -152,7 +167,7 @@ export function openEvent(
 ): OpenedEvent | undefined {
   const { envelope, epochId } = sealed;
   if (envelope.mode !== "sealed") return undefined;
-  const data = associatedData(place, sealedFlag, epochId, envelope.nonce);
+  const data = boundTo(place, epochId, envelope.nonce);
   const plaintext = crypto.openOnce(contentKey, envelope.sealed, data);
   return plaintext === undefined ? undefined : decodeEvent(plaintext);
 }
@@ -200,12 +215,15 @@ function sealPlaintext(
   padded: Uint8Array,
 ): Uint8Array {
   const nonce = deps.random(nonceBytes);
-  const placeBytes = encodePlace(place);
-  const key = deps.crypto.keyedHash(epoch.readKey, concatBytes(contentLabel, nonce, placeBytes));
-  const data = concatBytes(placeBytes, sealedFlag, epoch.id, nonce);
-  const sealed = deps.crypto.sealOnce(key, padded, data);
+  const key = contentKeyAt(deps.crypto, epoch.readKey, place, nonce);
+  const sealed = deps.crypto.sealOnce(key, padded, boundTo(place, epoch.id, nonce));
   key.fill(0);
-  return concatBytes(sealedFlag, epoch.id.subarray(0, epochReferenceBytes), nonce, sealed);
+  const data = new Uint8Array(headBytes + sealed.length);
+  data[0] = flagSealed;
+  data.set(epoch.id.subarray(0, epochReferenceBytes), 1);
+  data.set(nonce, 1 + epochReferenceBytes);
+  data.set(sealed, headBytes);
+  return data;
 }
 
 /** kind u8 ‖ sized type ‖ sized sequence ‖ sized body; with zeros up to PADMÉ when `padded`. */
@@ -254,20 +272,40 @@ function checkContent(content: EventContent, type: Uint8Array, sequence: Uint8Ar
   }
 }
 
+/** One sized field, or `undefined` where it breaks the limit or the bytes. */
+function fieldAt(
+  bytes: Uint8Array,
+  start: number,
+  bytesMax: number,
+): { readonly from: number; readonly to: number } | undefined {
+  let size = 0;
+  let from = start;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[from++];
+    // Three bytes hold every size allowed here; a last byte of zero would be a longer spelling.
+    if (byte === undefined || shift > 14 || (byte === 0 && shift > 0)) return undefined;
+    size |= (byte & 0x7f) << shift;
+    if (byte < 0x80) break;
+  }
+  return size > bytesMax || size > bytes.length - from ? undefined : { from, to: from + size };
+}
+
 function decodeEvent(plaintext: Uint8Array): OpenedEvent | undefined {
-  const reader = createByteReader(plaintext);
-  const kind = reader.u8();
-  const type = fromUtf8(reader.sized(typeBytesMax));
-  const sequence = fromUtf8(reader.sized(sequenceBytesMax));
-  const body = reader.sized(bodyBytesMax);
-  const end = reader.offset;
-  if (reader.failed || type === undefined || type === "" || sequence === undefined)
-    return undefined;
-  if (!isZeroFrom(plaintext, end)) return undefined;
+  const kind = plaintext[0];
+  const typeAt = fieldAt(plaintext, 1, typeBytesMax);
+  if (typeAt === undefined) return undefined;
+  const sequenceAt = fieldAt(plaintext, typeAt.to, sequenceBytesMax);
+  if (sequenceAt === undefined) return undefined;
+  const bodyAt = fieldAt(plaintext, sequenceAt.to, bodyBytesMax);
+  if (bodyAt === undefined || !isZeroFrom(plaintext, bodyAt.to)) return undefined;
+  const type = fromUtf8(plaintext.subarray(typeAt.from, typeAt.to));
+  const sequence = fromUtf8(plaintext.subarray(sequenceAt.from, sequenceAt.to));
+  if (type === undefined || type === "" || sequence === undefined) return undefined;
   const header = { type, sequence: sequence === "" ? undefined : sequence };
-  if (kind === kindBody) return { ...header, body: body.slice(), forRecipients: undefined };
+  const body = plaintext.slice(bodyAt.from, bodyAt.to);
+  if (kind === kindBody) return { ...header, body, forRecipients: undefined };
   if (kind !== kindForRecipients) return undefined;
-  const forRecipients = parseRecipients(body.slice());
+  const forRecipients = parseRecipients(body);
   return forRecipients === undefined ? undefined : { ...header, body: undefined, forRecipients };
 }
 

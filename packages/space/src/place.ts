@@ -12,25 +12,35 @@ export interface Place {
   readonly logId: LogId;
   readonly author: AuthorId;
   readonly seq: number;
-  /** The first 96 bytes of the encoding, when `placesIn` made the place; spares hex on hot paths. */
-  readonly prefix?: Uint8Array;
+  /** The encoding, when `placesIn` made the place: hot paths need it more than once. */
+  readonly encoded?: Uint8Array;
 }
 
+/** Bytes of an encoded place. */
+export const placeBytes = 104;
 const prefixBytes = 96;
 
 /** Places of one log, with their common bytes made once. */
 export function placesIn(topic: Topic, logId: LogId, author: AuthorId): (seq: number) => Place {
-  const prefix = encodePrefix({ topic, logId, author });
-  return (seq) => ({ topic, logId, author, seq, prefix });
+  const prefix = concatBytes(hexBytes(topic), hexBytes(logId), hexBytes(author));
+  return (seq) => ({ topic, logId, author, seq, encoded: encodeAfter(prefix, seq) });
 }
 
 /** topic(32) ‖ log id(32) ‖ author(32) ‖ seq u64. */
 export function encodePlace(place: Place): Uint8Array {
-  const bytes = new Uint8Array(prefixBytes + 8);
-  bytes.set(place.prefix ?? encodePrefix(place));
-  const view = new DataView(bytes.buffer);
-  view.setUint32(prefixBytes, Math.floor(place.seq / 0x1_0000_0000));
-  view.setUint32(prefixBytes + 4, place.seq >>> 0);
+  if (place.encoded !== undefined) return place.encoded;
+  const { topic, logId, author, seq } = place;
+  return encodeAfter(concatBytes(hexBytes(topic), hexBytes(logId), hexBytes(author)), seq);
+}
+
+function encodeAfter(prefix: Uint8Array, seq: number): Uint8Array {
+  const bytes = new Uint8Array(placeBytes);
+  bytes.set(prefix);
+  let rest = seq;
+  for (let index = placeBytes - 1; rest > 0 && index >= prefixBytes; index--) {
+    bytes[index] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
   return bytes;
 }
 
@@ -42,8 +52,4 @@ export function associatedData(place: Place, ...parts: readonly Uint8Array[]): U
 /** Bytes of an id that is known to be hex. */
 export function hexBytes(id: string): Uint8Array {
   return fromHex(id) ?? new Uint8Array(0);
-}
-
-function encodePrefix(log: Pick<Place, "topic" | "logId" | "author">): Uint8Array {
-  return concatBytes(hexBytes(log.topic), hexBytes(log.logId), hexBytes(log.author));
 }
