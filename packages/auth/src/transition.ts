@@ -2,7 +2,7 @@
  * One op applied to one state (docs/spec/4-auth.md §4.2): the checks, the actor's first, and the
  * change. Layer 4.
  */
-import { meetAccess, rankOf } from "./access.ts";
+import { allows, meetAccess, rankOf } from "./access.ts";
 import { intGet, intSize } from "./int-map.ts";
 import type { OpEffect, OpNames, OpNode, Strike } from "./node.ts";
 import {
@@ -59,7 +59,9 @@ export function transition(
   if (actor === undefined) return refused("NOT_MEMBER");
   if (!isActive(actor)) return refused("NO_LONGER_MEMBER");
   if (action.type === "leave") return leave(state, node, actor, action.successor, asked);
-  if (!isManager(actor)) return refused("NOT_MANAGER");
+  if (!isManager(actor) && !mayEndSpentInvite(state, node, actor, asked)) {
+    return refused("NOT_MANAGER");
+  }
   switch (action.type) {
     case "add":
       return add(state, node, action.grant);
@@ -223,6 +225,24 @@ function invite(state: GroupState, node: OpNode, actor: Standing): Outcome {
     inviterTerm: actor.term,
   };
   return done(withOffer(state, inviteOf(node), offer));
+}
+
+/**
+ * Any reader may end an invite whose uses are spent, unless he came by it himself: op ids can be
+ * chosen by trying, so a concurrent join with a smaller one must not displace a member for ever.
+ */
+function mayEndSpentInvite(
+  state: GroupState,
+  node: OpNode,
+  actor: Standing,
+  asked: Asked,
+): boolean {
+  if (node.op.action.type !== "revoke" || !allows(actor.access, "read")) return false;
+  const offer = offerOf(state, node);
+  const terms = offer?.by.op.action;
+  if (offer === undefined || terms?.type !== "invite") return false;
+  if (intGet(offer.joins, actor.by.index) !== undefined) return false;
+  return asked === "evaluation" || intSize(offer.joins) >= terms.uses;
 }
 
 function revoke(state: GroupState, node: OpNode, asked: Asked): Outcome {

@@ -199,6 +199,25 @@ describe("concurrent joins", () => {
     expect(resultOf(...history, "3: A rm B [2]")).toBe("{A:m,J:w}");
   });
 
+  it("a used link displaces nobody once any reader has seen its use", () => {
+    const history = [`0: A create{A:m,R:r,P:p}`, "1: A invite i:w", "2: Ben join i [1]"];
+    for (const eve of ["E", "F", "G", "H"]) {
+      // Whatever the ids, R has seen Ben's join, and ends the invite.
+      const lines = [...history, "3: R revoke i [2]", `4: ${eve} join i [1]`];
+      expect(resultOf(...lines)).toBe("{A:m,Ben:w,P:p,R:r}");
+      // The intruder's own end of it comes from somebody who came by it: refused.
+      const s = played(...lines);
+      expect(s.add(`5: ${eve} revoke i [4]`)).toMatchObject({ reason: "NOT_MANAGER" });
+    }
+    const s = played(...history);
+    expect(s.add("5: Ben revoke i [2]")).toMatchObject({ reason: "NOT_MANAGER" });
+    expect(s.add("6: P revoke i [2]")).toMatchObject({ reason: "NOT_MANAGER" });
+    expect(s.add("7: R revoke i [1]")).toMatchObject({ reason: "NOT_MANAGER" });
+    expect(s.add("8: R revoke k [2]")).toMatchObject({ reason: "NOT_MANAGER" });
+    s.play("9: R revoke i [2]");
+    expect(s.add("10: R revoke i [9]")).toMatchObject({ reason: "INVITE_REVOKED" });
+  });
+
   it("an invite is void with its author, and so are its joins", () => {
     const history = [start, "1: B invite i:m [0]", "2: J join i [1]", "3: J add K:r [2]"];
     const s = played(...history, "4: A rm B [0]");

@@ -144,7 +144,9 @@ function authorsFor(
 ): readonly AuthorId[] {
   const wanted = authors.filter((id) => {
     const level = here.get(id)?.level;
-    return step.name === "join" ? level === undefined : level === "manage";
+    if (step.name === "join") return level === undefined;
+    // Readers may end spent invites.
+    return level === "manage" || (step.name === "revoke" && step.sense > 2 && level !== "pull");
   });
   return step.sense === 0 || wanted.length === 0 ? authors : wanted;
 }

@@ -19,6 +19,8 @@ interface Standing {
   readonly accessCounter: number;
   readonly term: number;
   readonly access: Access;
+  /** The op that admitted the member: count of its ancestors, and its id. */
+  readonly by: readonly [number, OpId];
 }
 
 interface Offer {
@@ -376,12 +378,13 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
   ): State | undefined => {
     const { action } = op;
     const actor = `i:${op.author}`;
+    const by = [ancestorCount(op), op.id] as const;
     if (action.type === "create") {
       const members = new Map<string, Standing>();
       for (const grant of action.grants) {
         const { member, access } = grant;
         if (givesManageToGroup(grant)) return undefined;
-        members.set(keyOf(member), { counter: 1, accessCounter: 0, term: 0, access });
+        members.set(keyOf(member), { counter: 1, accessCounter: 0, term: 0, access, by });
       }
       return members.get(actor)?.access.level === "manage"
         ? { members, offers: new Map() }
@@ -399,12 +402,12 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
         if (!isManager || action.successor.kind === "group") return undefined;
         if (keyOf(action.successor) === actor) return undefined;
         const access: Access = { level: "manage", mayDelete: false };
-        const promoted = grantManage(state, keyOf(action.successor), access);
+        const promoted = grantManage(state, keyOf(action.successor), access, by);
         return exitState(promoted, actor);
       }
       return exitState(state, actor);
     }
-    if (!isManager) return undefined;
+    if (!isManager && !mayEndSpent(state, op, standing, past)) return undefined;
     if (action.type === "invite") {
       if (state.offers.has(action.invite)) return undefined;
       const offer: Offer = {
@@ -427,7 +430,7 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
       if (givesManageToGroup(action.grant)) return undefined;
       const known = state.members.get(keyOf(member));
       if (known !== undefined && known.counter % 2 === 1) return undefined;
-      return admitState(state, keyOf(member), access);
+      return admitState(state, keyOf(member), access, by);
     }
     if (action.type === "remove") {
       const known = state.members.get(keyOf(action.member));
@@ -442,6 +445,20 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
     if (stepsDown && past !== undefined && otherManagers(state, actor) === 0) return undefined;
     if (givesManageToGroup(action.grant)) return undefined;
     return setState(state, key, action.grant.access);
+  };
+
+  const mayEndSpent = (
+    state: State,
+    op: AuthOp,
+    standing: Standing,
+    past: readonly AuthOp[] | undefined,
+  ): boolean => {
+    if (op.action.type !== "revoke" || rank(standing.access.level) < rank("read")) return false;
+    const offer = state.offers.get(op.action.invite);
+    const source = offer === undefined ? undefined : byId.get(offer.op)?.action;
+    if (offer === undefined || source?.type !== "invite") return false;
+    if (offer.joins.has(standing.by[1])) return false;
+    return past === undefined || offer.joins.size >= source.uses;
   };
 
   const joinState = (state: State, op: AuthOp, past: readonly AuthOp[] | undefined) => {
@@ -466,7 +483,7 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
       if ((membersBefore(source).get(key)?.counter ?? 0) < known.counter) return undefined;
     }
     const joined = { ...offer, joins: new Set(offer.joins).add(op.id) };
-    const next = admitState(state, key, access);
+    const next = admitState(state, key, access, [ancestorCount(op), op.id]);
     return { ...next, offers: new Map(next.offers).set(action.invite, joined) };
   };
 
@@ -530,10 +547,12 @@ function mergeAccess(a: Access, b: Access): Access {
 function mergeStandings(a: Standing, b: Standing): Standing {
   if (a.counter !== b.counter) return a.counter > b.counter ? a : b;
   const term = Math.max(a.term, b.term);
+  const isFirst = a.by[0] - b.by[0] || (a.by[1] < b.by[1] ? -1 : 1);
+  const by = isFirst <= 0 ? a.by : b.by;
   if (a.accessCounter !== b.accessCounter) {
-    return { ...(a.accessCounter > b.accessCounter ? a : b), term };
+    return { ...(a.accessCounter > b.accessCounter ? a : b), term, by };
   }
-  return { ...a, term, access: mergeAccess(a.access, b.access) };
+  return { ...a, term, by, access: mergeAccess(a.access, b.access) };
 }
 
 function mergeOffers(a: Offer, b: Offer): Offer {
@@ -565,13 +584,14 @@ function mergeStates(a: State, b: State): State {
   };
 }
 
-function admitState(state: State, key: string, access: Access): State {
+function admitState(state: State, key: string, access: Access, by: Standing["by"]): State {
   const known = state.members.get(key);
   const standing: Standing = {
     counter: (known?.counter ?? 0) + 1,
     accessCounter: 0,
     term: 0,
     access,
+    by,
   };
   return { ...state, members: new Map(state.members).set(key, standing) };
 }
@@ -594,13 +614,14 @@ function setState(state: State, key: string, access: Access): State {
     accessCounter: known.accessCounter + 1,
     term: known.term + (ends ? 1 : 0),
     access,
+    by: known.by,
   };
   return { ...state, members: new Map(state.members).set(key, standing) };
 }
 
-function grantManage(state: State, key: string, access: Access): State {
+function grantManage(state: State, key: string, access: Access, by: Standing["by"]): State {
   const known = state.members.get(key);
-  if (known === undefined || known.counter % 2 === 0) return admitState(state, key, access);
+  if (known === undefined || known.counter % 2 === 0) return admitState(state, key, access, by);
   const mayDelete = known.access.mayDelete;
   return setState(state, key, { level: "manage", mayDelete });
 }
