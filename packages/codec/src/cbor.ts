@@ -13,9 +13,10 @@ export type CborValue = null | boolean | number | string | Uint8Array | readonly
 export const cborDepthMax = 16;
 
 /** The one encoding of `value`. Throws `TypeError` for numbers that are not safe integers. */
-export function encodeCbor(value: CborValue): Uint8Array {
+export function encodeCbor(value: CborValue): Uint8Array<ArrayBuffer> {
   assertEncodable(value, 0);
-  return encode(value);
+  // cborg hands out Node Buffers for longer output, whose `slice` shares memory: a plain copy here.
+  return new Uint8Array(encode(value));
 }
 
 /**

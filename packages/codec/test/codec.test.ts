@@ -108,6 +108,16 @@ describe("canonical CBOR", () => {
     );
   });
 
+  test("encodings are plain arrays whose slices are copies, short or long", () => {
+    for (const size of [1, 100_000]) {
+      const bytes = encodeCbor(new Uint8Array(size));
+      expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype);
+      const copy = bytes.slice();
+      copy[0] = 0;
+      expect(bytes[0]).not.toBe(0);
+    }
+  });
+
   test("any bytes either decode to what encodes to them, or are refused", () => {
     fc.assert(
       fc.property(bytes, (input) => {
