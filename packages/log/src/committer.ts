@@ -16,7 +16,6 @@ import {
   commitEntriesMax,
   integerMax,
   unsignedBytesMax,
-  unsignedEntriesMax,
 } from "./limits.ts";
 import { createPointWriter, type PointWriter } from "./point-writer.ts";
 import type { CommitOutcome, KvWrite, LogStore } from "./store.ts";
@@ -87,7 +86,7 @@ export class Committer {
   #observed = 0;
   /** True after a commit whose outcome is unknown: then the store's word is taken. */
   #unsure = false;
-  /** Compact bytes after the last signed entry, as far as this writer wrote them. */
+  /** Compact bytes after the last signed entry, or more. An opened log has none: its tail is signed. */
   #unsignedBytes = 0;
 
   constructor(deps: CommitterDeps, { start, secret, head }: CommitterStart) {
@@ -149,12 +148,13 @@ export class Committer {
     const signLast = this.#mustSign(placed, drafts);
     if (signLast && drafts.length === 0 && hasTail(this.#head)) drafts.push(checkpointDraft);
     const range = this.#build(drafts, signLast);
+    // Before the commit: if its answer is lost, they may be there all the same.
+    this.#unsignedBytes += compactBytes(drafts);
     await this.#commitRange(
       range,
       placed.flatMap(({ job }) => job.writes),
     );
-    const tail = this.#unsignedBytes + compactBytes(drafts);
-    this.#unsignedBytes = hasTail(this.#head) ? tail : 0;
+    if (!hasTail(this.#head)) this.#unsignedBytes = 0;
     const entries = range?.entries ?? [];
     for (const { job, from, to } of placed) job.resolve(entries.slice(from, to));
   }
@@ -162,9 +162,7 @@ export class Committer {
   /** Whether this commit must end with a signature. */
   #mustSign(placed: readonly PlacedJob[], drafts: readonly EntryDraft[]): boolean {
     if (placed.some(({ job }) => job.sign === "now")) return true;
-    const unsigned = (this.#head?.height ?? 0) - (this.#head?.signedHeight ?? 0) + drafts.length;
-    const bytes = this.#unsignedBytes + compactBytes(drafts);
-    return unsigned > unsignedEntriesMax || bytes > unsignedBytesMax;
+    return this.#unsignedBytes + compactBytes(drafts) > unsignedBytesMax;
   }
 
   #build(drafts: readonly EntryDraft[], signLast: boolean): VerifiedRange | undefined {

@@ -15,11 +15,11 @@ export const appendBytesMax: number = 4 * 1024 * 1024;
 /** Entries of one append. */
 export const appendEntriesMax = 65_536;
 /**
- * Compact bytes, and entries, after which a writer signs whatever it was told: a range must hold the
- * keypoint that vouches for it, so no unsigned stretch may outgrow one.
+ * Compact bytes after which a writer signs whatever it was told (it counts 64 and more for an entry,
+ * so these are 65,536 entries at most): a range must hold the keypoint that vouches for it, and no
+ * unsigned stretch may outgrow one.
  */
 export const unsignedBytesMax: number = 4 * 1024 * 1024;
-export const unsignedEntriesMax = 65_536;
 /** The smallest entry in compact form: flags, stamp delta, data length. */
 export const compactEntryBytesMin = 3;
 /** Entries between two marks of a range: what a read from its middle hashes at most, less one. */

@@ -125,6 +125,53 @@ describe("entry proofs", () => {
     expect(join(...Array.from({ length: 300 }, () => one.path))).toBe("LOG_PROOF_LINK");
   });
 
+  /** Signs with nonsense, hashes as it should. */
+  const unsigning = { ...crypto, signPoint: (): Uint8Array => new Uint8Array(64).fill(1) };
+
+  test("[TH-027] [ATK-quiet3433] a path that starts with a forged signature is refused", async () => {
+    const forged = extendLog(log, log.start, testDrafts(4), { crypto: unsigning });
+    const source = await storeOf(forged);
+    const proof = await proveEntry({ store: source, crypto }, logId, 3);
+    expect(verifyProof({ crypto }, proof)).toEqual({ ok: false, reason: "LOG_BAD_SIGNATURE" });
+    const fork = await testFork(log, 0);
+    const verdict = verifyForkProof({ crypto }, { ...fork.proof, a: proof.path });
+    expect(verdict).toEqual({ ok: false, reason: "LOG_BAD_SIGNATURE" });
+  });
+
+  test("a proof goes past a keypoint whose own signature is bad, though a later one vouches for it", async () => {
+    const first = extendLog(log, log.start, testDrafts(3), { crypto });
+    const second = extendLog(log, first.after, testDrafts(3, 1), { crypto: unsigning });
+    const third = extendLog(log, second.after, testDrafts(3, 2), { crypto });
+    const store = await storeOf(first, second, third);
+    const verdict = verifyProof({ crypto }, await proveEntry({ store, crypto }, logId, 4));
+    expect(verdict.ok && verdict.entry).toEqual(second.entries[1]);
+  });
+
+  test("[TH-028] links bind hashes: a path cannot change over to another branch", async () => {
+    const shared = extendLog(log, log.start, testDrafts(5), { crypto });
+    const [left, right] = [1, 2].map((mark) =>
+      extendLog(log, shared.after, testDrafts(12, mark), { crypto }),
+    );
+    if (left === undefined || right === undefined) return;
+    const [ours, theirs] = [await storeOf(shared, left), await storeOf(shared, right)];
+    const pathOf = async (store: LogStore, seq: number): Promise<Uint8Array> =>
+      (await proveEntry({ store, crypto }, logId, seq)).path;
+    // Entry 16 is signed; it has a backlink to 15 and a skip link to 12.
+    const [start, by15, by12] = [
+      await pathOf(ours, 16),
+      await pathOf(theirs, 15),
+      await pathOf(theirs, 12),
+    ];
+    for (const other of [by15, by12]) {
+      const own = other === by15 ? await pathOf(ours, 15) : await pathOf(ours, 12);
+      const last = other.subarray(start.length);
+      const mixed = { context: log.context, path: concatBytes(start, last) };
+      expect(verifyProof({ crypto }, mixed)).toEqual({ ok: false, reason: "LOG_PROOF_LINK" });
+      const good = concatBytes(start, own.subarray(start.length));
+      expect(verifyProof({ crypto }, { ...mixed, path: good }).ok).toBe(true);
+    }
+  });
+
   test("random bytes are no proof, and never throw", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {

@@ -311,6 +311,17 @@ describe("deferred signing", () => {
     expect(signedHeight).toBeGreaterThan(1);
   });
 
+  test("no unsigned stretch holds more entries than a peer takes at once", async () => {
+    await using writer = await open({ options: { sign: "deferred" } });
+    const drafts = testDrafts(33_000);
+    const tails: boolean[] = [];
+    for (let index = 0; index < 3; index++) {
+      await writer.append(drafts);
+      tails.push((writer.head?.signedHeight ?? 0) < (writer.head?.height ?? 0));
+    }
+    expect(tails).toEqual([true, false, true]);
+  });
+
   test("opening signs a tail that a crash left", async () => {
     const store = createMemoryStore({ crypto });
     const writer = await open({ store, options: { sign: "deferred" } });
