@@ -4,7 +4,7 @@
  */
 import type { HawserSpace } from "@hawser/hawser";
 import type { Device } from "./device.ts";
-import { CliError, codeOf } from "./errors.ts";
+import { CliError, codeOf, messageOf } from "./errors.ts";
 import { defaultFolderLimits } from "./folder/limits.ts";
 import { keepInStep } from "./folder/live.ts";
 import type {
@@ -50,9 +50,9 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   const signal = AbortSignal.any([deps.signal, stop.signal]);
   const transfer = setInterval(() => reportTransfer(output, space), transferMs);
   const trouble = createTroubleReport(output);
-  let failure: unknown;
+  let failure: Error | undefined;
   const fail = (error: unknown): void => {
-    failure ??= error;
+    failure ??= error instanceof Error ? error : new Error(messageOf(error));
     stop.abort();
   };
 
@@ -66,6 +66,10 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     reportSynced(paths);
   });
 
+  const onSyncFailure = (error: unknown): void => {
+    if (codeOf(error) === "HAWSER_RELAY_MISBEHAVES") fail(error);
+    if (codeOf(error) === "HAWSER_NO_ACCESS") fail(lostAccess(space));
+  };
   const onPass = (result: PassResult): void => {
     output.clear();
     reportPass(output, result);
@@ -73,18 +77,17 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     const changed = [...result.uploaded, ...result.removedThere];
     if (changed.length === 0 || hawser.relays().length === 0) return;
     // In the background: a relay that is away must not stop local changes from being taken up.
-    announce(changed).catch((error: unknown) => {
-      // Lost access is told once, by `accessLost`; what it aborts is no news.
-      if (codeOf(error) === "HAWSER_RELAY_MISBEHAVES") fail(error);
-    });
+    announce(changed).catch(onSyncFailure);
   };
 
   const run = async (): Promise<void> => {
-    void space.accessLost.then(() => fail(lostAccess(output, space)));
+    void space.accessLost.then(() => fail(lostAccess(space)));
     void watchRelays(hawser, signal, (condition) => {
       if (condition.kind === "misbehaves") fail(misbehaves(condition.code));
       else reportRelay(output, condition.kind);
     });
+    // Tells at a start what happened while this device was away.
+    if (hawser.relays().length > 0) space.synced({ signal }).catch(onSyncFailure);
     const mirror = mirrorOf(device, space, root, { onProgress });
     try {
       await keepInStep(mirror.deps, {
@@ -96,9 +99,13 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     } catch (error) {
       // A change made here after the removal is refused a moment before the removal is told.
       const isRemoved = space.space.status().state === "removed";
-      fail(isRemoved ? lostAccess(output, space) : error);
+      fail(isRemoved ? lostAccess(space) : error);
     }
-    if (failure !== undefined) throw failure;
+    if (failure === undefined) return;
+    if (codeOf(failure) === "HAWSER_NO_ACCESS") {
+      output.event("lost-access", { code: "HAWSER_NO_ACCESS", space: space.id }, undefined);
+    }
+    throw failure;
   };
 
   return {
@@ -175,13 +182,12 @@ function createAnnouncer(
   };
 }
 
-function lostAccess(output: Output, space: HawserSpace): CliError {
+function lostAccess(space: HawserSpace): CliError {
   const isRemoved = space.space.status().state === "removed";
   const message = isRemoved
     ? "this device was removed from the space"
-    : "the relay serves this device no longer: it was removed from the space";
+    : "the relay serves this device no longer, as after a removal from the space";
   const remedy = "The folder stays as it is. To come back, ask for a new invite link.";
-  output.event("lost-access", { code: "HAWSER_NO_ACCESS", space: space.id }, undefined);
   return new CliError("HAWSER_NO_ACCESS", message, remedy);
 }
 

@@ -16,7 +16,7 @@ import { defaultFolderLimits } from "./folder/limits.ts";
 import { runMirrorPass } from "./folder/mirror.ts";
 import { assertOutside, scanFolder } from "./folder/scan.ts";
 import { openHome, type Home } from "./home.ts";
-import { createKeeper, mirrorOf, type Keeper } from "./keeper.ts";
+import { createKeeper, mirrorOf } from "./keeper.ts";
 import type { Output } from "./output.ts";
 import { misbehaves, probeRelay, relayCondition, watchRelays } from "./relay-link.ts";
 import { formatBytes, formatCount, plural } from "./table.ts";

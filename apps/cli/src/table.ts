@@ -27,7 +27,7 @@ export function formatDuration(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
-/** "1 file", "2 files". */
-export function plural(count: number, word: string): string {
-  return `${formatCount(count)} ${word}${count === 1 ? "" : "s"}`;
+/** "1 file", "2 files"; the plural is given where an s does not make it. */
+export function plural(count: number, word: string, words: string = `${word}s`): string {
+  return `${formatCount(count)} ${count === 1 ? word : words}`;
 }

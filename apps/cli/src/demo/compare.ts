@@ -1,17 +1,22 @@
 /** Looking at folders and databases from outside, as a person who does not trust the programs would. */
+import { createReadStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { temporarySuffix } from "../folder/paths.ts";
 
 /** Relative path → content of every regular file below `root`, ignoring files being written. */
 export async function readTree(root: string): Promise<ReadonlyMap<string, Buffer>> {
   const tree = new Map<string, Buffer>();
-  const items = await readdir(root, { recursive: true, withFileTypes: true });
-  for (const item of items) {
-    if (!item.isFile() || item.name.endsWith(".hawser-part")) continue;
-    const path = join(item.parentPath, item.name);
+  for (const path of await listFiles(root)) {
+    if (path.endsWith(temporarySuffix)) continue;
     tree.set(relative(root, path), await readFile(path));
   }
   return tree;
+}
+
+async function listFiles(root: string): Promise<readonly string[]> {
+  const items = await readdir(root, { recursive: true, withFileTypes: true });
+  return items.filter((item) => item.isFile()).map((item) => join(item.parentPath, item.name));
 }
 
 /** The first difference between two trees in words, or `undefined` when they are equal. */
@@ -29,58 +34,82 @@ export function firstDifference(
   return undefined;
 }
 
-/** Bytes that are searched for in a window this long: too long to occur by chance. */
-const windowBytes = 24;
+/** Samples are this long: too long to occur by chance. */
+const sampleBytes = 24;
+/** Names shorter than this may occur by chance. */
+const nameBytesMin = 10;
+/** One sample for so many bytes of a file. */
+const sampleStride = 4_096;
+/** Samples of one tree; more only take longer. */
+const sampleCountMax = 20_000;
 
 /** Samples of a tree's content and names that would betray it if they were found somewhere. */
 export function plaintextSamples(tree: ReadonlyMap<string, Buffer>): readonly Buffer[] {
   const samples: Buffer[] = [];
   for (const [path, content] of tree) {
     const name = Buffer.from(path);
-    if (name.length >= 12) samples.push(name);
-    for (let offset = 0; offset + windowBytes <= content.length; offset += 4_096) {
-      const sample = content.subarray(offset, offset + windowBytes);
+    if (name.length >= nameBytesMin) samples.push(name);
+    for (let offset = 0; offset + sampleBytes <= content.length; offset += sampleStride) {
+      const sample = content.subarray(offset, offset + sampleBytes);
       // A run of one byte is no evidence of anything.
       if (new Set(sample).size > 4) samples.push(sample);
     }
   }
-  return samples;
+  const step = Math.max(1, Math.ceil(samples.length / sampleCountMax));
+  return samples.filter((_, index) => index % step === 0);
 }
 
-/** The first file below `folder` that holds any of the samples, or `undefined`. */
+/** The first file below `folder` that contains a sample, or `undefined`. */
 export async function findSample(
   folder: string,
   samples: readonly Buffer[],
 ): Promise<string | undefined> {
   const search = createSearch(samples);
-  for (const [path, content] of await readTree(folder)) if (search(content)) return path;
+  for (const path of await listFiles(folder)) {
+    if (await streamContains(path, search)) return relative(folder, path);
+  }
   return undefined;
 }
 
-/**
- * One pass over the content, however many samples: the first four bytes at each place are looked up,
- * behind a bit table that turns most places away without a look-up.
- */
-function createSearch(samples: readonly Buffer[]): (content: Buffer) => boolean {
-  const byStart = new Map<number, Buffer[]>();
-  const isPossible = new Uint8Array(1 << 16);
-  for (const sample of samples.filter(({ length }) => length >= 4)) {
-    const start = sample.readUInt32LE(0);
-    byStart.set(start, [...(byStart.get(start) ?? []), sample]);
-    isPossible[fold(start)] = 1;
+interface Search {
+  readonly longest: number;
+  finds(bytes: Buffer): boolean;
+}
+
+/** Looks for all samples in one run over the bytes: by their first four bytes, then in full. */
+function createSearch(samples: readonly Buffer[]): Search {
+  const bySample = new Map<number, Buffer[]>();
+  for (const sample of samples) {
+    const start = sample.readUInt32BE(0);
+    bySample.set(start, [...(bySample.get(start) ?? []), sample]);
   }
-  return (content) => {
-    for (let place = 0; place + 4 <= content.length; place++) {
-      const start = content.readUInt32LE(place);
-      if (isPossible[fold(start)] === 0) continue;
-      for (const sample of byStart.get(start) ?? []) {
-        if (sample.equals(content.subarray(place, place + sample.length))) return true;
+  // One bit for each start's low 16 bits spares nearly every look into the map.
+  const isLikely = new Uint8Array(65_536);
+  for (const start of bySample.keys()) isLikely[start & 0xffff] = 1;
+  return {
+    longest: Math.max(0, ...samples.map((sample) => sample.length)),
+    finds: (bytes) => {
+      for (let offset = 0; offset + 4 <= bytes.length; offset++) {
+        const low = (bytes[offset + 2] ?? 0) * 256 + (bytes[offset + 3] ?? 0);
+        if (isLikely[low] !== 1) continue;
+        const candidates = bySample.get(bytes.readUInt32BE(offset)) ?? [];
+        const isHit = (sample: Buffer): boolean =>
+          bytes.subarray(offset, offset + sample.length).equals(sample);
+        if (candidates.some(isHit)) return true;
       }
-    }
-    return false;
+      return false;
+    },
   };
 }
 
-function fold(value: number): number {
-  return (value ^ (value >>> 16)) & 0xffff;
+async function streamContains(path: string, search: Search): Promise<boolean> {
+  if (search.longest === 0) return false;
+  let rest = Buffer.alloc(0);
+  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    // Safe: a stream without an encoding gives buffers.
+    const bytes = Buffer.concat([rest, piece as Buffer]);
+    if (search.finds(bytes)) return true;
+    rest = Buffer.from(bytes.subarray(Math.max(0, bytes.length - search.longest + 1)));
+  }
+  return false;
 }
