@@ -205,15 +205,11 @@ function checkBundle(crypto: Crypto, bytes: Uint8Array): KeyBundle {
   throw new HawserError("HAWSER_RELAY_UNREACHABLE", "the relay's key bundle does not verify");
 }
 
-function abortable(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+/** The promise, or a rejection with the signal's reason when that comes first. */
+async function abortable(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined) return promise;
+  const aborted = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+  await Promise.race([promise, aborted.promise]);
   signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    void promise.then(() => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    });
-  });
 }

@@ -65,7 +65,7 @@ export async function createMemoryRelay(): Promise<MemoryRelay> {
       return pair.a;
     },
     cutAll: () => {
-      for (const cut of [...cuts]) cut();
+      for (const cut of cuts) cut();
     },
     close: async () => {
       await peer[Symbol.asyncDispose]();

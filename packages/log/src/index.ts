@@ -61,7 +61,7 @@ export {
   rangeEntriesMax,
 } from "./limits.ts";
 export { advanceHead } from "./log-index.ts";
-export { assertStoreKey, createMemoryStore, findMovedHead } from "./memory-store.ts";
+export { assertStoreKey, createMemoryStore, findMovedHead, tellListeners } from "./memory-store.ts";
 export { createPointWriter } from "./point-writer.ts";
 export { decodeEntryProof, encodeEntryProof, proveEntry, verifyProof } from "./proof.ts";
 export { cutRange, joinRanges, readRange, stateWithin, tryCutRange } from "./range.ts";

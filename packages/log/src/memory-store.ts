@@ -177,7 +177,7 @@ export function createMemoryStore(deps: {
   return {
     commit: async (batch) => {
       const { outcome, stored } = tables().commit(batch);
-      if (stored.length > 0) tell(listeners, stored);
+      if (stored.length > 0) tellListeners(listeners, stored);
       return outcome;
     },
     head: async (logId) => tables().log(logId)?.head,
@@ -258,7 +258,7 @@ function bounds(options: ReadOptions): { readonly from: number; readonly to: num
 }
 
 /** A listener that throws must not undo a commit: its error surfaces as an unhandled rejection. */
-function tell(
+export function tellListeners(
   listeners: ReadonlySet<(ranges: readonly StoredRange[]) => void>,
   ranges: readonly StoredRange[],
 ): void {

@@ -12,6 +12,7 @@ import {
   assertStoreKey,
   findMovedHead,
   LogError,
+  tellListeners,
   type CommitBatch,
   type CommitOutcome,
   type LogHead,
@@ -200,7 +201,7 @@ function commitGroup(target: CommitTarget, group: readonly Waiting[]): void {
     const outcome = outcomes[index];
     if (outcome !== undefined) resolve(outcome);
   });
-  if (stored.length > 0) tell(listeners, stored);
+  if (stored.length > 0) tellListeners(listeners, stored);
 }
 
 function applyBatch(rows: Rows, batch: CommitBatch, stored: StoredRange[]): CommitOutcome {
@@ -232,20 +233,6 @@ function inTransaction<Value>(database: DatabaseSync, path: string, work: () => 
     }
   } catch (error) {
     throw toStoreError(error, path);
-  }
-}
-
-/** A listener that throws must not undo a commit: its error surfaces as an unhandled rejection. */
-function tell(
-  listeners: ReadonlySet<(ranges: readonly StoredRange[]) => void>,
-  ranges: readonly StoredRange[],
-): void {
-  for (const listener of [...listeners]) {
-    try {
-      listener(ranges);
-    } catch (error) {
-      void Promise.reject(error);
-    }
   }
 }
 

@@ -35,9 +35,3 @@ export const wantModes: readonly WantMode[] = ["stop", "same", "after", "again",
 
 /** Bits of a frontier's flags. */
 export const frontierFlags = { first: 1, last: 2, eager: 4 } as const;
-
-/**
- * Feature bits of a hello. Bit 0 is kept for range-based reconciliation of large topics (messages
- * 16–19), bit 1 for partial sync by author, stamp or newest entries (wants of further modes).
- */
-export const features = { rangeReconciliation: 1, partialSync: 2 } as const;

@@ -9,7 +9,6 @@ import { encodeMessage } from "../src/encode.ts";
 import {
   followProof,
   identityBytes,
-  identityLabel,
   otherRole,
   type Role,
   roleOf,
@@ -140,5 +139,3 @@ export function connectRaw(
     session: () => secrets,
   };
 }
-
-export { identityLabel };

@@ -25,7 +25,7 @@ import { createSqliteStore } from "@hawser/store-sqlite";
 import { createSyncPeer, type SyncTopic, type Timers } from "@hawser/sync";
 import { createMemoryPair } from "@hawser/sync/testing";
 import { createHypercoreBench, replicateHypercore } from "./peers/hypercore.ts";
-import { compare, measure, type Comparison } from "./measure.ts";
+import { compare, measure, type Comparison } from "@hawser-tooling/measure";
 
 const entryCount = 100_000;
 const singleCount = 5_000;
@@ -132,10 +132,16 @@ async function replicate(source: LogStore, target: LogStore): Promise<number> {
 const folder = await mkdtemp(join(tmpdir(), "hawser-bench-"));
 let fileCount = 0;
 const onDisk = (): LogStore =>
-  createSqliteStore({ crypto }, { path: join(folder, `${fileCount++}.sqlite`), durability: "normal" });
+  createSqliteStore(
+    { crypto },
+    { path: join(folder, `${fileCount++}.sqlite`), durability: "normal" },
+  );
 const inMemory = (): LogStore => createMemoryStore({ crypto });
 
-async function fresh(open: () => LogStore, work: (store: LogStore) => Promise<unknown>): Promise<void> {
+async function fresh(
+  open: () => LogStore,
+  work: (store: LogStore) => Promise<unknown>,
+): Promise<void> {
   await using store = open();
   await work(store);
 }
@@ -183,7 +189,11 @@ let wireBytes = 0;
 const comparisons: Comparison[] = [
   {
     work: "append one by one, each signed, SQLite",
-    ours: await measure("hawser", () => fresh(onDisk, (store) => appendSingly(store, "now")), single),
+    ours: await measure(
+      "hawser",
+      () => fresh(onDisk, (store) => appendSingly(store, "now")),
+      single,
+    ),
     peer: peerSingle,
   },
   {
@@ -235,7 +245,9 @@ const comparisons: Comparison[] = [
   },
 ];
 const payload = entryCount * entryBytes;
-console.log(`${entryCount} entries of ${entryBytes} bytes; crypto: ${JSON.stringify(crypto.backEnds)}`);
+console.log(
+  `${entryCount} entries of ${entryBytes} bytes; crypto: ${JSON.stringify(crypto.backEnds)}`,
+);
 console.log(compare(comparisons));
 console.log(
   `on the wire: hawser ${(wireBytes / payload).toFixed(3)} × payload, ` +

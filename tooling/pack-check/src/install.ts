@@ -15,8 +15,17 @@ const compilerOptions = {
   lib: ["ES2024", "ESNext.Disposable", "DOM"],
   module: "NodeNext",
   skipLibCheck: true,
-  types: [],
+  types: ["node"],
 };
+
+/** Types of what runs the examples, as a user on Node has them, at the workspace's versions. */
+function typePackages(root: string): readonly string[] {
+  const catalog = readFileSync(join(root, "pnpm-workspace.yaml"), "utf8");
+  return ["@types/node", "@types/ws"].flatMap((name) => {
+    const version = new RegExp(`"${name}": (\\S+)`).exec(catalog)?.[1];
+    return version === undefined ? [] : [`${name}@${version}`];
+  });
+}
 
 /** Problems of one package in `folder`, which must exist and be empty. */
 export async function tryInstalled(
@@ -43,6 +52,7 @@ export async function tryInstalled(
       "--loglevel=error",
       ...tarballs,
       ...peers,
+      ...typePackages(root),
     ],
     { cwd: folder, encoding: "utf8", shell: process.platform === "win32" },
   );

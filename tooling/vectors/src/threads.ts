@@ -38,8 +38,9 @@ const refusals: readonly (readonly [RegExp, readonly SpaceIdErrorCode[]])[] = [
 const threadIds: SectionRunner = async (section, report) => {
   if (!Array.isArray(section)) throw new VectorShapeError("threadIds is a list");
   for (const [index, item] of (section as readonly Json[]).entries()) {
-    const name = isObject(item) ? String(item["string"] ?? item["bytes"] ?? "") : "";
-    await report.check(`#${index} ${name}`.trim(), (check) => {
+    const spelled = isObject(item) ? (item["string"] ?? item["bytes"]) : undefined;
+    const name = typeof spelled === "string" ? ` ${spelled}` : "";
+    await report.check(`#${index}${name}`, (check) => {
       const claims = readClaims(item);
       const parsed = parseGiven(check, claims);
       const reasons = refusalReasons(claims);

@@ -14,7 +14,10 @@ interface Core {
   readonly length: number;
   ready(): Promise<void>;
   append(blocks: Uint8Array | readonly Uint8Array[]): Promise<void>;
-  replicate(isInitiator: boolean, options: { keepAlive: boolean }): NodeJS.ReadWriteStream & {
+  replicate(
+    isInitiator: boolean,
+    options: { keepAlive: boolean },
+  ): NodeJS.ReadWriteStream & {
     destroy(): void;
   };
   download(range: { start: number; end: number }): { done(): Promise<void> };
@@ -49,7 +52,10 @@ export async function createHypercoreBench(): Promise<HypercoreBench> {
 }
 
 /** Replicates the whole of `source` to a fresh core and counts the bytes both sides send. */
-export async function replicateHypercore(bench: HypercoreBench, source: Core): Promise<Replication> {
+export async function replicateHypercore(
+  bench: HypercoreBench,
+  source: Core,
+): Promise<Replication> {
   const target = await bench.open(source.key);
   const start = performance.now();
   const ours = source.replicate(true, { keepAlive: false });
