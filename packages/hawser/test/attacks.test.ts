@@ -190,6 +190,8 @@ describe("an author who signs two histories", () => {
       await write(adas, "from ada");
       await write(cyds, "from cyd");
     });
+    // A dep on a branch that nobody here has is waited for, but not for ever.
+    await world.pass(60_000);
     await world.settle(ada, cyd);
     expect(await textsOf(cyds)).toEqual(["from ada", "from cyd", "shown to all"]);
     expect(await textsOf(adas)).toEqual(["from ada", "from cyd", "shown to all"]);
@@ -307,6 +309,28 @@ describe("somebody who was removed and kept everything", () => {
     await write(adas, "goes on");
     await world.settle(ada, cyd);
     expect(await textsOf(adas)).toEqual(["goes on"]);
+  });
+
+  // Open: the default policy lets whoever was removed answer in kind, at any later time.
+  test.fails("[P2-W1] [P2-M13] its back-dated removal of the founder leaves the founder where it is", async () => {
+    const world = await createWorld();
+    const { ada, ben, cyd, adas, cyds, key } = await three(world);
+    const { crypto } = world;
+    await adas.set(ben.author, "manage");
+    await world.settle(ada, ben, cyd);
+    const { group, heads } = await readOps(crypto, ben.store, adas.topic, key);
+    await adas.remove(ben.author);
+    await world.settle(ada, cyd);
+    const target = { kind: "individual", id: ada.author } as const;
+    const strike = opBytes(crypto, ben, group, heads, { type: "remove", member: target });
+    const forged = { crypto, topic: adas.topic, who: ben, now: world.now(), base: ben.store };
+    const range = await forgeControl({ ...forged, metadataKey: key }, [authContent(strike)]);
+    await feed(ada, [range]);
+    await feed(cyd, [range]);
+    await world.settle(ada, cyd);
+    expect(cyds.access(ada.author)?.level).toBe("manage");
+    expect(cyds.access(ben.author)).toBeUndefined();
+    expect(cyds.status().orphaned).toBe(false);
   });
 
   test("[P2-M8] its back-dated rekeys seal nothing and stop nobody from writing", async () => {
