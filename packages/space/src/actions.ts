@@ -2,23 +2,15 @@
  * What members do in a space: membership, invites, joining, writing (docs/spec/6-space.md §6, §7).
  * Every function runs inside the core's queue. Layer 5, internal.
  */
-import {
-  createOp,
-  inviteOfSecret,
-  proveJoin,
-  type Access,
-  type AuthAction,
-  type AuthOp,
-  type RejectReason,
-} from "@hawser/auth";
+import { inviteOfSecret, proveJoin, type Access, type AuthAction, type AuthOp } from "@hawser/auth";
 import { utf8 } from "@hawser/codec";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import { verifyBundle, type EpochId, type KeyBundle, type VerifiedBundle } from "@hawser/keys";
 import type { Entry, LogId } from "@hawser/log";
-import type { ControlContent } from "./control.ts";
 import { authHeads, type Core, type Publication } from "./core.ts";
 import { bundleContent, debtsOf, givesFor, rekeyFor } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
+import { issue } from "./issue.ts";
 import { joinBinding } from "./join.ts";
 import {
   bodyBytesMax,
@@ -68,23 +60,6 @@ function keysDue(core: Core, rotate: boolean): Pick<Publication, "contents" | "k
   return { contents: [...gives, content], keyState };
 }
 
-/** Hands an operation to the graph. Throws what its refusal means for people. */
-export function issue(
-  core: Core,
-  action: AuthAction,
-): { readonly op: AuthOp; readonly content: ControlContent } {
-  const { graph, group } = core.fold();
-  const { author } = core.device;
-  const deps = graph.heads(group);
-  const { op, bytes } = createOp(core.deps.crypto, { author, group, deps, action });
-  const verdict = graph.add(op);
-  if (verdict.status === "rejected") throw refusalOf(action, verdict.reason);
-  if (verdict.status === "pending") {
-    throw new SpaceError("SPACE_NOT_WELCOMED", "the space's membership is not here yet");
-  }
-  return { op, content: { kind: "auth", op: bytes } };
-}
-
 /** Whose content a removal or demotion cuts off where we have seen it. */
 function acknowledgedBy(op: AuthOp): readonly AuthorId[] {
   const { action } = op;
@@ -94,23 +69,6 @@ function acknowledgedBy(op: AuthOp): readonly AuthorId[] {
   if (action.type === "set") return [action.grant.member.id as AuthorId];
   return [];
 }
-
-function refusalOf(action: AuthAction, reason: RejectReason): SpaceError {
-  const code = refusalCodes[reason] ?? "SPACE_MEMBERSHIP";
-  return new SpaceError(code, `${action.type} is refused: ${reason}`);
-}
-
-const refusalCodes: { readonly [reason in RejectReason]?: SpaceErrorCode } = {
-  NOT_MEMBER: "SPACE_NO_ACCESS",
-  NO_LONGER_MEMBER: "SPACE_NO_ACCESS",
-  NOT_MANAGER: "SPACE_NO_ACCESS",
-  UNKNOWN_INVITE: "SPACE_INVITE_INVALID",
-  INVITER_GONE: "SPACE_INVITE_INVALID",
-  INVITE_OLDER_THAN_EXIT: "SPACE_INVITE_INVALID",
-  INVITE_REVOKED: "SPACE_INVITE_REVOKED",
-  INVITE_EXPIRED: "SPACE_INVITE_EXPIRED",
-  INVITE_EXHAUSTED: "SPACE_INVITE_USED",
-};
 
 /** A bundle handed in by the caller, checked. Throws `SPACE_BUNDLE_INVALID`. */
 export function checkedBundle(core: Core, bundle: KeyBundle): VerifiedBundle {
@@ -127,15 +85,6 @@ export async function addMember(core: Core, bundle: KeyBundle, access: Access): 
   const member = { kind: "individual", id: checked.author } as const;
   const action: AuthAction = { type: "add", grant: { member, access } };
   await changeMembership(core, { action, bundle: checked });
-}
-
-/** Ends an invite. One that somebody else ended meanwhile is no error. */
-export async function endInvite(core: Core, invite: AuthorId): Promise<void> {
-  try {
-    await changeMembership(core, { action: { type: "revoke", invite } });
-  } catch (error) {
-    if (!(error instanceof SpaceError)) throw error;
-  }
 }
 
 /** Publishes the join of a space that waits for it. */

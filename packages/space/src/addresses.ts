@@ -34,7 +34,8 @@ export interface AddressBook {
   addresses(logId: LogId): readonly LogAddress[];
   /** Logs with at least one unexpired address, sorted. */
   logs(): readonly LogId[];
-  clear(logId: LogId): void;
+  /** Forgets a log's addresses, or all. */
+  clear(logId?: LogId): void;
 }
 
 /** A URL (`wss://…`) or multiaddr (`/ip4/…`) of printable ASCII without spaces. */
@@ -68,7 +69,8 @@ export function createAddressBook(deps: { readonly clock: Clock }): AddressBook 
     if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds > addressTtlSecondsMax) {
       throw new SpaceError("SPACE_ADDRESS_INVALID", `time to live of ${ttlSeconds} s`);
     }
-    const start = since ?? deps.clock.nowMicros();
+    // A start in the future would stretch the time to live.
+    const start = Math.min(since ?? Infinity, deps.clock.nowMicros());
     return { address, ttlSeconds, expiresAt: start + ttlSeconds * 1e6 };
   };
 
@@ -105,7 +107,10 @@ export function createAddressBook(deps: { readonly clock: Clock }): AddressBook 
     addresses: (logId) =>
       [...live(logId).values()].sort((a, b) => (a.address < b.address ? -1 : 1)),
     logs: () => [...byLog.keys()].filter((logId) => live(logId).size > 0).sort(),
-    clear: (logId) => void byLog.delete(logId),
+    clear: (logId) => {
+      if (logId === undefined) byLog.clear();
+      else byLog.delete(logId);
+    },
   };
 }
 

@@ -13,6 +13,8 @@ export type OpStanding = "pending" | "accepted" | "rejected";
 /** An operation with its place. */
 export interface PlacedOp {
   readonly seq: number;
+  /** µs, of its entry. */
+  readonly stamp: number;
   readonly op: AuthOp;
   standing: OpStanding;
 }

@@ -116,6 +116,7 @@ export async function openCore(
   const { topic } = parts.about;
   const changed = createSignal();
   const queue = createQueue();
+  const microsMax = (options.clockDriftSeconds ?? defaultDriftSeconds) * 1e6;
   const addresses = createAddressBook({ clock });
   const recent = createRecentEntries(store);
   const { author, secret } = device;
@@ -139,9 +140,13 @@ export async function openCore(
     return createControlFold({ crypto, topic, self, metadataKey, createOp, addresses }, keys);
   }
   function newSequencer(): Sequencer {
-    const driftMicros = (options.clockDriftSeconds ?? defaultDriftSeconds) * 1e6;
-    const parts = { store, recent, clock, topic, changed, driftMicros };
-    return createSequencer({ ...parts, fold: () => fold });
+    const parts = { store, recent, clock, topic, changed, driftMicros: microsMax };
+    return createSequencer({
+      ...parts,
+      fold: () => fold,
+      forkedAt: (logId) => forks.get(logId),
+      hasForks: () => forks.size > 0,
+    });
   }
   function newOpener(): Opener {
     const { ring } = fold;
@@ -187,6 +192,7 @@ export async function openCore(
 
   const refold = async (): Promise<void> => {
     const heads = await store.heads(topic);
+    addresses.clear();
     forks = new Map(
       heads.flatMap(({ logId, forkedAt }) => (forkedAt === undefined ? [] : [[logId, forkedAt]])),
     );
@@ -210,6 +216,10 @@ export async function openCore(
   const advance = async (): Promise<void> => {
     started = true;
     await sequencer.advance();
+    if (sequencer.isStale) {
+      sequencer = newSequencer();
+      await sequencer.advance();
+    }
     const due = sequencer.nextDue();
     stopTimer?.();
     stopTimer = undefined;
@@ -269,7 +279,8 @@ export async function openCore(
 
   const ingestControl = async (range: EncodedRange, logId: LogId): Promise<IngestOutcome> => {
     const { context } = range;
-    if (fold.levelEver(context.author) === undefined) {
+    const isNew = fold.levelEver(context.author) === undefined;
+    if (isNew) {
       if (range.from > 0) return { status: "gap", height: 0 };
       const verdict = verifyRange({ crypto }, emptyChain(crypto, context), range);
       const good = verdict.ok ? verdict.range : verdict.accepted;
@@ -280,9 +291,12 @@ export async function openCore(
       const admitted = fold.admitJoiningLog({ context, logId, entries: good.entries });
       if (!admitted.ok) return { status: "refused", reason: admitted.reason };
     }
-    const outcome = await ingestRange({ store, crypto }, range);
-    if (outcome.status === "forked") await refold();
-    else await takeControl(logId, context);
+    // Everybody builds on control entries, so none that is ahead of the clock is let in.
+    const outcome = await ingestRange({ store, crypto }, range, { drift: { clock, microsMax } });
+    const isKept = outcome.status === "stored" || outcome.status === "known";
+    if (isKept) await takeControl(logId, context);
+    // A join may be in the graph, or a prefix in the store.
+    else if (isNew || outcome.status !== "gap") await refold();
     return toIngestOutcome(outcome);
   };
 
@@ -411,10 +425,17 @@ function toIngestOutcome(outcome: RangeOutcome): IngestOutcome {
   }
 }
 
-/** Follow keys to prove: of current epochs, or those that came with the invitation. */
+/**
+ * Follow keys to prove and to accept: of current epochs. Those that came with the invitation count
+ * only until this device holds one of its own: later they may be in anybody's hands.
+ */
 function followKeysOf(about: About, fold: ControlFold): readonly Uint8Array[] {
-  const current = fold.ring.currentFollowKeys(fold.keyState, fold.members());
-  return current.length > 0 ? current.map((item) => item.key) : about.givenFollowKeys;
+  const { ring, keyState } = fold;
+  const isLetIn = ring
+    .epochs(keyState)
+    .some(({ id }) => ring.followKey(keyState, id) !== undefined);
+  if (!isLetIn) return about.givenFollowKeys;
+  return ring.currentFollowKeys(keyState, fold.members()).map((item) => item.key);
 }
 
 /** Members, and owners of invites that can still admit somebody, may have the control logs. */

@@ -19,6 +19,7 @@ import {
 import type { ControlContent } from "./control.ts";
 import { authHeads, type Core, type Publication } from "./core.ts";
 import { SpaceError } from "./errors.ts";
+import { tryIssue } from "./issue.ts";
 import { hexBytes } from "./place.ts";
 
 const defaultAnswerDelayMs = 400;
@@ -30,13 +31,11 @@ export interface DebtPayer {
   stop(): void;
 }
 
-/** A payer for `core`; every reader's device runs one. `revoke` ends an invite that is used up. */
-export function createDebtPayer(
-  core: Core,
-  revoke: (invite: AuthorId) => Promise<void>,
-): DebtPayer {
-  let cancel: (() => void) | undefined;
-
+/** A payer for `core`; every member's device runs one. */
+export function createDebtPayer(core: Core): DebtPayer {
+  let timer: { readonly cancel: () => void; readonly forDebt: boolean } | undefined;
+  /** Invites whose end the graph refused, until more is known: trying again would not help. */
+  const refused = new Set<AuthorId>();
   /** A lost prekey is replaced once: a clock that went back must not make one after another. */
   let replaced = false;
   const ownBundle = async (): Promise<VerifiedBundle | undefined> => {
@@ -48,49 +47,90 @@ export function createDebtPayer(
   };
 
   const pay = async (): Promise<void> => {
-    if (core.isClosed()) return;
-    const publication = await payments(core, ownBundle);
-    if (publication !== undefined) await core.publish(publication);
-    const spent = core.state() === "active" ? spentInvites(core)[0] : undefined;
-    // One at a time: after each the debts are looked at again.
-    if (spent !== undefined) await revoke(spent);
+    if (core.isClosed() || !mayPay(core)) return;
+    const bundle = await ownBundle();
+    const ended = endInvites(core, refused);
+    try {
+      const publication = payments(core, bundle, ended);
+      if (publication !== undefined) await core.publish(publication);
+    } catch (error) {
+      // The graph may hold operations that no log does.
+      if (ended.contents.length > 0) await core.refold();
+      throw error;
+    }
   };
   const schedule = async (): Promise<void> => {
-    if (cancel !== undefined || core.isClosed() || !mayPay(core)) return;
-    const debts = debtsOf(core);
-    const due = await bundleDue(core);
+    const due = core.isClosed() || !mayPay(core) ? undefined : await bundleDue(core);
+    // A timer for a debt stands: under a stream of changes it would otherwise never fire.
+    if (timer?.forDebt === true || core.isClosed() || !mayPay(core)) return;
+    timer?.cancel();
+    timer = undefined;
     const isDue = due === "newer" || (due === "lost" && !replaced);
-    if (!isDue && isPaid(core, debts) && spentInvites(core).length === 0) return;
-    cancel = core.deps.timers.after(isDue ? 0 : delayMs(core, debts), () => {
-      cancel = undefined;
-      core.queue.run(pay).catch((cause: unknown) => core.fail(cause));
+    const debtMs = isDue ? 0 : delayMs(core, debtsOf(core), refused);
+    const waitMs = debtMs ?? expiryMs(core);
+    if (waitMs === undefined) return;
+    const cancel = core.deps.timers.after(waitMs, () => {
+      timer = undefined;
+      const paid = core.queue.run(pay).then(schedule);
+      paid.catch((cause: unknown) => core.fail(cause));
     });
+    timer = { cancel, forDebt: debtMs !== undefined };
   };
   return {
-    schedule,
+    schedule: () => {
+      refused.clear();
+      return schedule();
+    },
     stop: () => {
-      cancel?.();
-      cancel = undefined;
+      timer?.cancel();
+      timer = undefined;
     },
   };
 }
 
-/** What has to be published now so that no keys are owed any more, or `undefined`. */
-async function payments(
+/** Operations that end invites, and whether keys that their links carry are still in use. */
+interface EndedInvites {
+  readonly contents: readonly ControlContent[];
+  readonly rotate: boolean;
+}
+
+/** What has to be published now so that nothing is owed any more, or `undefined`. */
+function payments(
   core: Core,
-  ownBundle: () => Promise<VerifiedBundle | undefined>,
-): Promise<Publication | undefined> {
-  if (!mayPay(core)) return undefined;
+  bundle: VerifiedBundle | undefined,
+  ended: EndedInvites,
+): Publication | undefined {
   const debts = debtsOf(core);
   // The bundle first: answers to requests are sealed to the newest one that is known.
-  const contents: ControlContent[] = [];
-  const bundle = await ownBundle();
-  if (bundle !== undefined) contents.push(bundleContent(bundle));
+  const contents: ControlContent[] = bundle === undefined ? [] : [bundleContent(bundle)];
+  contents.push(...ended.contents);
   contents.push(...givesFor(core, debts.gives), ...requestsFor(core, debts));
-  const rotation = debts.rekey ? rekeyFor(core, "membership") : undefined;
-  if (rotation !== undefined) contents.push(rotation.content);
-  if (contents.length === 0) return undefined;
-  return rotation === undefined ? { contents } : { contents, keyState: rotation.keyState };
+  if (debts.rekey || ended.rotate) {
+    const { content, keyState } = rekeyFor(core, debts.rekey ? "membership" : "rotation");
+    return { contents: [...contents, content], keyState };
+  }
+  return contents.length === 0 ? undefined : { contents };
+}
+
+/**
+ * Ends invites that are used up or over. A revoke keeps the joins it has seen and voids those that
+ * claim not to have seen them, and the follow key in the link must not prove anything for ever.
+ */
+function endInvites(core: Core, refused: Set<AuthorId>): EndedInvites {
+  const fold = core.fold();
+  const contents: ControlContent[] = [];
+  let rotate = false;
+  for (const invite of endableInvites(core, refused)) {
+    const isCurrent = fold.isLinkKeyCurrent(invite);
+    const issued = tryIssue(core, { type: "revoke", invite });
+    if (issued === undefined) {
+      refused.add(invite);
+      continue;
+    }
+    contents.push(issued.content);
+    rotate ||= isCurrent;
+  }
+  return { contents, rotate };
 }
 
 /** Debts under this device's history policy. Followers owe nobody, but may lack keys themselves. */
@@ -143,36 +183,39 @@ export function bundleContent(bundle: VerifiedBundle): ControlContent {
   return { kind: "bundle", bundle: encodeBundle(bundle) };
 }
 
-/** A member that was let in. */
+/** A member; one that was not let in yet, or follows, asks for keys only. */
 function mayPay(core: Core): boolean {
   const { graph, group } = core.fold();
-  const state = core.state();
-  if (state === "active") return true;
-  return state === "following" && graph.accessOf(group, core.device.author) !== undefined;
+  return graph.accessOf(group, core.device.author) !== undefined;
 }
 
-/**
- * Invites that have admitted as many as they may and are not revoked yet, while this device manages.
- * Revoking them draws a line: a join that claims not to have seen the others comes too late then.
- */
-function spentInvites(core: Core): readonly AuthorId[] {
+/** Invites this device may end: spent ones as a reader, expired ones as a manager. */
+function endableInvites(core: Core, refused: ReadonlySet<AuthorId>): readonly AuthorId[] {
+  if (core.state() !== "active") return [];
   const { graph, group } = core.fold();
-  return graph.can(group, core.device.author, "manage") ? core.fold().spentInvites() : [];
+  const spent = core.fold().spentInvites();
+  const isManager = graph.can(group, core.device.author, "manage");
+  const time = core.time();
+  const isOver = (notAfter: number | undefined): boolean =>
+    notAfter !== undefined && time >= notAfter;
+  const expired = graph
+    .invites(group)
+    .filter((offer) => isManager && isOver(offer.notAfter))
+    .map((offer) => offer.invite);
+  // Whoever came by an invite cannot end it: an older reader does.
+  return [...spent, ...expired].filter(
+    (invite) => !refused.has(invite) && !core.fold().cameBy(core.device.author, invite),
+  );
 }
 
 function requestsFor(core: Core, debts: Debts): readonly ControlContent[] {
   if (debts.requests.length === 0) return [];
   const { ring } = core.fold();
-  const level = core.state() === "active" ? "read" : "follow";
+  const { graph, group } = core.fold();
+  const access = graph.accessOf(group, core.device.author);
+  const level = access?.level === "pull" ? "follow" : "read";
   const input = { epochIds: debts.requests, level, authHeads: authHeads(core) } as const;
   return ring.requestKeys(input).map((op): ControlContent => ({ kind: "keys", op }));
-}
-
-function isPaid(core: Core, debts: Debts): boolean {
-  const { bundles } = core.fold();
-  const isPayable = (owed: OwedKeys): boolean =>
-    latestBundle(bundles, owed.recipient) !== undefined;
-  return !debts.rekey && debts.requests.length === 0 && !debts.gives.some(isPayable);
 }
 
 /** Why a bundle of this device is to be published here, or `undefined`. */
@@ -184,15 +227,31 @@ async function bundleDue(core: Core): Promise<"newer" | "lost" | undefined> {
   return holdsPrekeyOf(core.device.prekeys(), published) ? undefined : "lost";
 }
 
-/** Rank among the readers who might pay, times the step; rotations wait for writers to pay first. */
-function delayMs(core: Core, debts: Debts): number {
+/**
+ * When to pay, or `undefined` when nothing is owed that can be paid: rank among the readers who
+ * might, times the step. Rotations wait for writers to pay first.
+ */
+function delayMs(core: Core, debts: Debts, refused: ReadonlySet<AuthorId>): number | undefined {
+  const { bundles } = core.fold();
   const step = core.options.answerDelayMs ?? defaultAnswerDelayMs;
   if (debts.requests.length > 0) return 0;
-  const [gift] = debts.gives;
+  const gift = debts.gives.find((owed) => latestBundle(bundles, owed.recipient) !== undefined);
   if (gift !== undefined) return step * rankOf(core, hexBytes(gift.recipient));
-  const [spent] = spentInvites(core);
-  if (!debts.rekey && spent !== undefined) return step * (1 + rankOf(core, hexBytes(spent)));
-  return step * (1 + rankOf(core, hexBytes(core.syncTopic.topic)));
+  const [ended] = endableInvites(core, refused);
+  if (ended !== undefined) return step * (1 + rankOf(core, hexBytes(ended)));
+  if (debts.rekey) return step * (1 + rankOf(core, hexBytes(core.syncTopic.topic)));
+  return undefined;
+}
+
+/** Time until the next invite is over that this device would end, in ms; a day at most. */
+function expiryMs(core: Core): number | undefined {
+  const { graph, group } = core.fold();
+  if (core.state() !== "active" || !graph.can(group, core.device.author, "manage"))
+    return undefined;
+  const ends = graph.invites(group).flatMap((offer) => offer.notAfter ?? []);
+  if (ends.length === 0) return undefined;
+  const daySeconds = 24 * 3_600;
+  return 1_000 * Math.min(daySeconds, Math.max(1, Math.min(...ends) - core.time()));
 }
 
 /** This device's place among the readers, in an order that differs from subject to subject. */

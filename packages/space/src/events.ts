@@ -56,8 +56,8 @@ interface Run {
   nextSeq: number;
   readonly stretches: Stretch[];
   readonly lastStretch: Map<LogId, Stretch>;
-  /** Epoch references of entries that had no key. */
-  readonly unopened: Map<string, Uint8Array>;
+  /** Epoch references of entries that did not open, with how many keys were tried. */
+  readonly unopened: Map<string, { readonly reference: Uint8Array; readonly keyCount: number }>;
   membershipRevision: number;
   /** Released entries known when the judgements were last looked at. */
   judgedSpans: number;
@@ -118,7 +118,9 @@ function startRun(sources: EventSources): Run {
 function mustRestart(sources: EventSources, run: Run): boolean {
   if (sources.sequencer() !== run.sequencer) return true;
   const opener = sources.opener();
-  for (const reference of run.unopened.values()) if (opener.hasKey(reference)) return true;
+  for (const { reference, keyCount } of run.unopened.values()) {
+    if (opener.keyCount(reference) > keyCount) return true;
+  }
   const revision = sources.membershipRevision();
   const grew = run.sequencer.spans.length !== run.judgedSpans;
   const mayDiffer = revision !== run.membershipRevision;
@@ -197,7 +199,8 @@ function eventOf(
   if (judgement === "reject" || seq < skipTo) return undefined;
   const opened = sources.opener().open(span.author, entry);
   if (opened.status === "noKey") {
-    run.unopened.set(toHex(opened.reference), opened.reference);
+    const { reference, keyCount } = opened;
+    run.unopened.set(toHex(reference), { reference, keyCount });
     return undefined;
   }
   if (opened.status !== "opened" || opened.body === undefined) return undefined;

@@ -94,7 +94,10 @@ async function explainData(core: Core, ref: EntryRef): Promise<SpaceExplanation>
   if (judgement === "reject") return { code: "NO_ACCESS", judgement, reason: "NOT_WRITER" };
   const opened = core.opener().open(author, entry);
   const reason = judgement === "quarantine" ? "CONCURRENTLY_ENDED" : undefined;
-  if (opened.status === "noKey") return { code: "MISSING_EPOCH", judgement, reason };
+  if (opened.status === "noKey") {
+    const isSealedOtherwise = opened.keyCount > 0;
+    return { code: "MISSING_EPOCH", judgement, reason: isSealedOtherwise ? "UNREADABLE" : reason };
+  }
   if (opened.status === "malformed") return { code: "PRESENT", judgement, reason: "UNREADABLE" };
   return { code: "PRESENT", judgement, reason };
 }

@@ -90,6 +90,8 @@ export interface InviteFacts {
   readonly level: Level;
   readonly uses: number;
   readonly revoked: boolean;
+  /** µs, of the entry that made it. */
+  readonly stamp: number;
   /** Accepted joins, whether they count or not. */
   readonly joins: readonly { readonly op: OpId; readonly author: AuthorId }[];
 }
@@ -116,6 +118,10 @@ export interface ControlFold {
   inviteFacts(invite: AuthorId): InviteFacts | undefined;
   /** Invites whose joins that count are as many as may, and that nobody has revoked. Sorted. */
   spentInvites(): readonly AuthorId[];
+  /** Did this author join by that invite? */
+  cameBy(author: AuthorId, invite: AuthorId): boolean;
+  /** Is there no rekey later than the invite, so that its link still carries a key in use? */
+  isLinkKeyCurrent(invite: AuthorId): boolean;
   /** Entries of a control log whose operations are decided. */
   decidedHeight(logId: LogId): number;
   /** The last accepted operation at or before an entry. */
@@ -136,6 +142,7 @@ export interface ControlFold {
 interface WaitingKeyOp {
   readonly log: ControlLog;
   readonly seq: number;
+  readonly stamp: number;
   readonly opRef: string;
   readonly bytes: Uint8Array;
   readonly authHeads: readonly OpId[];
@@ -160,6 +167,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   const places = new Map<OpId, OpPlace>();
   const levelsEver = new Map<AuthorId, Level>();
   const invites = new Map<AuthorId, InviteFacts>();
+  let lastRekeyStamp = 0;
   const leaves = new Map<AuthorId, readonly OpId[]>();
   // Logs with an undecided op; key ops whose auth heads are not all here.
   const undecided = new Set<ControlLog>();
@@ -171,7 +179,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   };
 
   /** Levels are remembered even if the op does not count: what was stored once may stay. */
-  const rememberLevels = (op: AuthOp): void => {
+  const rememberLevels = ({ op, stamp }: PlacedOp): void => {
     const { action } = op;
     switch (action.type) {
       case "create":
@@ -192,7 +200,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         return;
       case "invite": {
         const { access, uses } = action;
-        invites.set(action.invite, { level: access.level, uses, revoked: false, joins: [] });
+        const { level } = access;
+        invites.set(action.invite, { level, uses, revoked: false, stamp, joins: [] });
         return;
       }
       case "join": {
@@ -223,7 +232,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         placed.standing = "accepted";
         log.verdicts.delete(placed.seq);
         places.set(placed.op.id, { logId: log.logId, author: log.author, seq: placed.seq });
-        rememberLevels(placed.op);
+        rememberLevels(placed);
         progress.membership = true;
         return;
       case "rejected":
@@ -258,7 +267,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       bundlesOf: (author) => log.bundles.get(author) ?? [],
     });
     if (flaw !== undefined) return flaw;
-    const placed: PlacedOp = { seq: entry.seq, op, standing: "pending" };
+    const { seq, stamp } = entry;
+    const placed: PlacedOp = { seq, stamp, op, standing: "pending" };
     log.ops.push(placed);
     undecided.add(log);
     return undefined;
@@ -281,7 +291,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     // Safe: heads of a parsed op are 32-byte ids in hex.
     const authHeads = parsed.op.authHeads as readonly OpId[];
     const opRef = toHex(entry.hash);
-    waiting.push({ log, seq: entry.seq, opRef, bytes, authHeads });
+    waiting.push({ log, seq: entry.seq, stamp: entry.stamp, opRef, bytes, authHeads });
     log.verdicts.set(entry.seq, { state: "pending", reason: "MISSING_OPS" });
     return undefined;
   };
@@ -359,6 +369,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       if (item === undefined) continue;
       if (verdict.ok) {
         item.log.verdicts.delete(item.seq);
+        if (verdict.kind === "rekey") lastRekeyStamp = Math.max(lastRekeyStamp, item.stamp);
         progress.gained.push(...verdict.gained);
         if (verdict.attachment !== undefined) progress.attachments.push(verdict.attachment);
       } else {
@@ -406,6 +417,9 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       });
       return spent.map(([invite]) => invite).sort();
     },
+    cameBy: (author, invite) =>
+      invites.get(invite)?.joins.some((join) => join.author === author) ?? false,
+    isLinkKeyCurrent: (invite) => (invites.get(invite)?.stamp ?? 0) > lastRekeyStamp,
     decidedHeight: (logId) => {
       const log = logs.get(logId);
       return log === undefined ? 0 : decidedHeight(log);

@@ -28,15 +28,16 @@ export type Opened =
     }
   /** A checkpoint: an entry that only signs. */
   | { readonly status: "empty" }
-  /** No epoch of this reference whose read key is here. */
-  | { readonly status: "noKey"; readonly reference: Uint8Array }
-  /** Not what the key holder of any such epoch can have sealed at this place. */
+  /** None of the keys at hand opens it; `keyCount` of epochs with its reference were tried. */
+  | { readonly status: "noKey"; readonly reference: Uint8Array; readonly keyCount: number }
+  /** It opens, or is plain, and holds no event. */
   | { readonly status: "malformed" };
 
 /** Opens entries of one space. */
 export interface Opener {
   open(author: AuthorId, entry: Entry): Opened;
-  hasKey(reference: Uint8Array): boolean;
+  /** How many epochs of that reference the read key is at hand of. */
+  keyCount(reference: Uint8Array): number;
   /** The read key of an epoch, derived once. */
   readKey(id: EpochId): Uint8Array | undefined;
   /** The key that opens this entry alone, or `undefined`. */
@@ -83,18 +84,18 @@ export function createOpener(deps: OpenerDeps): Opener {
     place: Place,
     envelope: Extract<DataEnvelope, { readonly mode: "sealed" }>,
   ): Opened => {
-    const ids = epochsOf(envelope.epochReference);
-    let hasKey = false;
-    for (const epochId of ids) {
+    const reference = envelope.epochReference;
+    let keyCount = 0;
+    // Four bytes can be the same by chance or by grinding: a key that fails proves nothing.
+    for (const epochId of epochsOf(reference)) {
       const readKey = readKeyOf(epochId);
       if (readKey === undefined) continue;
-      hasKey = true;
+      keyCount += 1;
       const key = contentKeyAt(crypto, readKey, place, envelope.nonce);
       const event = openEvent(crypto, key, place, { epochId: bytesOf(epochId), envelope });
       if (event !== undefined) return toOpened(deps, place, event);
     }
-    if (hasKey) return { status: "malformed" };
-    return { status: "noKey", reference: envelope.epochReference };
+    return { status: "noKey", reference, keyCount };
   };
 
   return {
@@ -108,7 +109,7 @@ export function createOpener(deps: OpenerDeps): Opener {
         ? { status: "malformed" }
         : toOpened(deps, placeOf(author, entry), event);
     },
-    hasKey: (reference) => epochsOf(reference).some((id) => readKeyOf(id) !== undefined),
+    keyCount: (reference) => epochsOf(reference).filter((id) => readKeyOf(id) !== undefined).length,
     readKey: readKeyOf,
     contentKey: (author, entry) => {
       const envelope = parseEnvelope(entry.data);

@@ -68,6 +68,8 @@ export interface Sequencer {
   /** A signed entry of this space by its hash in hex. */
   findSigned(hash: string): SignedPlace | undefined;
   authorOf(logId: LogId): AuthorId | undefined;
+  /** A dep came that was not waited for: positions have to be found again from the start. */
+  readonly isStale: boolean;
   /** µs at which the next held entry is due, or `undefined`. */
   nextDue(): number | undefined;
 }
@@ -82,7 +84,16 @@ export interface SequencerDeps {
   readonly changed: Signal;
   /** Stamps further ahead than this are held; µs. */
   readonly driftMicros: number;
+  /** First quarantined entry of a forked log. */
+  readonly forkedAt: (logId: LogId) => number | undefined;
+  /** Is any log of the topic forked? Then a dep may lie on a branch that never comes. */
+  readonly hasForks: () => boolean;
 }
+
+/** How long a dep is waited for that may lie on the other branch of a forked log; µs. */
+const branchGraceMicros = 30e6;
+/** Signed heads remembered of one control log while their stamps lie ahead. */
+const aheadHeadsMax = 64;
 
 /** Entries of one log looked at ahead of their release. */
 const windowEntries = 256;
@@ -104,7 +115,14 @@ interface DataLog {
   /** Entries released. */
   released: number;
   window: Waiting[];
-  held: { readonly reason: HeldReason; readonly until: number | undefined } | undefined;
+  held:
+    | {
+        readonly reason: HeldReason;
+        readonly seq: number;
+        /** µs: worth another try from then on. */
+        readonly until: number | undefined;
+      }
+    | undefined;
   signedHead: SignedHead | undefined;
   readonly positions: Position[];
   readonly rejected: Map<number, "BAD_DEP" | "BAD_STAMP">;
@@ -120,7 +138,11 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   const ready = new Set<DataLog>();
   const waiters = new Map<string, Set<DataLog>>();
   const decided = new Map<LogId, number>();
-  const controlHeads = new Map<LogId, SignedHead>();
+  // The newest signed entry whose time has come, then those stamped ahead of the clock.
+  const controlHeads = new Map<LogId, SignedHead[]>();
+  // Deps that were not waited for, because they may lie on a branch nobody here has.
+  const skipped = new Set<string>();
+  let isStale = false;
   const queue = createQueue();
   let cursor = 0;
 
@@ -132,14 +154,24 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   const index = (logId: LogId, entry: Pick<Entry, "seq" | "stamp" | "hash">): void => {
     const hash = toHex(entry.hash);
     signed.set(hash, { logId, seq: entry.seq, stamp: entry.stamp });
+    if (skipped.has(hash)) isStale = true;
     wake(hash);
   };
 
-  const hold = (log: DataLog, key: string): void => {
+  const hold = (log: DataLog, key: string, seq: number): void => {
     const waiting = waiters.get(key) ?? new Set();
     waiters.set(key, waiting.add(log));
-    log.held = { reason: "MISSING_DEP", until: undefined };
+    const isSame = log.held?.seq === seq && log.held.until !== undefined;
+    const until = deps.hasForks() ? clock.nowMicros() + branchGraceMicros : undefined;
+    if (!isSame || until === undefined) log.held = { reason: "MISSING_DEP", seq, until };
   };
+
+  /** A dep that is not here although it was waited for, while a log of the topic is forked. */
+  const isGivenUp = (log: DataLog, seq: number): boolean =>
+    log.held?.seq === seq &&
+    log.held.reason === "MISSING_DEP" &&
+    log.held.until !== undefined &&
+    log.held.until <= clock.nowMicros();
 
   /** True when every dep is here and released; else the log waits for the first that is not. */
   const depsAreHere = (log: DataLog, entry: Waiting): boolean => {
@@ -147,14 +179,20 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
       const hash = toHex(dep.hash);
       const place = signed.get(hash);
       if (place === undefined) {
-        hold(log, hash);
+        if (isGivenUp(log, entry.seq)) {
+          skipped.add(hash);
+          continue;
+        }
+        hold(log, hash, entry.seq);
         return false;
       }
       if (place.logId === log.logId) continue;
+      // What lies on a branch gives no position, and nobody's content hangs on it.
+      if ((deps.forkedAt(place.logId) ?? Infinity) <= place.seq) continue;
       const target = logs.get(place.logId);
       const height = target?.released ?? deps.fold().decidedHeight(place.logId);
       if (height <= place.seq) {
-        hold(log, place.logId);
+        hold(log, place.logId, entry.seq);
         return false;
       }
     }
@@ -164,7 +202,8 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   const flawOf = (log: DataLog, entry: Waiting): "BAD_DEP" | "BAD_STAMP" | undefined => {
     for (const dep of entry.deps) {
       const place = signed.get(toHex(dep.hash));
-      if (place?.seq !== dep.seq) return "BAD_DEP";
+      if (place === undefined) continue;
+      if (place.seq !== dep.seq) return "BAD_DEP";
       if (place.logId === log.logId && place.seq >= entry.seq) return "BAD_DEP";
       if (place.stamp >= entry.stamp) return "BAD_STAMP";
     }
@@ -191,7 +230,8 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     else log.rejected.set(entry.seq, flaw);
     log.released = entry.seq + 1;
     log.held = undefined;
-    if (entry.signed && flaw === undefined) {
+    const isBranch = (deps.forkedAt(log.logId) ?? Infinity) <= entry.seq;
+    if (entry.signed && flaw === undefined && !isBranch) {
       const { seq, hash, stamp } = entry;
       log.signedHead = { logId: log.logId, seq, hash, stamp };
     }
@@ -230,7 +270,8 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     let taken = 0;
     for (const entry of log.window) {
       if (entry.stamp > limit) {
-        log.held = { reason: "HELD_FOR_CLOCK", until: entry.stamp - deps.driftMicros };
+        const until = entry.stamp - deps.driftMicros;
+        log.held = { reason: "HELD_FOR_CLOCK", seq: entry.seq, until };
         break;
       }
       if (!depsAreHere(log, entry)) break;
@@ -249,8 +290,10 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
         if (entry.signature === undefined) continue;
         index(logId, entry);
         const { seq, hash, stamp } = entry;
-        const known = controlHeads.get(logId);
-        if ((known?.seq ?? -1) < seq) controlHeads.set(logId, { logId, seq, hash, stamp });
+        const heads = controlHeads.get(logId) ?? [];
+        if ((heads.at(-1)?.seq ?? -1) < seq) heads.push({ logId, seq, hash, stamp });
+        controlHeads.set(logId, heads.length > aheadHeadsMax ? thinned(heads) : heads);
+        dropPassed(controlHeads.get(logId) ?? []);
       }
       decided.set(logId, decided.get(logId) ?? 0);
     } else if (context.domain === dataDomain) {
@@ -259,6 +302,24 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
       log.received = Math.max(log.received, to);
       ready.add(log);
     }
+  };
+
+  /** Leaves the newest head whose time has come in front. */
+  const dropPassed = (heads: SignedHead[]): void => {
+    const limit = clock.nowMicros() + deps.driftMicros;
+    while ((heads[1]?.stamp ?? Infinity) <= limit) heads.shift();
+  };
+
+  /** The newest entry of a control log that may be pointed at. */
+  const controlHead = (heads: SignedHead[]): SignedHead | undefined => {
+    dropPassed(heads);
+    const [head] = heads;
+    if (head === undefined) return undefined;
+    // A stamp from the future would drag the stamps of whoever points at it along.
+    if (head.stamp > clock.nowMicros() + deps.driftMicros) return undefined;
+    if ((deps.forkedAt(head.logId) ?? Infinity) <= head.seq) return undefined;
+    // What rests on an undecided operation has no position yet, so nobody should build on it.
+    return deps.fold().decidedHeight(head.logId) > head.seq ? head : undefined;
   };
 
   const wakeDecided = (): void => {
@@ -297,10 +358,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     advance: () => queue.run(advance),
     releasedHead: (logId) => logs.get(logId)?.signedHead,
     heads: () => {
-      // What rests on an undecided operation has no position yet, so nobody should build on it.
-      const control = [...controlHeads.values()].filter(
-        (head) => deps.fold().decidedHeight(head.logId) > head.seq,
-      );
+      const control = [...controlHeads.values()].flatMap((heads) => controlHead(heads) ?? []);
       const data = [...logs.values()].flatMap((log) => log.signedHead ?? []);
       return [...control.sort(byLogId), ...data.sort(byLogId)];
     },
@@ -312,6 +370,9 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     positionsOf: (logId) => logs.get(logId)?.positions ?? [],
     findSigned: (hash) => signed.get(hash),
     authorOf: (logId) => logs.get(logId)?.author,
+    get isStale() {
+      return isStale;
+    },
     nextDue: () => {
       let due: number | undefined;
       for (const { held } of logs.values()) {
@@ -334,6 +395,12 @@ function createDataLog(logId: LogId, author: AuthorId): DataLog {
     positions: [],
     rejected: new Map(),
   };
+}
+
+/** The first, and the newest half of the rest. */
+function thinned(heads: readonly SignedHead[]): SignedHead[] {
+  const half = heads.length >> 1;
+  return heads.filter((_, index) => index === 0 || index > half);
 }
 
 function byLogId(a: SignedHead, b: SignedHead): number {

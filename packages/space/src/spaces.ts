@@ -3,13 +3,14 @@
  * topics, identities and ingest. Layer 5.
  */
 import { createOp, type AuthAction, type MutualRemovalPolicy } from "@hawser/auth";
+import { equalBytes } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { VerifiedBundle } from "@hawser/keys";
 import type { EncodedRange, Topic } from "@hawser/log";
 import type { IngestOutcome, SyncIdentity, SyncTopic } from "@hawser/sync";
 import { inviteOfSecret } from "@hawser/auth";
 import { decodeAbout, type About } from "./about.ts";
-import { createJoiner, endInvite, type Joiner } from "./actions.ts";
+import { createJoiner, type Joiner } from "./actions.ts";
 import { aboutPrefix, openCore, type Core } from "./core.ts";
 import { bundleContent, createDebtPayer, rekeyFor, type DebtPayer } from "./debts.ts";
 import { openDevice } from "./device.ts";
@@ -98,10 +99,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     const space = createSpace(core);
     cores.set(about.topic, core);
     spaces.set(about.topic, space);
-    payers.set(
-      core,
-      createDebtPayer(core, (invite) => endInvite(core, invite)),
-    );
+    payers.set(core, createDebtPayer(core));
     joiners.set(core, createJoiner(core));
     notify();
     await core.queue.run(() => onFolded(core));
@@ -175,10 +173,27 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   const adopt = async (about: About): Promise<Space> => {
     const known = cores.get(about.topic);
     if (known === undefined) return addCore(about, remember);
-    if (known.about().role !== about.role) throw existsError();
+    const was = known.about();
+    if (was.role !== about.role) throw existsError();
+    const isFounded = known.fold().graph.has(was.createOp);
+    const isSame =
+      was.createOp === about.createOp && equalBytes(was.metadataKey, about.metadataKey);
+    if (!isSame && isFounded) throw existsError();
+    if (!isSame) return replaceCore(known, about);
     const { givenFollowKeys, addresses } = about;
-    await rejoin(known, { givenFollowKeys, addresses });
+    // Once members are known, membership says who may prove what, and not whoever asks last.
+    if (!isFounded) await rejoin(known, { givenFollowKeys, addresses });
     return spaceOf(about.topic);
+  };
+
+  /** What was said of the space so far led to nothing: believe the newest word instead. */
+  const replaceCore = async (known: Core, about: About): Promise<Space> => {
+    payers.get(known)?.stop();
+    joiners.get(known)?.stop();
+    await known.close();
+    payers.delete(known);
+    joiners.delete(known);
+    return addCore(about, remember);
   };
 
   const accept = async (bytes: Uint8Array): Promise<Space> => {

@@ -1,5 +1,6 @@
 /** Invite links and joining (docs/spec/6-space.md §6). */
 import { describe, expect, test } from "vitest";
+import { parseInviteLink } from "@hawser/space";
 import { createWorld, spaceOn, textsOf, write } from "./world.ts";
 
 describe("invites", () => {
@@ -135,6 +136,47 @@ describe("invites", () => {
     expect(other.status().problem).toBe("SPACE_INVITE_EXPIRED");
   });
 
+  test("a manager's device ends an invite when its time is over, whoever lies about the time", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const space = await ada.spaces.create();
+    const link = await space.invite({ level: "write", notAfterSeconds: 60 });
+    const [topic] = ada.spaces.topics();
+    const [old] = topic!.followKeys();
+    await world.pass(70_000);
+    expect(topic!.followKeys()).not.toContainEqual(old);
+    const eve = await world.device("eve");
+    world.clock.advance(-60);
+    const other = await eve.spaces.join(link);
+    await world.settle(ada, eve);
+    expect(other.status()).toMatchObject({ state: "refused", problem: "SPACE_INVITE_REVOKED" });
+  });
+
+  test("a used link carries no follow key that still proves anything", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const ben = await world.device("ben");
+    const space = await ada.spaces.create();
+    const link = await space.invite({ level: "write" });
+    const { followKey } = parseInviteLink(world.crypto, link);
+    const other = await ben.spaces.join(link);
+    await world.settle(ada, ben);
+    expect(other.status().state).toBe("active");
+    for (const device of [ada, ben]) {
+      expect(device.spaces.topics()[0]!.followKeys()).not.toContainEqual(followKey);
+      expect(device.spaces.topics()[0]!.followKeys()).toHaveLength(1);
+    }
+    // Nobody rotates for a link whose key is out of date already.
+    const stale = await space.invite({ level: "read" });
+    await space.revokeInvite(await space.invite({ level: "read" }));
+    const { epochs } = space.status();
+    const cyd = await world.device("cyd");
+    await cyd.spaces.join(stale);
+    await world.settle(ada, ben, cyd);
+    expect(space.status().epochs).toBe(epochs);
+    expect(spaceOn(cyd, space).status().state).toBe("active");
+  });
+
   test("a revoke ∥ a join: the join does not count, and nobody keeps a key for it", async () => {
     const world = await createWorld();
     const ada = await world.device("ada");
@@ -203,8 +245,9 @@ describe("invites", () => {
     await world.settle(...devices);
     expect(spaceOn(fay, space).status().state).toBe("active");
     const after = await controlEntries(devices, space.topic);
-    // Invite, the newcomer's bundle and join, one welcome, and the end of the used-up invite.
-    expect(after - before).toBe(5);
+    // Invite, the newcomer's bundle and join, one welcome; the end of the used-up invite and a new
+    // epoch, since the link carried the key of the old one.
+    expect(after - before).toBe(6);
   });
 });
 

@@ -35,9 +35,10 @@ describe("removal", () => {
     const world = await createWorld();
     const { ada, ben, space } = await twoMembers(world);
     const before = (await ada.store.stats()).ranges;
+    const { epochs } = space.status();
     await space.remove(ben.author);
     expect((await ada.store.stats()).ranges).toBe(before + 1);
-    expect(space.status()).toMatchObject({ rotationOwed: false, epochs: 2 });
+    expect(space.status()).toMatchObject({ rotationOwed: false, epochs: epochs + 1 });
   });
 
   test("[P2-S9] the removed device loses its proofs: follow key and identity", async () => {
