@@ -36,7 +36,7 @@ export interface SqliteStoreOptions {
   readonly durability?: "full" | "normal";
   /** How long to wait for another process's write lock, in ms; default 5,000. */
   readonly busyTimeoutMs?: number;
-  /** A quota: pages (of 4,096 bytes) the file may grow to; a commit beyond fails as on a full disk. */
+  /** A quota: pages (of 8,192 bytes) the file may grow to; a commit beyond fails as on a full disk. */
   readonly pagesMax?: number;
 }
 

@@ -138,11 +138,15 @@ const onDisk = (): LogStore =>
   );
 const inMemory = (): LogStore => createMemoryStore({ crypto });
 
+const opened: LogStore[] = [];
+
+/** Work on a fresh store. Like the peer's cores, stores are closed after everything was measured. */
 async function fresh(
   open: () => LogStore,
   work: (store: LogStore) => Promise<unknown>,
 ): Promise<void> {
-  await using store = open();
+  const store = open();
+  opened.push(store);
   await work(store);
 }
 
@@ -254,4 +258,5 @@ console.log(
     `hypercore ${(peerWireBytes / payload).toFixed(3)} × payload`,
 );
 console.log(`stored: ${(joinRanges(ranges).bytes.length / payload).toFixed(3)} × payload`);
+for (const store of opened) await store.close();
 await rm(folder, { recursive: true, force: true });
