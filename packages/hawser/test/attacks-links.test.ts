@@ -165,6 +165,26 @@ describe("a thief of a link", () => {
     expect(adas.access(eve.author)).toBeUndefined();
   });
 
+  // Open: a removal leaves the link alone by which the removed member came.
+  test.fails("[TD-6] [P2-M3] who was removed does not come back under a new name by the link for many it came by", async () => {
+    const world = await createWorld();
+    const { devices, spaces } = await spaceWith(world, "cyd");
+    const [ada, cyd] = [at(devices, 0), at(devices, 1)];
+    const adas = at(spaces, 0);
+    const link = await adas.invite({ level: "write", uses: 5 });
+    const ben = await world.device("ben");
+    await ben.spaces.join(link);
+    await world.settle(ada, cyd, ben);
+    await adas.remove(ben.author);
+    await write(adas, "without ben");
+    await world.settle(ada, cyd, ben);
+    const again = await world.device("ben's other key");
+    const stolen = await again.spaces.join(link);
+    await world.settle(ada, cyd, again);
+    expect(await textsOf(stolen)).toEqual([]);
+    expect(adas.access(again.author)).toBeUndefined();
+  });
+
   test("[ATK-quiet3456] a link whose secret, group or key was exchanged leads nowhere and harms nothing", async () => {
     const world = await createWorld();
     const { crypto } = world;
