@@ -70,6 +70,7 @@ const remedies: Readonly<Record<string, string>> = {
   SPACE_MEMBERSHIP: "`hawser members` shows who is in, and who manages.",
   SPACE_STATE_VERSION: "Update hawser: a newer version wrote this database.",
   SPACE_STATE_CORRUPT: "Run `hawser doctor`; restore the database from a backup or join again.",
+  HAWSER_INVITE_REFUSED: "Ask for a new invite link, while a device of its maker is online.",
   HAWSER_NO_ACCESS: "Ask for a new invite link to come back. The folder here stays as it is.",
   HAWSER_RELAY_UNREACHABLE: "Check the address and whether the relay runs; nothing is lost.",
   HAWSER_RELAY_MISBEHAVES:

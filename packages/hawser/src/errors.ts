@@ -4,6 +4,8 @@ export type HawserErrorCode =
   | "HAWSER_CLOSED"
   /** This device is not a member any more; what it has stays readable here. */
   | "HAWSER_NO_ACCESS"
+  /** No relay serves this device by its invite: used, taken back, too old, or not there yet. */
+  | "HAWSER_INVITE_REFUSED"
   /** The call needs a relay and none is configured. */
   | "HAWSER_NO_RELAY"
   /** The relay cannot be reached or does not answer as one. */

@@ -167,16 +167,51 @@ async function join(
   }
   const space = await parts.spaces.join(link);
   const limit = AbortSignal.timeout(joinMsMax);
+  const over = new AbortController();
+  const ends = [limit, over.signal, ...(signal === undefined ? [] : [signal])];
+  const waiting = AbortSignal.any(ends);
+  void watchRefusal(parts, space, waiting).then((isRefused) => {
+    if (isRefused) over.abort(inviteRefused());
+  });
   try {
-    await space.ready({ signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) });
+    await space.ready({ signal: waiting });
   } catch (error) {
     if (!limit.aborted) throw error;
     const reached = parts.relays.sessions().length > 0;
     const message = reached ? "no member has answered yet" : "no relay of the link answers";
     const code = reached ? "HAWSER_NO_ACCESS" : "HAWSER_RELAY_UNREACHABLE";
     throw new HawserError(code, message, { cause: error });
+  } finally {
+    over.abort();
   }
   return required(wrap(parts, space));
+}
+
+/** How long every relay must refuse a joiner before that is believed: proofs take a few messages. */
+const refusalMsMin = 4_000;
+
+/** True once all connected relays have given nothing of the space for a while; false at the end. */
+async function watchRefusal(parts: Parts, space: Space, signal: AbortSignal): Promise<boolean> {
+  const isRefused = (): boolean => {
+    const sessions = parts.relays.sessions();
+    const known = sessions.flatMap((session) => session.access(space.topic) ?? []);
+    return known.length > 0 && known.every(({ received }) => received === "none");
+  };
+  while (!signal.aborted) {
+    if (isRefused()) {
+      const pause = AbortSignal.any([signal, AbortSignal.timeout(refusalMsMin)]);
+      await new Promise((resolve) => {
+        pause.addEventListener("abort", resolve, { once: true });
+      });
+      if (!signal.aborted && isRefused()) return true;
+    } else await parts.relays.changed(signal).catch(() => undefined);
+  }
+  return false;
+}
+
+function inviteRefused(): HawserError {
+  const message = "the relay does not accept the invite: used, taken back, too old, or unknown";
+  return new HawserError("HAWSER_INVITE_REFUSED", message);
 }
 
 /** The relays a link names, when the device can reach such addresses. */
