@@ -1,5 +1,5 @@
 /** What a device keeps beside its logs: its secret and the relays it knows. */
-import { decodeCbor, encodeCbor, equalSecrets } from "@hawser/codec";
+import { decodeCbor, encodeCbor, equalSecrets, type CborValue } from "@hawser/codec";
 import type { Random } from "@hawser/crypto";
 import type { LogStore } from "@hawser/log";
 import { HawserError } from "./errors.ts";
@@ -25,16 +25,33 @@ export async function loadSecret(
   return stored;
 }
 
-/** Addresses of relays that spaces of this device use. */
-export async function loadRelays(store: LogStore): Promise<readonly string[]> {
+/** A relay this device connects to. */
+export interface KnownRelay {
+  readonly address: string;
+  /**
+   * The device's owner chose it: it is handed every space that the device manages. One that only a
+   * link named is not: whoever made the link chose it.
+   */
+  readonly isOwn: boolean;
+}
+
+export async function loadRelays(store: LogStore): Promise<readonly KnownRelay[]> {
   const bytes = await store.get(relaysKey);
   const value = bytes === undefined ? undefined : decodeCbor(bytes);
   if (!Array.isArray(value)) return [];
-  return value.filter((address): address is string => typeof address === "string");
+  return (value as readonly CborValue[]).flatMap((item) => {
+    const [address, isOwn] = Array.isArray(item) ? (item as readonly CborValue[]) : [];
+    return typeof address === "string" && typeof isOwn === "boolean" ? [{ address, isOwn }] : [];
+  });
 }
 
-export async function saveRelays(store: LogStore, addresses: readonly string[]): Promise<void> {
-  const value = encodeCbor([...new Set(addresses)].sort());
+/** Adds relays to the known ones. One that the owner chose stays chosen. */
+export async function saveRelays(store: LogStore, added: readonly KnownRelay[]): Promise<void> {
+  const all = new Map<string, boolean>();
+  for (const { address, isOwn } of [...(await loadRelays(store)), ...added]) {
+    all.set(address, isOwn || all.get(address) === true);
+  }
+  const value = encodeCbor([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
   await store.commit({ writes: [{ key: relaysKey, value }] });
 }
 

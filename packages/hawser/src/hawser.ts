@@ -93,12 +93,13 @@ function managed(spaces: Spaces): readonly Space[] {
 async function connectRelays(parts: Parts, options: HawserOptions): Promise<void> {
   const { relay } = options;
   const stored = await loadRelays(parts.store);
-  const given = typeof relay === "string" ? [relay] : [];
-  // Made before anything is saved: an address that is none must not come back at the next start.
-  const clients = [...new Set([...given, ...stored])].map(createRelayClient);
-  if (given.length > 0) await saveRelays(parts.store, [...stored, ...given]);
-  for (const client of clients) parts.relays.add(client);
-  if (typeof relay === "object") parts.relays.add(relay);
+  if (typeof relay === "string") {
+    // Made before anything is saved: an address that is none must not come back at the next start.
+    parts.relays.add(createRelayClient(relay), { isOwn: true });
+    await saveRelays(parts.store, [{ address: relay, isOwn: true }]);
+  }
+  for (const { address, isOwn } of stored) parts.relays.add(createRelayClient(address), { isOwn });
+  if (typeof relay === "object") parts.relays.add(relay, { isOwn: true });
 }
 
 /** The one wrapper of a space; followers have no id and none. */
@@ -123,7 +124,8 @@ function createDevice(parts: Parts): Hawser {
     author: spaces.author,
     create: async () => {
       assertOpen();
-      const space = await spaces.create();
+      // Whoever was let in earlier stands: an ex-manager must not take the founder down with it.
+      const space = await spaces.create({ policy: "senior-wins" });
       await relays.host(space);
       return required(wrap(parts, space));
     },
@@ -161,7 +163,8 @@ async function join(
   signal: AbortSignal | undefined,
 ): Promise<HawserSpace> {
   const { addresses } = parseInviteLink(parts.crypto, link);
-  await useAddresses(parts, addresses);
+  const usable = addresses.filter((address) => /^wss?:\/\//.test(address));
+  for (const address of usable) parts.relays.add(createRelayClient(address), { isOwn: false });
   if (parts.relays.isEmpty) {
     throw new HawserError("HAWSER_NO_RELAY", "neither the link nor this device names a relay");
   }
@@ -184,6 +187,11 @@ async function join(
   } finally {
     over.abort();
   }
+  // Only now: a link that led nowhere leaves no address behind.
+  await saveRelays(
+    parts.store,
+    usable.map((address) => ({ address, isOwn: false })),
+  );
   return required(wrap(parts, space));
 }
 
@@ -212,13 +220,4 @@ async function watchRefusal(parts: Parts, space: Space, signal: AbortSignal): Pr
 function inviteRefused(): HawserError {
   const message = "the relay does not accept the invite: used, taken back, too old, or unknown";
   return new HawserError("HAWSER_INVITE_REFUSED", message);
-}
-
-/** The relays a link names, when the device can reach such addresses. */
-async function useAddresses(parts: Parts, addresses: readonly string[]): Promise<void> {
-  const usable = addresses.filter((address) => /^wss?:\/\//.test(address));
-  if (usable.length === 0) return;
-  const clients = usable.map(createRelayClient);
-  await saveRelays(parts.store, [...(await loadRelays(parts.store)), ...usable]);
-  for (const client of clients) parts.relays.add(client);
 }

@@ -18,9 +18,7 @@ export function createRelayClient(address: string): RelayClient {
     addresses: [`${base.protocol}//${base.host}`],
     bundle: async ({ signal }) => {
       const answer = await request(`${http}/v1/relay`, { signal });
-      const value: unknown = JSON.parse(await boundedText(answer));
-      const text = typeof value === "object" && value !== null && "bundle" in value && value.bundle;
-      const bundle = typeof text === "string" ? fromBase64url(text) : undefined;
+      const bundle = readBundle(await boundedText(answer));
       if (bundle !== undefined) return bundle;
       throw new HawserError("HAWSER_RELAY_UNREACHABLE", `${address} is no relay`);
     },
@@ -45,7 +43,8 @@ function parseBase(address: string): URL {
 async function request(url: string, init: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(url, init);
+    // A relay that moved says so to its owner; nothing is sent to where an answer points.
+    answer = await fetch(url, { ...init, redirect: "error" });
   } catch (cause) {
     throw new HawserError("HAWSER_RELAY_UNREACHABLE", `${url} does not answer`, { cause });
   }
@@ -54,10 +53,34 @@ async function request(url: string, init: RequestInit): Promise<Response> {
   throw new HawserError("HAWSER_RELAY_REFUSED", `the relay refused: ${code ?? answer.status}`);
 }
 
+/** The body as text, read no further than a relay's answer can be long. */
 async function boundedText(answer: Response): Promise<string> {
-  const text = await answer.text();
-  if (text.length <= answerCharactersMax) return text;
-  throw new HawserError("HAWSER_RELAY_UNREACHABLE", "the answer is too long for a relay");
+  const decoder = new TextDecoder();
+  const reader = answer.body?.getReader();
+  let text = "";
+  try {
+    for (;;) {
+      const part = await reader?.read();
+      if (part?.value === undefined) return text + decoder.decode();
+      text += decoder.decode(part.value, { stream: true });
+      if (text.length <= answerCharactersMax) continue;
+      throw new HawserError("HAWSER_RELAY_UNREACHABLE", "the answer is too long for a relay");
+    }
+  } finally {
+    await reader?.cancel();
+  }
+}
+
+/** The key bundle in a relay's description, or `undefined` when it is none. */
+function readBundle(text: string): Uint8Array | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const bundle = typeof value === "object" && value !== null && "bundle" in value && value.bundle;
+  return typeof bundle === "string" ? fromBase64url(bundle) : undefined;
 }
 
 /** The `code` of an error answer; only its safe characters go into a message. */

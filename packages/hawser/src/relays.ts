@@ -3,7 +3,7 @@
  */
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import { parseBundle, verifyBundle, type KeyBundle } from "@hawser/keys";
-import type { LogStore } from "@hawser/log";
+import type { LogStore, Topic } from "@hawser/log";
 import type { Space } from "@hawser/space";
 import type { Connection, SyncCloseCode, SyncPeer, SyncSession } from "@hawser/sync";
 import { createDialler, platformTimers, type Dialler } from "@hawser/transport-ws";
@@ -14,10 +14,13 @@ import type { RelayClient, RelayState, Traffic } from "./types.ts";
 
 export interface Relays extends AsyncDisposable {
   readonly isEmpty: boolean;
-  /** Starts to keep a connection to a relay up. Known ones are left alone. */
-  add(client: RelayClient): void;
-  /** Addresses that an invite may carry. */
-  addresses(): readonly string[];
+  /**
+   * Starts to keep a connection to a relay up. Spaces are handed only to relays that the device's
+   * owner chose (`isOwn`): what somebody else's link names must not learn of them.
+   */
+  add(client: RelayClient, options: { readonly isOwn: boolean }): void;
+  /** Where others find a space: the owner's relays, and those that serve the space now. */
+  addresses(topic: Topic): readonly string[];
   isRelay(author: AuthorId): boolean;
   /** Sessions that are open now. */
   sessions(): readonly SyncSession[];
@@ -43,6 +46,8 @@ export interface RelaysDeps {
 interface Link {
   readonly client: RelayClient;
   readonly dialler: Dialler;
+  /** The device's owner chose it; spaces are handed to no other. */
+  isOwn: boolean;
   session: SyncSession | undefined;
   /** The code with which this device ended the last session for cause. */
   misbehaviour: SyncCloseCode | undefined;
@@ -104,7 +109,9 @@ export function createRelays(deps: RelaysDeps): Relays {
 
   const use = async (link: Link, connection: Connection): Promise<void> => {
     // What a relay refuses now it may take later; the spaces it has are synced all the same.
-    for (const space of deps.managed()) await handOver(link.client, space).catch(() => undefined);
+    for (const space of link.isOwn ? deps.managed() : []) {
+      await handOver(link.client, space).catch(() => undefined);
+    }
     const session = deps.peer().attach(count(connection));
     link.session = session;
     // The relay gets another chance; when it lies again, the code is back before the session ends.
@@ -122,11 +129,16 @@ export function createRelays(deps: RelaysDeps): Relays {
     tell();
   };
 
-  const add = (client: RelayClient): void => {
+  const add = (client: RelayClient, { isOwn }: { readonly isOwn: boolean }): void => {
     const name = client.addresses[0] ?? "memory";
-    if (links.has(name)) return;
+    const known = links.get(name);
+    if (known !== undefined) {
+      known.isOwn ||= isOwn;
+      return;
+    }
     const link: Link = {
       client,
+      isOwn,
       session: undefined,
       misbehaviour: undefined,
       dialler: createDialler(
@@ -148,7 +160,10 @@ export function createRelays(deps: RelaysDeps): Relays {
       return links.size === 0;
     },
     add,
-    addresses: () => [...links.values()].flatMap((link) => link.client.addresses),
+    addresses: (topic) =>
+      [...links.values()]
+        .filter(({ isOwn, session }) => isOwn || session?.access(topic) !== undefined)
+        .flatMap(({ client }) => client.addresses),
     isRelay: (author) => authors.has(author),
     sessions: () => [...links.values()].flatMap((link) => link.session ?? []),
     states: () =>
@@ -165,6 +180,7 @@ export function createRelays(deps: RelaysDeps): Relays {
     changed: (signal) => abortable(change.promise, signal),
     host: async (space) => {
       for (const link of links.values()) {
+        if (!link.isOwn) continue;
         // A relay that is away takes the space when its connection is back: see `use`.
         await handOver(link.client, space).catch((error: unknown) => {
           if (isRefusal(error)) throw error;

@@ -63,7 +63,7 @@ async function invite(deps: HawserSpaceDeps, options: InviteOptions): Promise<st
     level: options.level ?? "write",
     uses: options.uses ?? 1,
     notAfterSeconds: options.expiresInSeconds ?? inviteSecondsDefault,
-    addresses: deps.relays.addresses(),
+    addresses: deps.relays.addresses(deps.space.topic),
   });
 }
 

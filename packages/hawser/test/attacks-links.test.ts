@@ -7,7 +7,13 @@ import { toBase64url, toHex } from "@hawser/codec";
 import type { EncodedRange } from "@hawser/log";
 import { createHawser } from "@hawser/hawser";
 import { encodeBundle } from "@hawser/keys";
-import { dataDomain, formatInviteLink, metadataKeyOf, parseInviteLink } from "@hawser/space";
+import {
+  dataDomain,
+  formatInviteLink,
+  metadataKeyOf,
+  parseInviteLink,
+  type Space,
+} from "@hawser/space";
 import { describe, expect, test } from "vitest";
 import {
   authContent,
@@ -119,7 +125,7 @@ describe("a thief of a link", () => {
   });
 
   // Open: a join that the graph accepts, though it is void, lets its author store anything.
-  test.fails("[P2-W6] [P2-M17] with a used link nobody makes others store bytes without end", async () => {
+  test("[P2-W6] [P2-M17] with a used link nobody makes others store bytes without end", async () => {
     const world = await createWorld();
     const { devices, spaces, links } = await spaceWith(world, "ben");
     const ada = at(devices, 0);
@@ -163,6 +169,24 @@ describe("a thief of a link", () => {
     await world.settle(ada, ben, eve);
     expect(await textsOf(stolen)).toEqual([]);
     expect(adas.access(eve.author)).toBeUndefined();
+  });
+
+  test("[P2-M4] [TD-9] what a thief wrote while some held him for a member hides nobody else's content", async () => {
+    const world = await createWorld();
+    const { adas, cyds } = await withTwoUsers(world);
+    expect(adas.members()).toEqual(cyds.members());
+    expect(await textsOf(cyds)).toContain("cyd's own");
+    expect(await textsOf(adas)).toEqual(await textsOf(cyds));
+  });
+
+  // Open: each side ends the invite that it saw used up, and voids the other's join.
+  test.fails("[ATK-quiet3456] of two who used one link out of sight of each other one is let in, not none", async () => {
+    const world = await createWorld();
+    const { adas, cyds, ben, eve } = await withTwoUsers(world);
+    for (const space of [adas, cyds]) {
+      const levels = [ben, eve].flatMap(({ author }) => space.access(author)?.level ?? []);
+      expect(levels).toEqual(["write"]);
+    }
   });
 
   // Open: a removal leaves the link alone by which the removed member came.
@@ -244,9 +268,34 @@ describe("a thief of a link", () => {
   });
 });
 
+/** Ben joins at Ada's, Eve with the same link at Cyd's, and Cyd writes after her; then all meet. */
+async function withTwoUsers(world: World): Promise<{
+  readonly adas: Space;
+  readonly cyds: Space;
+  readonly ben: Device;
+  readonly eve: Device;
+}> {
+  const { devices, spaces } = await spaceWith(world, "cyd");
+  const [ada, cyd] = [at(devices, 0), at(devices, 1)];
+  const [adas, cyds] = [at(spaces, 0), at(spaces, 1)];
+  const link = await adas.invite({ level: "write" });
+  await world.settle(ada, cyd);
+  const ben = await world.device("ben");
+  await ben.spaces.join(link);
+  await world.settle(ada, ben);
+  const eve = await world.device("eve");
+  const eves = await eve.spaces.join(link);
+  await world.settle(cyd, eve);
+  for (let index = 0; index < 8; index++) await write(eves, "x".repeat(50_000));
+  await world.settle(cyd, eve);
+  await write(cyds, "cyd's own");
+  await world.settle(ada, ben, cyd);
+  return { adas, cyds, ben, eve };
+}
+
 describe("a link from an enemy", () => {
   // Open: every relay a device connects to is handed every space that the device manages.
-  test.fails("[ATK-quiet3454] [TD-4] joining by it hands none of one's own spaces to the relay it names", async () => {
+  test("[ATK-quiet3454] [TD-4] joining by it hands none of one's own spaces to the relay it names", async () => {
     const world = await createWorld();
     const { crypto } = world;
     const evil = villain(crypto, "evil relay");

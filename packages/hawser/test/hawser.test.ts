@@ -75,7 +75,12 @@ describe("two devices and a relay", () => {
     const trip = await ada.create();
     const link = await trip.invite();
     await ben.join(link);
-    await expect(eve.join(link)).rejects.toMatchObject({ code: "SPACE_INVITE_USED" });
+    // Once a reader ended the spent invite, its follow key does not even open the relay.
+    const code = await eve.join(link).then(
+      () => "joined",
+      (error: { readonly code?: string }) => error.code,
+    );
+    expect(["SPACE_INVITE_USED", "HAWSER_INVITE_REFUSED"]).toContain(code);
     await close(ada, ben, eve, relay);
   });
 

@@ -22,7 +22,8 @@ export interface MemoryRelay extends RelayClient {
 
 const timers: Timers = {
   after: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
+    // Longer delays overflow and would fire at once.
+    const timer = setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
     return () => clearTimeout(timer);
   },
 };

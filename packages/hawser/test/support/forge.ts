@@ -168,7 +168,7 @@ export function joinBinding(crypto: Crypto, bundle: VerifiedBundle): Uint8Array 
 }
 
 /** What every control entry of a space says that opens. */
-async function readControl(
+export async function readControl(
   crypto: Crypto,
   store: LogStore,
   topic: Topic,
