@@ -2,7 +2,7 @@
  * The engine of one space on one device: takes entries in, keeps membership and keys, publishes
  * control entries. What people do is in actions.ts, what is owed in debts.ts. Layer 5, internal.
  */
-import type { OpId } from "@hawser/auth";
+import type { Level, OpId } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
 import type { KeyState, Members } from "@hawser/keys";
 import {
@@ -15,6 +15,7 @@ import {
   type Entry,
   type KvWrite,
   type LogContext,
+  type LogHead,
   type LogId,
   type RangeOutcome,
 } from "@hawser/log";
@@ -25,6 +26,7 @@ import { encodeControl, sealControl, type ControlContent } from "./control.ts";
 import type { Device } from "./device.ts";
 import { SpaceError } from "./errors.ts";
 import { createControlFold, type ControlFold, type ControlRange, type FoldChange } from "./fold.ts";
+import { cutsOf } from "./forks.ts";
 import { isGenesisOf } from "./ids.ts";
 import { createOpener, type Opener } from "./opener.ts";
 import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
@@ -63,6 +65,8 @@ export interface Core {
   opener(): Opener;
   forkedAt(logId: LogId): number | undefined;
   membershipRevision(): number;
+  /** Counts gains of keys. */
+  keyRevision(): number;
   state(): SpaceState;
   /** A Welcome came whose nonce does not give the space's id, and no other so far. */
   genesisMismatch(): boolean;
@@ -71,8 +75,10 @@ export interface Core {
   /** Appends to the own control log and takes it in. Only inside `queue`. */
   publish(publication: Publication): Promise<void>;
   ingest(range: EncodedRange): Promise<IngestOutcome>;
-  /** Reads the logs again from the store, after a failure or a fork. Only inside `queue`. */
+  /** Reads the logs again from the store, after a failure. Only inside `queue`. */
   refold(): Promise<void>;
+  /** Reads them again if a fork became known. Only inside `queue`. */
+  recheck(): Promise<void>;
   /** Releases what can be released. */
   advance(): Promise<void>;
   /** Set when work in the background failed. */
@@ -91,6 +97,11 @@ export interface CoreListeners {
 }
 
 const defaultDriftSeconds = 300;
+/** Bytes kept of an author none of whose rights ever counted, and how many such authors. */
+const voidAuthorBytesMax: number = 64 * 1024;
+const voidAuthorsMax = 16;
+/** Longest delay that every timer takes, in ms. */
+const timerMsMax = 2 ** 31 - 1;
 
 /** Name of the key state in the store. */
 export function keysKey(topic: string): string {
@@ -127,10 +138,12 @@ export async function openCore(
   let sequencer = newSequencer();
   let opener = newOpener();
   let membershipRevision = 0;
+  let keyRevision = 0;
   let failure: SpaceError | undefined;
   let closed = false;
   let mismatch = false;
   let started = false;
+  const voidBytes = new Map<AuthorId, number>();
   let stopTimer: (() => void) | undefined;
   let advancing: Promise<void> | undefined;
 
@@ -155,13 +168,31 @@ export async function openCore(
 
   const readControl = async (logId: LogId, context: LogContext): Promise<ControlRange> => {
     const entries: Entry[] = [];
-    const to = forks.get(logId);
     const from = fold.height(logId);
-    const range = to === undefined ? { from } : { from, to };
-    if (to === undefined || from < to) {
-      for await (const entry of store.entries(logId, range)) entries.push(entry);
+    const to = forks.get(logId) ?? Infinity;
+    if (from < to) {
+      for await (const entry of store.entries(logId, { from, to })) entries.push(entry);
     }
     return { logId, context, entries };
+  };
+
+  /** Cuts of forked control logs; seqs from which forked data logs are quarantined. */
+  const findForks = async (heads: readonly LogHead[]): Promise<ReadonlyMap<LogId, number>> => {
+    const forkedAt = new Map<LogId, number>();
+    for (const { logId, forkedAt: seq } of heads) if (seq !== undefined) forkedAt.set(logId, seq);
+    const control = heads.filter(({ context }) => context.domain === controlDomain);
+    if (!control.some(({ logId }) => forkedAt.has(logId))) return forkedAt;
+    const ranges: ControlRange[] = [];
+    for (const { logId, context } of control) {
+      const entries: Entry[] = [];
+      for await (const entry of store.entries(logId)) entries.push(entry);
+      ranges.push({ logId, context, entries });
+    }
+    const { metadataKey, createOp } = about;
+    return new Map([
+      ...forkedAt,
+      ...cutsOf({ crypto, topic, metadataKey, createOp }, ranges, forkedAt),
+    ]);
   };
 
   const react = async (change: FoldChange): Promise<void> => {
@@ -170,6 +201,7 @@ export async function openCore(
     const nonce = newNonce(crypto, about, change.attachments);
     mismatch = about.nonce === undefined && nonce === undefined && hasForeign(about, change);
     if (nonce !== undefined) writes.push(core.amend({ nonce, inviteSecret: undefined }));
+    if (change.gained.length > 0) keyRevision += 1;
     if (change.gained.length > 0) writes.push(keysWrite(fold.keyState));
     if (writes.length > 0) await store.commit({ writes });
     if (change.membership || change.keys || nonce !== undefined) {
@@ -185,17 +217,26 @@ export async function openCore(
   const takeControl = async (logId: LogId, context: LogContext): Promise<void> => {
     const range = await readControl(logId, context);
     if (range.entries.length === 0) return;
+    if (forks.size > 0 && (await haveForksMoved())) return refold();
     const change = fold.apply([range], device.prekeys());
     await advanceIfStarted();
     await react(change);
   };
 
+  /** New entries may acknowledge more of a forked control log. */
+  const haveForksMoved = async (): Promise<boolean> => {
+    const found = await findForks(await store.heads(topic));
+    return found.size !== forks.size || [...found].some(([logId, seq]) => forks.get(logId) !== seq);
+  };
+
+  const recheck = async (): Promise<void> => {
+    if (await haveForksMoved()) await refold();
+  };
+
   const refold = async (): Promise<void> => {
     const heads = await store.heads(topic);
     addresses.clear();
-    forks = new Map(
-      heads.flatMap(({ logId, forkedAt }) => (forkedAt === undefined ? [] : [[logId, forkedAt]])),
-    );
+    forks = await findForks(heads);
     fold = emptyFold(await device.vault.read(keysKey(topic)));
     opener = newOpener();
     sequencer = newSequencer();
@@ -225,7 +266,7 @@ export async function openCore(
     stopTimer = undefined;
     if (due === undefined || closed) return;
     const delayMs = Math.max(1, Math.ceil((due - clock.nowMicros()) / 1_000));
-    stopTimer = deps.timers.after(delayMs, kick);
+    stopTimer = deps.timers.after(Math.min(delayMs, timerMsMax), kick);
   };
 
   /** Advances in the background; calls that come meanwhile share one further run. */
@@ -279,7 +320,9 @@ export async function openCore(
 
   const ingestControl = async (range: EncodedRange, logId: LogId): Promise<IngestOutcome> => {
     const { context } = range;
-    const isNew = fold.levelEver(context.author) === undefined;
+    const isNew = fold.levelClaimed(context.author) === undefined;
+    const overBudget = isNew ? undefined : budgetRefusal(context.author, range.bytes.length);
+    if (overBudget !== undefined) return { status: "refused", reason: overBudget };
     if (isNew) {
       if (range.from > 0) return { status: "gap", height: 0 };
       const verdict = verifyRange({ crypto }, emptyChain(crypto, context), range);
@@ -294,21 +337,44 @@ export async function openCore(
     // Everybody builds on control entries, so none that is ahead of the clock is let in.
     const outcome = await ingestRange({ store, crypto }, range, { drift: { clock, microsMax } });
     const isKept = outcome.status === "stored" || outcome.status === "known";
-    if (isKept) await takeControl(logId, context);
-    // A join may be in the graph, or a prefix in the store.
-    else if (isNew || outcome.status !== "gap") await refold();
+    const isPrefixKept = outcome.status === "bad" && outcome.stored !== undefined;
+    if (isKept || isPrefixKept) await takeControl(logId, context);
+    // The join may be in the graph while its log is not in the store.
+    else if (isNew) await refold();
+    else if (outcome.status === "forked") await recheck();
     return toIngestOutcome(outcome);
+  };
+
+  /** Authors whose every right was void from the start may leave a little, for whoever built on it. */
+  const budgetRefusal = (author: AuthorId, byteCount: number): string | undefined => {
+    if (fold.levelEver(author) !== undefined) return undefined;
+    const used = voidBytes.get(author) ?? 0;
+    const fits = used + byteCount <= voidAuthorBytesMax;
+    if (!fits || (used === 0 && voidBytes.size >= voidAuthorsMax)) return "OVER_BUDGET";
+    voidBytes.set(author, used + byteCount);
+    return undefined;
+  };
+
+  /** Why a data or snapshot range is not stored. Decided by operations alone (§7). */
+  const dataRefusal = (author: AuthorId, domain: string, byteCount: number): string | undefined => {
+    if (mayOwn(fold.levelEver(author), domain)) return undefined;
+    if (!mayOwn(fold.levelClaimed(author), domain)) return "NOT_ADMITTED";
+    return budgetRefusal(author, byteCount);
   };
 
   const ingestData = async (range: EncodedRange): Promise<IngestOutcome> => {
     const { author, domain } = range.context;
-    if (!mayOwn(fold, author, domain)) return { status: "refused", reason: "NOT_ADMITTED" };
+    const refusal = dataRefusal(author, domain, range.bytes.length);
+    if (refusal !== undefined) return { status: "refused", reason: refusal };
     const outcome = await ingestRange({ store, crypto }, range);
     if (outcome.status === "stored") {
       recent.remember(outcome.range.before.logId, outcome.range.entries);
     }
-    if (outcome.status === "forked") await queue.run(refold);
-    else kick();
+    if (outcome.status === "forked") {
+      await queue.run(recheck);
+    } else {
+      kick();
+    }
     return toIngestOutcome(outcome);
   };
 
@@ -355,12 +421,14 @@ export async function openCore(
     opener: () => opener,
     forkedAt: (logId) => forks.get(logId),
     membershipRevision: () => membershipRevision,
+    keyRevision: () => keyRevision,
     state: () => stateOf(about, fold, device.author),
     genesisMismatch: () => mismatch,
     time: () => Math.floor(clock.nowMicros() / 1e6),
     publish,
     ingest,
     refold,
+    recheck,
     advance,
     failure: () => failure,
     fail: (cause) => {
@@ -398,9 +466,8 @@ function hasForeign(about: About, change: FoldChange): boolean {
   return about.id !== undefined && change.attachments.length > 0;
 }
 
-/** May this author own a log of that domain here? Decided by operations alone (§7). */
-function mayOwn(fold: ControlFold, author: AuthorId, domain: string): boolean {
-  const level = fold.levelEver(author);
+/** Does the level cover a log of that domain? */
+function mayOwn(level: Level | undefined, domain: string): boolean {
   if (level === undefined || level === "pull") return false;
   if (domain === snapDomain) return true;
   return domain === dataDomain && level !== "read";

@@ -29,6 +29,8 @@ export interface EventSources {
   readonly isClosed: () => boolean;
   /** Counts changes of membership: judgements are looked at again after each. */
   readonly membershipRevision: () => number;
+  /** Counts gains of keys: what did not open is looked at again after each. */
+  readonly keyRevision: () => number;
 }
 
 /** Where to begin and when to end. */
@@ -39,6 +41,8 @@ export interface EventOptions {
 }
 
 const batchEvents = 256;
+/** Epoch references without a key that are remembered one by one. */
+const unopenedMax = 4_096;
 
 /** A stretch of a log that was handed out, and how it was judged. */
 interface Stretch {
@@ -59,6 +63,7 @@ interface Run {
   /** Epoch references of entries that did not open, with how many keys were tried. */
   readonly unopened: Map<string, { readonly reference: Uint8Array; readonly keyCount: number }>;
   membershipRevision: number;
+  keyRevision: number;
   /** Released entries known when the judgements were last looked at. */
   judgedSpans: number;
 }
@@ -110,6 +115,7 @@ function startRun(sources: EventSources): Run {
     lastStretch: new Map(),
     unopened: new Map(),
     membershipRevision: sources.membershipRevision(),
+    keyRevision: sources.keyRevision(),
     judgedSpans: 0,
   };
 }
@@ -118,8 +124,12 @@ function startRun(sources: EventSources): Run {
 function mustRestart(sources: EventSources, run: Run): boolean {
   if (sources.sequencer() !== run.sequencer) return true;
   const opener = sources.opener();
-  for (const { reference, keyCount } of run.unopened.values()) {
-    if (opener.keyCount(reference) > keyCount) return true;
+  if (run.keyRevision !== sources.keyRevision()) {
+    run.keyRevision = sources.keyRevision();
+    if (run.unopened.size >= unopenedMax) return true;
+    for (const { reference, keyCount } of run.unopened.values()) {
+      if (opener.keyCount(reference) > keyCount) return true;
+    }
   }
   const revision = sources.membershipRevision();
   const grew = run.sequencer.spans.length !== run.judgedSpans;
@@ -200,7 +210,10 @@ function eventOf(
   const opened = sources.opener().open(span.author, entry);
   if (opened.status === "noKey") {
     const { reference, keyCount } = opened;
-    run.unopened.set(toHex(reference), { reference, keyCount });
+    // Over the limit any new key starts the run again.
+    if (run.unopened.size < unopenedMax) {
+      run.unopened.set(toHex(reference), { reference, keyCount });
+    }
     return undefined;
   }
   if (opened.status !== "opened" || opened.body === undefined) return undefined;

@@ -9,7 +9,6 @@ import {
   levels,
   parseOp,
   type AuthGraph,
-  type AuthOp,
   type GroupId,
   type Level,
   type OpId,
@@ -28,6 +27,7 @@ import {
   type EpochId,
   type IncomingOp,
   type KeyAgreement,
+  type KeyOp,
   type KeyState,
   type Members,
   type Prekeys,
@@ -110,8 +110,10 @@ export interface ControlFold {
   apply(ranges: readonly ControlRange[], prekeys: Prekeys): FoldChange;
   /** Readers and followers now, sorted. */
   members(): Members;
-  /** The highest level operations ever gave this author, whether they count or not. */
+  /** The highest level this author was given by an operation that counts or once counted. */
   levelEver(author: AuthorId): Level | undefined;
+  /** The highest level any accepted operation gave this author, whether it counts or not. */
+  levelClaimed(author: AuthorId): Level | undefined;
   /** Entries of a control log that were folded. */
   height(logId: LogId): number;
   /** Everything operations say about an invite; `undefined` when none was accepted. */
@@ -139,8 +141,15 @@ export interface ControlFold {
   admitJoiningLog(range: ControlRange): JoiningVerdict;
 }
 
+interface Grant {
+  readonly op: OpId;
+  readonly author: AuthorId;
+  readonly level: Level;
+}
+
 interface WaitingKeyOp {
   readonly log: ControlLog;
+  readonly kind: KeyOp["kind"];
   readonly seq: number;
   readonly stamp: number;
   readonly opRef: string;
@@ -166,21 +175,35 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   const logs = new Map<LogId, ControlLog>();
   const places = new Map<OpId, OpPlace>();
   const levelsEver = new Map<AuthorId, Level>();
+  const levelsClaimed = new Map<AuthorId, Level>();
+  // Grants that have not counted yet.
+  let grants: Grant[] = [];
+  // Operations that others wait for.
+  const awaited = new Set<OpId>();
   const invites = new Map<AuthorId, InviteFacts>();
-  let lastRekeyStamp = 0;
+  // The newest rekey of each author, µs.
+  const rekeyStamps = new Map<AuthorId, number>();
+  const positions = createPositions(graph, group);
   const leaves = new Map<AuthorId, readonly OpId[]>();
   // Logs with an undecided op; key ops whose auth heads are not all here.
   const undecided = new Set<ControlLog>();
   let waiting: WaitingKeyOp[] = [];
 
-  const raiseLevel = (author: AuthorId, level: Level): void => {
-    const known = levelsEver.get(author);
-    if (known === undefined || isHigher(level, known)) levelsEver.set(author, level);
+  /** A level once counted stays: what was stored, and what others built on it, may stay too. */
+  const countGrants = (): void => {
+    grants = grants.filter(({ op, author, level }) => {
+      if (graph.status(op)?.state !== "effective") return true;
+      raise(levelsEver, author, level);
+      return false;
+    });
   };
 
-  /** Levels are remembered even if the op does not count: what was stored once may stay. */
-  const rememberLevels = ({ op, stamp }: PlacedOp): void => {
+  const rememberFacts = ({ op, stamp }: PlacedOp): void => {
     const { action } = op;
+    const raiseLevel = (author: AuthorId, level: Level): void => {
+      raise(levelsClaimed, author, level);
+      grants.push({ op: op.id, author, level });
+    };
     switch (action.type) {
       case "create":
         for (const { member, access } of action.grants) {
@@ -232,7 +255,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         placed.standing = "accepted";
         log.verdicts.delete(placed.seq);
         places.set(placed.op.id, { logId: log.logId, author: log.author, seq: placed.seq });
-        rememberLevels(placed);
+        rememberFacts(placed);
         progress.membership = true;
         return;
       case "rejected":
@@ -240,6 +263,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         log.verdicts.set(placed.seq, { state: "rejected", reason: verdict.reason });
         return;
       case "pending":
+        for (const op of verdict.missing) awaited.add(op);
         log.verdicts.set(placed.seq, { state: "pending", reason: "MISSING_OPS" });
     }
   };
@@ -291,7 +315,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     // Safe: heads of a parsed op are 32-byte ids in hex.
     const authHeads = parsed.op.authHeads as readonly OpId[];
     const opRef = toHex(entry.hash);
-    waiting.push({ log, seq: entry.seq, stamp: entry.stamp, opRef, bytes, authHeads });
+    const { seq, stamp } = entry;
+    waiting.push({ log, seq, stamp, kind: parsed.op.kind, opRef, bytes, authHeads });
     log.verdicts.set(entry.seq, { state: "pending", reason: "MISSING_OPS" });
     return undefined;
   };
@@ -339,18 +364,23 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   const decideAll = (progress: Progress): void => {
     for (let moved = true; moved;) {
       moved = false;
+      // The last round, in which nothing moves, leaves what is missing for good.
+      awaited.clear();
       for (const log of undecided) moved = decide(log, progress) || moved;
     }
   };
 
   const receiveKeyOps = (prekeys: Prekeys, progress: Progress): void => {
-    const positions = createPositions(graph, group);
     const ready: WaitingKeyOp[] = [];
     const ops: IncomingOp[] = [];
     const still: WaitingKeyOp[] = [];
     for (const item of waiting) {
-      const at = positions(item.authHeads);
+      // Nobody who never read has keys to tell of; and looking up a position is work.
+      const level = levelsEver.get(item.log.author);
+      const mayTell = level !== undefined && (level !== "pull" || item.kind === "keyRequest");
+      const at = mayTell ? positions(item.authHeads) : undefined;
       if (at === undefined) {
+        for (const op of item.authHeads) if (!graph.has(op)) awaited.add(op);
         still.push(item);
         continue;
       }
@@ -369,7 +399,10 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       if (item === undefined) continue;
       if (verdict.ok) {
         item.log.verdicts.delete(item.seq);
-        if (verdict.kind === "rekey") lastRekeyStamp = Math.max(lastRekeyStamp, item.stamp);
+        if (verdict.kind === "rekey") {
+          const last = rekeyStamps.get(item.log.author) ?? 0;
+          rekeyStamps.set(item.log.author, Math.max(last, item.stamp));
+        }
         progress.gained.push(...verdict.gained);
         if (verdict.attachment !== undefined) progress.attachments.push(verdict.attachment);
       } else {
@@ -402,11 +435,13 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         for (const entry of entries) if (entry.seq === log.height) onEntry(log, entry);
       }
       decideAll(progress);
+      countGrants();
       receiveKeyOps(prekeys, progress);
       return progress;
     },
     members: () => membersOf(graph, group),
     levelEver: (author) => levelsEver.get(author),
+    levelClaimed: (author) => levelsClaimed.get(author),
     height: (logId) => logs.get(logId)?.height ?? 0,
     inviteFacts: (invite) => invites.get(invite),
     spentInvites: () => {
@@ -419,7 +454,11 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     },
     cameBy: (author, invite) =>
       invites.get(invite)?.joins.some((join) => join.author === author) ?? false,
-    isLinkKeyCurrent: (invite) => (invites.get(invite)?.stamp ?? 0) > lastRekeyStamp,
+    isLinkKeyCurrent: (invite) => {
+      const { readers } = membersOf(graph, group);
+      const last = Math.max(0, ...readers.map((reader) => rekeyStamps.get(reader) ?? 0));
+      return (invites.get(invite)?.stamp ?? 0) > last;
+    },
     decidedHeight: (logId) => {
       const log = logs.get(logId);
       return log === undefined ? 0 : decidedHeight(log);
@@ -439,14 +478,24 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       (logs.get(logId)?.bundles.get(author) ?? []).some((bundle) => isValidAt(bundle, time)),
     admitJoiningLog: (range) => {
       const { createOp, metadataKey } = deps;
-      const rules = { crypto, group, createOp, metadataKey, graph };
+      const isClosed = (invite: AuthorId): boolean => {
+        const facts = invites.get(invite);
+        if (facts === undefined || facts.revoked) return facts !== undefined;
+        const counted = facts.joins.filter(({ op }) => graph.status(op)?.state === "effective");
+        return counted.length >= facts.uses;
+      };
+      const isAwaited = (op: OpId): boolean => awaited.has(op);
+      const rules = { crypto, group, createOp, metadataKey, graph, isClosed, isAwaited };
       return admitJoiningLog(rules, range, range.entries);
     },
   };
 }
 
-function isHigher(a: Level, b: Level): boolean {
-  return levels.indexOf(a) > levels.indexOf(b);
+function raise(known: Map<AuthorId, Level>, author: AuthorId, level: Level): void {
+  const before = known.get(author);
+  if (before === undefined || levels.indexOf(level) > levels.indexOf(before)) {
+    known.set(author, level);
+  }
 }
 
 /** Readers and followers at a position, or now. */
@@ -463,7 +512,10 @@ function split(members: ReadonlyMap<AuthorId, { readonly level: Level }>): Membe
   return { readers: readers.sort(), followers: followers.sort() };
 }
 
-/** Members at auth heads, computed once for each set of heads. */
+/** Positions whose members are remembered. */
+const positionsMax = 512;
+
+/** Members at auth heads: what the past of those says, which never changes. */
 function createPositions(
   graph: AuthGraph,
   group: GroupId,
@@ -477,6 +529,8 @@ function createPositions(
     if (at === undefined) return undefined;
     const members = split(at);
     known.set(key, members);
+    const [oldest] = known.keys();
+    if (known.size > positionsMax && oldest !== undefined) known.delete(oldest);
     return members;
   };
 }

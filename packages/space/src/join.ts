@@ -14,8 +14,17 @@ import {
   type KeyBundle,
   type VerifiedBundle,
 } from "@hawser/keys";
-import type { Entry, LogContext, LogId } from "@hawser/log";
+import {
+  emptyChain,
+  isLogContext,
+  verifyRange,
+  type EncodedRange,
+  type Entry,
+  type LogContext,
+  type LogId,
+} from "@hawser/log";
 import { openControl } from "./control.ts";
+import { controlDomain } from "./words.ts";
 
 /** What an operation is checked against. */
 export interface OpRules {
@@ -98,6 +107,10 @@ export type JoiningVerdict =
 export interface JoiningRules extends OpRules {
   readonly metadataKey: Uint8Array;
   readonly graph: AuthGraph;
+  /** Does the invite, as far as is known here, admit nobody more? */
+  readonly isClosed: (invite: AuthorId) => boolean;
+  /** Does an operation that is here build on this one? */
+  readonly isAwaited: (op: OpId) => boolean;
 }
 
 /**
@@ -130,9 +143,45 @@ export function admitJoiningLog(
   const surroundings = { author, stamp: second.stamp, bundlesOf: () => [bundle] };
   const flaw = flawOfOp(rules, parsed.op, surroundings);
   if (flaw !== undefined) return refused(flaw);
-  const verdict = rules.graph.add(parsed.op);
-  if (verdict.status === "accepted") return { ok: true };
-  return refused(verdict.status === "pending" ? "MISSING_OPS" : verdict.reason);
+  return admitOp(rules, parsed.op);
+}
+
+/**
+ * A join by an invite that is closed here is kept only where others have built on it: else one
+ * seen link would let anybody store logs without end. If it counted elsewhere first, whoever
+ * welcomed it builds on it, and then it is taken.
+ */
+function admitOp(rules: JoiningRules, op: AuthOp): JoiningVerdict {
+  const isNeeded = rules.isAwaited(op.id);
+  const { action } = op;
+  if (action.type === "join" && !isNeeded && rules.isClosed(action.invite)) {
+    return refused("INVITE_CLOSED");
+  }
+  const verdict = rules.graph.add(op);
+  if (verdict.status === "rejected") return refused(verdict.reason);
+  if (verdict.status === "pending") return refused("MISSING_OPS");
+  const isVoid = rules.graph.status(op.id)?.state === "void";
+  return isVoid && !isNeeded ? refused("JOIN_VOID") : { ok: true };
+}
+
+/** Does this range begin with the operation that founds the space of these parameters? */
+export function isFoundingRange(
+  crypto: Crypto,
+  space: { readonly metadataKey: Uint8Array; readonly createOp: OpId },
+  range: EncodedRange,
+): boolean {
+  const { context } = range;
+  if (range.from !== 0 || context.domain !== controlDomain || !isLogContext(context)) return false;
+  const start = emptyChain(crypto, context);
+  const verdict = verifyRange({ crypto }, start, range);
+  const entries = (verdict.ok ? verdict.range : verdict.accepted)?.entries ?? [];
+  return entries.some((entry) => {
+    const { topic, author } = context;
+    const place = { topic, logId: start.logId, author, seq: entry.seq };
+    const content = openControl(crypto, space.metadataKey, place, entry.data);
+    const parsed = content?.kind === "auth" ? parseOp(crypto, content.op) : undefined;
+    return parsed?.ok === true && parsed.op.id === space.createOp;
+  });
 }
 
 function bundleOf(crypto: Crypto, bytes: Uint8Array, author: AuthorId): VerifiedBundle | undefined {

@@ -13,6 +13,7 @@ import {
   concatBytes,
   createByteReader,
   createByteWriter,
+  equalBytes,
   fromUtf8,
   utf8,
   type ByteReader,
@@ -43,6 +44,7 @@ const epochReferenceBytes = 4;
 /** flags ‖ epoch reference ‖ nonce. */
 const headBytes: number = 1 + epochReferenceBytes + nonceBytes;
 const sealedKeyBytes = 80;
+const commitmentBytes = 32;
 const contentLabel = utf8("hawser content key v1");
 const empty = new Uint8Array(0);
 
@@ -195,6 +197,7 @@ export function openForRecipient(
   const index = body.recipients.indexOf(recipient.author);
   if (index < 0) return undefined;
   const reader = createByteReader(body.sealed);
+  const commitment = reader.bytes(commitmentBytes);
   const count = reader.varint();
   const keys = reader.bytes(count * (32 + sealedKeyBytes));
   const sealed = reader.bytes(reader.remaining);
@@ -204,7 +207,12 @@ export function openForRecipient(
     info: recipientInfo(place, recipient.author),
     associatedData: empty,
   });
-  return key?.length === 32 ? crypto.openOnce(key, sealed, encodePlace(place)) : undefined;
+  if (key?.length !== 32 || !equalBytes(bodyCommitment(crypto, key), commitment)) return undefined;
+  return crypto.openOnce(key, sealed, encodePlace(place));
+}
+
+function bodyCommitment(crypto: Crypto, key: Uint8Array): Uint8Array {
+  return crypto.deriveKey("hawser body commitment v1", key, commitmentBytes);
 }
 
 /** Seals an event that is padded already. */
@@ -314,7 +322,10 @@ function isZeroFrom(bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
-/** count varint ‖ count × (author 32 ‖ HPKE-sealed key 80) ‖ body sealed under that key. */
+/**
+ * commitment 32 ‖ count varint ‖ count × (author 32 ‖ HPKE-sealed key 80) ‖ body under that key. The
+ * commitment makes sure that all recipients hold one key, and so see one body.
+ */
 function sealToRecipients(
   deps: { readonly crypto: Crypto; readonly random: Random },
   place: Place,
@@ -327,7 +338,8 @@ function sealToRecipients(
     throw new SpaceError("SPACE_DRAFT_INVALID", `a body is sealed to ${limit}`);
   }
   const key = deps.random(32);
-  const writer = createByteWriter(content.body.length + recipients.length * 112 + 32);
+  const writer = createByteWriter(content.body.length + recipients.length * 112 + 64);
+  writer.bytes(bodyCommitment(deps.crypto, key));
   writer.varint(recipients.length);
   for (const { author, prekey } of recipients) {
     const message = { info: recipientInfo(place, author), associatedData: empty };
@@ -341,6 +353,7 @@ function sealToRecipients(
 
 function parseRecipients(sealed: Uint8Array): RecipientBody | undefined {
   const reader = createByteReader(sealed);
+  reader.bytes(commitmentBytes);
   const count = reader.varint();
   if (count === 0 || count > recipientCountMax) return undefined;
   const recipients = readAuthors(reader, count);

@@ -301,6 +301,7 @@ function batches(core: Core, options: EventOptions): AsyncIterable<SpaceEventBat
       isReadable: () => core.about().nonce !== undefined,
       isClosed: () => core.isClosed(),
       membershipRevision: () => core.membershipRevision(),
+      keyRevision: () => core.keyRevision(),
     },
     options,
   );

@@ -18,13 +18,18 @@ import { SpaceError } from "./errors.ts";
 import { genesisSpaceId, metadataKeyOf, parseSpaceId, topicOf, type SpaceId } from "./ids.ts";
 import { parseInviteLink } from "./link.ts";
 import { createQueue } from "./queue.ts";
+import { isFoundingRange } from "./join.ts";
 import { openOffer, type Offer } from "./offer.ts";
 import { createSpace, type Space } from "./space.ts";
 import type { SpacesDeps, SpacesOptions } from "./types.ts";
 
 /** How a space is founded. */
 export interface CreateOptions {
-  /** What happens to managers who remove each other concurrently; default `"remove-all"`. */
+  /**
+   * What happens to managers who remove each other concurrently. `"senior-wins"` (default): whoever
+   * was admitted earlier stays. `"remove-all"`: both are out, so whoever was removed once can take
+   * its remover along at any later time.
+   */
   readonly policy?: MutualRemovalPolicy;
 }
 
@@ -63,6 +68,8 @@ export interface Spaces extends AsyncDisposable {
 }
 
 const oneTimeIdentitiesMax = 3;
+/** Further hosting requests that wait for one topic. */
+const candidatesMax = 4;
 
 /**
  * Opens all spaces of a device from its store. Throws `SPACE_STATE_CORRUPT` (damaged, or another
@@ -76,6 +83,9 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   const payers = new Map<Core, DebtPayer>();
   const joiners = new Map<Core, Joiner>();
   const listeners = new Set<() => void>();
+  const rechecking = new Set<Topic>();
+  // Hosting requests for topics whose first request has led to nothing so far; in memory only.
+  const candidates = new Map<Topic, readonly About[]>();
   let closed = false;
 
   const notify = (): void => {
@@ -110,7 +120,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     await deps.store.commit({ writes: [core.amend({})] });
   };
 
-  const create = async ({ policy = "remove-all" }: CreateOptions): Promise<Space> => {
+  const create = async ({ policy = "senior-wins" }: CreateOptions): Promise<Space> => {
     const { author } = device;
     const member = { kind: "individual", id: author } as const;
     const grants = [{ member, access: { level: "manage", mayDelete: true } }] as const;
@@ -178,12 +188,32 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     const isFounded = known.fold().graph.has(was.createOp);
     const isSame =
       was.createOp === about.createOp && equalBytes(was.metadataKey, about.metadataKey);
-    if (!isSame && isFounded) throw existsError();
-    if (!isSame) return replaceCore(known, about);
-    const { givenFollowKeys, addresses } = about;
-    // Once members are known, membership says who may prove what, and not whoever asks last.
-    if (!isFounded) await rejoin(known, { givenFollowKeys, addresses });
+    // Whoever asked first is heard first; a later word counts when its founding entry arrives.
+    if (isSame) return spaceOf(about.topic);
+    if (isFounded) throw existsError();
+    const others = candidates.get(about.topic) ?? [];
+    if (others.length >= candidatesMax) throw existsError();
+    candidates.set(about.topic, [...others, about]);
     return spaceOf(about.topic);
+  };
+
+  /**
+   * A relay takes requests from anybody, and whoever knows a topic can name a group that does not
+   * exist. So several requests for one topic wait side by side until a founding entry fits one.
+   */
+  const settleCandidates = async (core: Core, range: EncodedRange): Promise<Core> => {
+    const { topic } = range.context;
+    const others = candidates.get(topic);
+    if (others === undefined) return core;
+    if (core.fold().graph.has(core.about().createOp)) {
+      candidates.delete(topic);
+      return core;
+    }
+    const fitting = others.find((about) => isFoundingRange(crypto, about, range));
+    if (fitting === undefined) return core;
+    candidates.delete(topic);
+    await replaceCore(core, fitting);
+    return cores.get(topic) ?? core;
   };
 
   /** What was said of the space so far led to nothing: believe the newest word instead. */
@@ -274,11 +304,19 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     ingest: async (range) => {
       const core = cores.get(range.context.topic);
       if (core === undefined) return { status: "refused", reason: "SPACE_UNKNOWN" };
-      return core.ingest(range);
+      if (!candidates.has(range.context.topic)) return core.ingest(range);
+      const settled = await queue.run(() => settleCandidates(core, range));
+      return settled.ingest(range);
     },
     recheck: async (topic) => {
       const core = cores.get(topic);
-      if (core !== undefined) await core.queue.run(() => core.refold());
+      if (core === undefined || rechecking.has(topic)) return;
+      // Many proofs that come together are judged together.
+      rechecking.add(topic);
+      await core.queue.run(() => {
+        rechecking.delete(topic);
+        return core.recheck();
+      });
     },
     onTopicsChanged: (listener) => {
       listeners.add(listener);

@@ -182,6 +182,23 @@ describe("bodies for chosen recipients", () => {
     expect(openAs(0, { ...place, seq: 8 })).toBeUndefined();
   });
 
+  test("two recipients cannot be shown two bodies of one entry", () => {
+    const body = openAt(place, data)!.forRecipients!;
+    const forged = body.sealed.slice();
+    // The commitment stands in front: without it no key is taken.
+    forged[0] = (forged[0] ?? 0) ^ 1;
+    const opened = openForRecipient(
+      crypto,
+      place,
+      { ...body, sealed: forged },
+      {
+        author: authors[0]!,
+        hpkeOpen: (sealed, message) => crypto.hpkeOpen(secrets[0]!, sealed, message),
+      },
+    );
+    expect(opened).toBeUndefined();
+  });
+
   test("none, doubled and too many recipients are refused", () => {
     const one = recipients[0]!;
     const many = Array.from({ length: recipientCountMax + 1 }, (_, index) => ({

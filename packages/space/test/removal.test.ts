@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { createWorld, eventsOf, spaceOn, textsOf, twoMembers, write, type World } from "./world.ts";
 
 /** Ada manages, Ben manages, Cyd and Dan write. */
-async function fourMembers(world: World) {
-  const { ada, ben, space, other } = await twoMembers(world);
+async function fourMembers(world: World, policy?: "remove-all") {
+  const { ada, ben, space, other } = await twoMembers(world, policy);
   await space.set(ben.author, "manage");
   const cyd = await world.device("cyd");
   const dan = await world.device("dan");
@@ -155,9 +155,20 @@ describe("removal", () => {
     await expect(third.read(ref)).rejects.toMatchObject({ code: "SPACE_NO_KEY" });
   });
 
+  test("[P2-W1] by default whoever came first stays when managers remove each other", async () => {
+    const world = await createWorld();
+    const { ada, ben, cyd, dan, space, other } = await fourMembers(world);
+    await space.remove(ben.author);
+    await other.remove(ada.author);
+    await world.settle(ada, ben, cyd, dan);
+    expect(space.access()?.level).toBe("manage");
+    expect(other.status().state).toBe("removed");
+    expect(space.status().orphaned).toBe(false);
+  });
+
   test("[P2-M3] mutual removal leaves no key with either", async () => {
     const world = await createWorld();
-    const { ada, ben, cyd, dan, space, other, third } = await fourMembers(world);
+    const { ada, ben, cyd, dan, space, other, third } = await fourMembers(world, "remove-all");
     await space.set(cyd.author, "manage");
     await world.settle(ada, ben, cyd, dan);
     await space.remove(ben.author);

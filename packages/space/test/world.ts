@@ -170,7 +170,10 @@ export function spaceOn(device: TestDevice, space: Space): Space {
 }
 
 /** A founder and a writer who joined by link, at rest. */
-export async function twoMembers(world: World): Promise<{
+export async function twoMembers(
+  world: World,
+  policy?: "remove-all",
+): Promise<{
   readonly ada: TestDevice;
   readonly ben: TestDevice;
   /** Ada's and Ben's handle of the same space. */
@@ -180,7 +183,7 @@ export async function twoMembers(world: World): Promise<{
 }> {
   const ada = await world.device("ada");
   const ben = await world.device("ben");
-  const space = await ada.spaces.create();
+  const space = await ada.spaces.create(policy === undefined ? {} : { policy });
   const link = await space.invite({ level: "write" });
   const other = await ben.spaces.join(link);
   await world.settle(ada, ben);
