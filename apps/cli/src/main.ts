@@ -5,7 +5,7 @@
 import { Command } from "commander";
 import { runDeviceCommand, type DeviceAnswers, type MemberRow, type Reach } from "./device.ts";
 import { doctor } from "./doctor.ts";
-import { codeOf, CliError } from "./errors.ts";
+import { CliError, codeOf, messageOf } from "./errors.ts";
 import { openHome } from "./home.ts";
 import { listLog, logLinesMax } from "./log-listing.ts";
 import { createOutput, type Output } from "./output.ts";
@@ -201,8 +201,13 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (codeOf(error).startsWith("commander.")) {
-    // Commander has printed it; asking for help is no error.
-    process.exitCode = error instanceof Error && "exitCode" in error ? Number(error.exitCode) : 1;
+    // Commander has said it to the person; asking for help is no error.
+    const exitCode = error instanceof Error && "exitCode" in error ? Number(error.exitCode) : 1;
+    if (exitCode !== 0 && process.argv.includes("--json")) {
+      const [code, message, remedy] = ["CLI_USAGE", messageOf(error), "See hawser --help."];
+      settings().output.event("error", { code, message, remedy }, undefined);
+    }
+    process.exitCode = exitCode;
   } else if (stopped.signal.aborted) {
     process.exitCode = interruptedExitCode;
   } else {
