@@ -46,9 +46,9 @@ export async function openDevice(home: Home, relay?: string): Promise<Device> {
 /** A member as listings show it. */
 export interface MemberRow {
   readonly author: string;
+  /** "pull" stores and forwards, and cannot read; then "read", "write", "manage". */
   readonly level: string;
   readonly isSelf: boolean;
-  readonly isRelay: boolean;
 }
 
 /** A space as listings show it. */
@@ -138,8 +138,8 @@ function isDeviceCommand(name: string): name is keyof DeviceAnswers {
 }
 
 function memberRow(member: ReturnType<HawserSpace["members"]>[number]): MemberRow {
-  const { author, level, isSelf, isRelay } = member;
-  return { author, level, isSelf, isRelay };
+  const { author, level, isSelf } = member;
+  return { author, level, isSelf };
 }
 
 function spaceRow(config: Config, space: HawserSpace): SpaceRow {
