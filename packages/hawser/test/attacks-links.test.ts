@@ -171,6 +171,7 @@ describe("a thief of a link", () => {
     expect(adas.access(eve.author)).toBeUndefined();
   });
 
+  // Open: data of somebody whose join never counted here is refused, and what points at it waits.
   test("[P2-M4] [TD-9] what a thief wrote while some held him for a member hides nobody else's content", async () => {
     const world = await createWorld();
     const { adas, cyds } = await withTwoUsers(world);
@@ -190,7 +191,7 @@ describe("a thief of a link", () => {
   });
 
   // Open: a removal leaves the link alone by which the removed member came.
-  test.fails("[TD-6] [P2-M3] who was removed does not come back under a new name by the link for many it came by", async () => {
+  test("[TD-6] [P2-M3] who was removed does not come back under a new name by the link for many it came by", async () => {
     const world = await createWorld();
     const { devices, spaces } = await spaceWith(world, "cyd");
     const [ada, cyd] = [at(devices, 0), at(devices, 1)];
@@ -286,9 +287,13 @@ async function withTwoUsers(world: World): Promise<{
   const eve = await world.device("eve");
   const eves = await eve.spaces.join(link);
   await world.settle(cyd, eve);
-  for (let index = 0; index < 8; index++) await write(eves, "x".repeat(50_000));
+  // More than anybody keeps of somebody whose rights never counted.
+  for (let index = 0; index < 24; index++) await write(eves, "x".repeat(50_000));
   await world.settle(cyd, eve);
   await write(cyds, "cyd's own");
+  await world.settle(ada, ben, cyd);
+  // What may stay away for good is waited for, but not for ever.
+  await world.pass(60_000);
   await world.settle(ada, ben, cyd);
   return { adas, cyds, ben, eve };
 }

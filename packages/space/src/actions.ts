@@ -2,15 +2,23 @@
  * What members do in a space: membership, invites, joining, writing (docs/spec/6-space.md §6, §7).
  * Every function runs inside the core's queue. Layer 5, internal.
  */
-import { inviteOfSecret, proveJoin, type Access, type AuthAction, type AuthOp } from "@hawser/auth";
+import {
+  inviteOfSecret,
+  levels,
+  proveJoin,
+  type Access,
+  type AuthAction,
+  type AuthOp,
+} from "@hawser/auth";
 import { utf8 } from "@hawser/codec";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import { verifyBundle, type EpochId, type KeyBundle, type VerifiedBundle } from "@hawser/keys";
 import type { Entry, LogId } from "@hawser/log";
+import type { ControlContent } from "./control.ts";
 import { authHeads, type Core, type Publication } from "./core.ts";
 import { bundleContent, debtsOf, givesFor, rekeyFor } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
-import { issue } from "./issue.ts";
+import { issue, tryIssue } from "./issue.ts";
 import { joinBinding } from "./join.ts";
 import {
   bodyBytesMax,
@@ -36,17 +44,53 @@ export interface Change {
 /** Publishes one membership operation with the keys that it makes due, as one batch. */
 export async function changeMembership(core: Core, change: Change): Promise<void> {
   if (change.bundle !== undefined) core.fold().learnBundle(change.bundle);
+  const ways = waysBack(core, change.action);
   const { op, content } = issue(core, change.action);
   try {
+    const closed = ways.flatMap(
+      (invite) => tryIssue(core, { type: "revoke", invite })?.content ?? [],
+    );
     const before = change.bundle === undefined ? [] : [bundleContent(change.bundle)];
+    const ends = endInvitesOf(core, op);
     const keys = core.state() === "active" ? keysDue(core, change.rotate === true) : noKeys;
-    const contents = [...before, content, ...keys.contents];
+    const contents = [...before, content, ...ends, ...keys.contents];
     await core.publish({ ...keys, contents, acknowledge: acknowledgedBy(op) });
   } catch (error) {
     // The graph holds an operation that no log does.
     await core.refold();
     throw error;
   }
+}
+
+/** Whoever is removed knows the link it came by: what is left of that invite goes too. */
+function endInvitesOf(core: Core, op: AuthOp): readonly ControlContent[] {
+  if (op.action.type !== "remove") return [];
+  // Safe: this layer lets individuals in only.
+  const author = op.action.member.id as AuthorId;
+  return core
+    .fold()
+    .openInvitesOf(author)
+    .flatMap((invite) => tryIssue(core, { type: "revoke", invite })?.content ?? []);
+}
+
+/**
+ * Open invites by which somebody came who is to be removed or lowered: with the same link it would
+ * be back under another name (docs/spec/6-space.md §6.1).
+ */
+function waysBack(core: Core, action: AuthAction): readonly AuthorId[] {
+  const fold = core.fold();
+  const { graph, group } = fold;
+  if (action.type !== "remove" && action.type !== "set") return [];
+  const { id } = action.type === "remove" ? action.member : action.grant.member;
+  // Safe: this layer lets individuals in only.
+  const author = id as AuthorId;
+  if (action.type === "set") {
+    const before = graph.accessOf(group, author);
+    const { level } = action.grant.access;
+    if (before === undefined || levels.indexOf(level) >= levels.indexOf(before.level)) return [];
+  }
+  const open = graph.invites(group).filter(({ invite }) => fold.cameBy(author, invite));
+  return open.map(({ invite }) => invite).sort();
 }
 
 const noKeys: Pick<Publication, "contents" | "keyState"> = { contents: [] };

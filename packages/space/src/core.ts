@@ -98,7 +98,7 @@ export interface CoreListeners {
 
 const defaultDriftSeconds = 300;
 /** Bytes kept of an author none of whose rights ever counted, and how many such authors. */
-const voidAuthorBytesMax: number = 64 * 1024;
+const voidAuthorBytesMax: number = 1024 * 1024;
 const voidAuthorsMax = 16;
 /** Longest delay that every timer takes, in ms. */
 const timerMsMax = 2 ** 31 - 1;
@@ -158,7 +158,7 @@ export async function openCore(
       ...parts,
       fold: () => fold,
       forkedAt: (logId) => forks.get(logId),
-      hasForks: () => forks.size > 0,
+      mayStayAway: () => forks.size > 0 || fold.hasVoidGrants(),
     });
   }
   function newOpener(): Opener {

@@ -114,6 +114,10 @@ export interface ControlFold {
   levelEver(author: AuthorId): Level | undefined;
   /** The highest level any accepted operation gave this author, whether it counts or not. */
   levelClaimed(author: AuthorId): Level | undefined;
+  /** Is there an accepted grant that does not count? */
+  hasVoidGrants(): boolean;
+  /** Invites that can still admit somebody and by which this author came. Sorted. */
+  openInvitesOf(author: AuthorId): readonly AuthorId[];
   /** Entries of a control log that were folded. */
   height(logId: LogId): number;
   /** Everything operations say about an invite; `undefined` when none was accepted. */
@@ -442,6 +446,12 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     members: () => membersOf(graph, group),
     levelEver: (author) => levelsEver.get(author),
     levelClaimed: (author) => levelsClaimed.get(author),
+    hasVoidGrants: () => grants.length > 0,
+    openInvitesOf: (author) =>
+      graph
+        .invites(group)
+        .map((offer) => offer.invite)
+        .filter((id) => invites.get(id)?.joins.some((join) => join.author === author) ?? false),
     height: (logId) => logs.get(logId)?.height ?? 0,
     inviteFacts: (invite) => invites.get(invite),
     spentInvites: () => {

@@ -86,12 +86,15 @@ export interface SequencerDeps {
   readonly driftMicros: number;
   /** First quarantined entry of a forked log. */
   readonly forkedAt: (logId: LogId) => number | undefined;
-  /** Is any log of the topic forked? Then a dep may lie on a branch that never comes. */
-  readonly hasForks: () => boolean;
+  /**
+   * May a dep lie where it never comes from: on the other branch of a forked log, or in a log that
+   * is not stored because its author's rights turned out void?
+   */
+  readonly mayStayAway: () => boolean;
 }
 
-/** How long a dep is waited for that may lie on the other branch of a forked log; µs. */
-const branchGraceMicros = 30e6;
+/** How long a dep is waited for that may stay away for good; µs. */
+const graceMicros = 30e6;
 /** Signed heads remembered of one control log while their stamps lie ahead. */
 const aheadHeadsMax = 64;
 
@@ -140,7 +143,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   const decided = new Map<LogId, number>();
   // The newest signed entry whose time has come, then those stamped ahead of the clock.
   const controlHeads = new Map<LogId, SignedHead[]>();
-  // Deps that were not waited for, because they may lie on a branch nobody here has.
+  // Deps that are waited for no longer, because they may stay away for good.
   const skipped = new Set<string>();
   let isStale = false;
   const queue = createQueue();
@@ -162,11 +165,11 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     const waiting = waiters.get(key) ?? new Set();
     waiters.set(key, waiting.add(log));
     const isSame = log.held?.seq === seq && log.held.until !== undefined;
-    const until = deps.hasForks() ? clock.nowMicros() + branchGraceMicros : undefined;
+    const until = deps.mayStayAway() ? clock.nowMicros() + graceMicros : undefined;
     if (!isSame || until === undefined) log.held = { reason: "MISSING_DEP", seq, until };
   };
 
-  /** A dep that is not here although it was waited for, while a log of the topic is forked. */
+  /** Was the entry's missing dep waited for long enough? */
   const isGivenUp = (log: DataLog, seq: number): boolean =>
     log.held?.seq === seq &&
     log.held.reason === "MISSING_DEP" &&
