@@ -97,7 +97,6 @@ describe("a thief of a link", () => {
     expect(await textsOf(at(spaces, 1))).toEqual(["goes on"]);
   });
 
-  // Open: of two concurrent joins the smaller id wins, and ids can be ground.
   test("[ATK-quiet3456] while no manager is online, the thief does not take the place of who used it", async () => {
     const world = await createWorld();
     const { devices, spaces } = await spaceWith(world, "cyd");
@@ -124,7 +123,6 @@ describe("a thief of a link", () => {
     }
   });
 
-  // Open: a join that the graph accepts, though it is void, lets its author store anything.
   test("[P2-W6] [P2-M17] with a used link nobody makes others store bytes without end", async () => {
     const world = await createWorld();
     const { devices, spaces, links } = await spaceWith(world, "ben");
@@ -143,7 +141,6 @@ describe("a thief of a link", () => {
     expect((await ada.store.stats()).rangeBytes - before).toBeLessThan(100_000);
   });
 
-  // Open: a spent invite is revoked without a rotation, an expired one not at all.
   test("[TD-6] a used link proves nothing any more: its follow key was rotated away", async () => {
     const world = await createWorld();
     const { devices, links } = await spaceWith(world, "ben");
@@ -153,7 +150,6 @@ describe("a thief of a link", () => {
     }
   });
 
-  // Open: the joiner claims the time that is compared, and nobody ends an expired invite.
   test("[P2-M11] [ATK-quiet3456] an expired link admits nobody, however its owner sets the clock", async () => {
     const world = await createWorld();
     const { devices, spaces } = await spaceWith(world, "ben");
@@ -171,7 +167,6 @@ describe("a thief of a link", () => {
     expect(adas.access(eve.author)).toBeUndefined();
   });
 
-  // Open: data of somebody whose join never counted here is refused, and what points at it waits.
   test("[P2-M4] [TD-9] what a thief wrote while some held him for a member hides nobody else's content", async () => {
     const world = await createWorld();
     const { adas, cyds } = await withTwoUsers(world);
@@ -190,7 +185,6 @@ describe("a thief of a link", () => {
     }
   });
 
-  // Open: a removal leaves the link alone by which the removed member came.
   test("[TD-6] [P2-M3] who was removed does not come back under a new name by the link for many it came by", async () => {
     const world = await createWorld();
     const { devices, spaces } = await spaceWith(world, "cyd");
@@ -299,7 +293,6 @@ async function withTwoUsers(world: World): Promise<{
 }
 
 describe("a link from an enemy", () => {
-  // Open: every relay a device connects to is handed every space that the device manages.
   test("[ATK-quiet3454] [TD-4] joining by it hands none of one's own spaces to the relay it names", async () => {
     const world = await createWorld();
     const { crypto } = world;

@@ -29,7 +29,6 @@ function forgedHosting(
 }
 
 describe("hosting requests of strangers", () => {
-  // Open: the first request fixes create op and metadata key; later ones "succeed" and change nothing.
   test("[P2-W4] a false request that came first does not keep a relay from hosting the space", async () => {
     const world = await createWorld();
     const { devices, spaces } = await spaceWith(world, "ben");
@@ -45,7 +44,6 @@ describe("hosting requests of strangers", () => {
     expect((await relay.store.stats()).entries).toBe((await at(devices, 0).store.stats()).entries);
   });
 
-  // Open: whoever knows the topic names a follow key that counts until the first epoch arrives.
   test("[TD-4] a false request that came second names no follow key that the relay accepts", async () => {
     const world = await createWorld();
     const { spaces } = await spaceWith(world, "ben");
@@ -59,7 +57,6 @@ describe("hosting requests of strangers", () => {
     expect(at(relay.spaces.topics(), 0).followKeys()).not.toContainEqual(evil);
   });
 
-  // Open: without a current epoch, devices fall back to the key of their own invite link.
   test("[TD-6] [P2-M3] the follow key of an old link never counts again, also not while a rotation is owed", async () => {
     const world = await createWorld();
     const { devices, spaces, links } = await spaceWith(world, "ben", "cyd");
@@ -354,7 +351,6 @@ describe("programs of one's own at an honest relay", () => {
 });
 
 describe("relays that are no relays", () => {
-  // Open: the whole answer is read before its size is looked at.
   test("[P2-M17] an answer without end is not read to the end", async () => {
     let byteCount = 0;
     const server = createServer((_request, response) => {

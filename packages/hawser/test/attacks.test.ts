@@ -85,7 +85,6 @@ async function allHeads(
 }
 
 describe("a writer who lies about the time", () => {
-  // Open: heads() offers control entries from the future as deps, and writers stamp after them.
   test("[P2-M8] [P2-M11] a control entry from the year 2255 does not stop anybody from writing", async () => {
     const world = await createWorld();
     const { ada, ben, cyd, adas, cyds, key } = await three(world);
@@ -121,7 +120,6 @@ describe("a writer who lies about the time", () => {
 });
 
 describe("an author who signs two histories", () => {
-  // Open: a dep on an entry past the fork holds honest logs back for ever.
   test("[P2-M12] [TD-9] a member who forks its own control log hides nobody's content", async () => {
     const world = await createWorld();
     const { ada, ben, cyd, adas, bens, cyds, key } = await three(world);
@@ -145,7 +143,6 @@ describe("an author who signs two histories", () => {
     expect(await textsOf(cyds)).toEqual(["ada's", "cyd's", "goes on"]);
   });
 
-  // Open: everything of a forked control log from the fork on is dropped, also what others built on.
   test("[P2-W3] [P2-M12] a removed founder who forks its log at the start does not erase the space", async () => {
     const world = await createWorld();
     const { ada, ben, cyd, adas, bens, cyds, key } = await three(world);
@@ -174,7 +171,6 @@ describe("an author who signs two histories", () => {
     }
   });
 
-  // Open: Ada goes on pointing at the branch she has, which Cyd never gets.
   test("[P2-M12] two people who were shown different branches go on to hear each other", async () => {
     const world = await createWorld();
     const { ada, cyd, adas, cyds } = await withSplitBen(world);
@@ -186,7 +182,6 @@ describe("an author who signs two histories", () => {
     expect(await textsOf(adas)).toEqual(["from ada", "from cyd", "shown to all"]);
   });
 
-  // Open: a dep names a hash alone, so nobody can tell that it is of a forked log.
   test("[P2-M12] what was written before the fork was known is not lost either", async () => {
     const world = await createWorld();
     const { ada, cyd, adas, cyds } = await withSplitBen(world, async (adas, cyds) => {
@@ -376,7 +371,6 @@ describe("somebody who was removed and kept everything", () => {
     expect(await textsOf(adas)).toEqual(["goes on"]);
   });
 
-  // Open: the default policy lets whoever was removed answer in kind, at any later time.
   test("[P2-W1] [P2-M13] its back-dated removal of the founder leaves the founder where it is", async () => {
     const world = await createWorld();
     const { ada, ben, cyd, adas, cyds, key } = await three(world);
@@ -515,7 +509,6 @@ describe("members of a low level", () => {
 });
 
 describe("a member who gives wrong keys", () => {
-  // Open: the newcomer counts as a holder from then on and, while it waits, asks for nothing.
   test("[P2-M8] a welcome full of rubbish does not lock a newcomer out", async () => {
     const world = await createWorld();
     const { ada, ben, adas, key } = await three(world);
@@ -751,7 +744,6 @@ describe("rubbish in one's own logs", () => {
     expect(await textsOf(reopened)).toEqual(["goes on"]);
   });
 
-  // Open: any refused range of a known author makes the space fold anew, and views with it.
   test("[TD-9] [P2-M17] a range that is refused makes no view start over", async () => {
     const world = await createWorld();
     const { ada, ben, cyd, adas, key } = await three(world);
@@ -818,7 +810,6 @@ describe("rubbish in one's own logs", () => {
     expect(await textsOf(second)).toEqual([]);
   });
 
-  // Open: a held key that does not fit makes the entry count as malformed, for good.
   test("[P2-M3] [TH-056] when every epoch has the same reference, the right key is still found, also when it comes late", async () => {
     const world = await createWorld({ collide: true });
     const { devices, spaces } = await spaceWith(world, "ben", "cyd");
