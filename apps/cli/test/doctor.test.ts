@@ -79,10 +79,9 @@ describe("hawser doctor", () => {
   test("a healthy store", async () => {
     const { healthy, database, logs, text } = await diagnose(await homeWith(fillHealthy));
     expect([healthy, database]).toEqual([true, []]);
-    expect(logs.map(({ verified, unsigned }) => [verified, unsigned]).sort()).toEqual([
-      [3, 0],
-      [40, 0],
-    ]);
+    const verified = logs.map((one) => one.verified).sort((a, b) => a - b);
+    expect(verified).toEqual([3, 40]);
+    expect(logs.map(({ unsigned }) => unsigned)).toEqual([0, 0]);
     expect(text).toMatch(/Everything verifies\.\n$/);
   });
 

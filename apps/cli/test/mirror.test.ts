@@ -9,6 +9,7 @@ import {
   rm,
   stat,
   symlink,
+  utimes,
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -24,7 +25,14 @@ import {
   pathOfKey,
   type ChunkRef,
 } from "../src/folder/manifest.ts";
-import { runMirrorPass, type MirrorSpace, type PassResult } from "../src/folder/mirror.ts";
+import {
+  runMirrorPass,
+  type MirrorOptions,
+  type MirrorSpace,
+  type PassProgress,
+  type PassResult,
+} from "../src/folder/mirror.ts";
+import { scanFolder } from "../src/folder/scan.ts";
 import { unsafePathReason } from "../src/folder/paths.ts";
 
 const crypto = createNobleCrypto();
@@ -34,7 +42,10 @@ afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 /** One map and one chunk list that all devices of a test share: a space without delays. */
 async function createSharedSpace(): Promise<
-  MirrorSpace & { chunks: Map<number, Uint8Array>; kv: Kv }
+  { -readonly [Key in keyof MirrorSpace]: MirrorSpace[Key] } & {
+    chunks: Map<number, Uint8Array>;
+    kv: Kv;
+  }
 > {
   const kv = createKv({ source: createMemorySource() });
   await kv.ready;
@@ -54,7 +65,7 @@ async function createSharedSpace(): Promise<
 
 interface Device {
   readonly root: string;
-  pass(): Promise<PassResult>;
+  pass(options?: Partial<MirrorOptions>): Promise<PassResult>;
 }
 
 async function createDevice(
@@ -67,7 +78,7 @@ async function createDevice(
   await mkdir(root);
   const options = { root, baseFile: join(home, "base"), device, limits, oversize: "stop" as const };
   const deps = { crypto, space, nowMs: () => Date.now() };
-  return { root, pass: () => runMirrorPass(deps, options) };
+  return { root, pass: (changed = {}) => runMirrorPass(deps, { ...options, ...changed }) };
 }
 
 async function pair(): Promise<{
@@ -282,5 +293,291 @@ describe("hostile and odd folders", () => {
     ["a negative size", [1, -1, false, new Uint8Array(32), []]],
   ])("a manifest that is %s is ignored", (_name, value) => {
     expect(parseManifest(value)).toBeUndefined();
+  });
+});
+
+describe("what is not known is not deleted", () => {
+  /** A pair that agrees on `keep` and `dir/inner`. */
+  async function agreeing(): Promise<Awaited<ReturnType<typeof pair>>> {
+    const both = await pair();
+    await write(both.a, "keep", "1");
+    await write(both.a, "dir/inner", "2");
+    await both.a.pass();
+    await both.b.pass();
+    return both;
+  }
+
+  test("another folder in its place, such as a disk that is not mounted, deletes nothing", async () => {
+    const { a, b } = await agreeing();
+    await rename(a.root, `${a.root}-elsewhere`);
+    await mkdir(a.root);
+    const result = await a.pass();
+    expect([result.removedThere, result.uploaded]).toEqual([[], []]);
+    expect([...result.downloaded].sort()).toEqual(["dir/inner", "keep"]);
+    expect((await b.pass()).removedHere).toEqual([]);
+  });
+
+  test("a space whose map is still being read deletes nothing here", async () => {
+    const { a, space } = await agreeing();
+    const values = [...space.kv.range()];
+    for (const { key } of values) await space.kv.del(key);
+    // The map is whole again once it says that it has caught up.
+    space.caughtUp = async () => {
+      await space.kv.batch(values.map(({ key, value }) => ({ key, value })));
+    };
+    const { removedHere, uploaded } = await a.pass();
+    expect([removedHere, uploaded]).toEqual([[], []]);
+    expect(await list(a)).toEqual(["dir/inner", "keep"]);
+  });
+
+  test("a file or a folder that became a link stays as it was in the space", async () => {
+    const { a, b } = await agreeing();
+    const outside = await mkdtemp(join(scratch, "outside-"));
+    await rm(join(a.root, "dir"), { recursive: true });
+    await symlink(outside, join(a.root, "dir"));
+    await rm(join(a.root, "keep"));
+    await symlink(join(outside, "x"), join(a.root, "keep"));
+    const result = await a.pass();
+    expect(result.removedThere).toEqual([]);
+    expect([...result.skipped.keys()].sort()).toEqual(["dir", "keep"]);
+    await write(b, "dir/inner", "changed by b");
+    await b.pass();
+    expect([...(await a.pass()).failed]).toEqual([
+      ["dir/inner", expect.stringMatching(/here it is a link/)],
+    ]);
+    expect(await readdir(outside)).toEqual([]);
+  });
+
+  // The superuser may read everything.
+  const isSuperuser = process.getuid?.() === 0;
+  test.skipIf(isSuperuser)(
+    "what this user may not read is left out, the rest goes on",
+    async () => {
+      const { a } = await agreeing();
+      await write(a, "secret", "x");
+      await chmod(join(a.root, "secret"), 0o000);
+      await chmod(join(a.root, "dir"), 0o000);
+      await write(a, "new", "y");
+      const result = await a.pass();
+      await chmod(join(a.root, "dir"), 0o755);
+      expect(result.removedThere).toEqual([]);
+      expect(result.uploaded).toEqual(["new"]);
+      expect([...result.skipped.keys()].sort()).toEqual(["dir", "secret"]);
+    },
+  );
+
+  test("a file that grows over the limit later stays out and stays in the space", async () => {
+    const space = await createSharedSpace();
+    const device = await createDevice(space, "a", { ...defaultFolderLimits, fileBytesMax: 10 });
+    await write(device, "log", "short");
+    await device.pass();
+    await write(device, "log", "longer than ten bytes");
+    await write(device, "other", "1");
+    const result = await device.pass({ oversize: "skip" });
+    expect(result.skipped.get("log")).toMatch(/CLI_FILE_TOO_LARGE/);
+    expect(result.uploaded).toEqual(["other"]);
+    expect(space.kv.has(keyOfPath("log"))).toBe(true);
+  });
+});
+
+describe("files and folders of one name", () => {
+  test("a folder becomes a file and the other way round", async () => {
+    const { a, b } = await pair();
+    await write(a, "x/inner", "1");
+    await write(a, "y", "2");
+    await a.pass();
+    await b.pass();
+    await rm(join(a.root, "x"), { recursive: true });
+    await write(a, "x", "now a file");
+    await rm(join(a.root, "y"));
+    await write(a, "y/inner", "now in a folder");
+    await a.pass();
+    await b.pass();
+    expect(await list(b)).toEqual(["x", "y/inner"]);
+    expect(await read(b, "x")).toBe("now a file");
+  });
+
+  test("what is in the way is kept and named", async () => {
+    const { a, b } = await pair();
+    await write(a, "x", "a file");
+    await write(a, "y/inner", "a folder");
+    await write(b, "x/mine", "a folder here");
+    await write(b, "y", "a file here");
+    await a.pass();
+    const result = await b.pass();
+    expect([...result.failed]).toEqual([
+      ["x", expect.stringMatching(/folder of that name is in the way.*CLI_PATH_BLOCKED/)],
+      ["y/inner", expect.stringMatching(/stands where its folder belongs.*CLI_PATH_BLOCKED/)],
+    ]);
+    expect(await read(b, "x/mine")).toBe("a folder here");
+    expect(await read(b, "y")).toBe("a file here");
+  });
+
+  test("an empty folder makes room", async () => {
+    const { a, b } = await pair();
+    await write(a, "x", "a file");
+    await mkdir(join(b.root, "x"));
+    await a.pass();
+    expect((await b.pass()).downloaded).toEqual(["x"]);
+  });
+
+  test("a rename that changes letters' case alone travels both ways", async () => {
+    const { a, b } = await pair();
+    await write(a, "readme", "1");
+    await a.pass();
+    await b.pass();
+    await rename(join(a.root, "readme"), join(a.root, "README"));
+    await a.pass();
+    await b.pass();
+    expect(await list(b)).toEqual(["README"]);
+    await rename(join(b.root, "README"), join(b.root, "readme"));
+    await b.pass();
+    await a.pass();
+    expect(await list(a)).toEqual(["readme"]);
+  });
+});
+
+describe("a folder that changes during a pass", () => {
+  test("a file that changes before its turn is left to the next pass", async () => {
+    const { space, a } = await pair();
+    await write(a, "a-large", new Uint8Array(2 * chunkBytes));
+    await write(a, "b-small", "before");
+    const { appendChunks } = space;
+    space.appendChunks = async (chunks) => {
+      await write(a, "b-small", "changed meanwhile");
+      return appendChunks(chunks);
+    };
+    const result = await a.pass();
+    expect([result.uploaded, result.waiting]).toEqual([["a-large"], ["b-small"]]);
+    expect((await a.pass()).uploaded).toEqual(["b-small"]);
+    expect(space.kv.size).toBe(2);
+  });
+
+  test("a large file that changes while it is read is not announced half", async () => {
+    const { space, a, b } = await pair();
+    await write(a, "large", new Uint8Array(20 * chunkBytes).fill(1));
+    const { appendChunks } = space;
+    space.appendChunks = async (chunks) => {
+      await write(a, "large", new Uint8Array(20 * chunkBytes).fill(2));
+      return appendChunks(chunks);
+    };
+    expect((await a.pass()).waiting).toEqual(["large"]);
+    expect(space.kv.size).toBe(0);
+    space.appendChunks = appendChunks;
+    await a.pass();
+    await b.pass();
+    expect(new Set(await readFile(join(b.root, "large")))).toEqual(new Set([2]));
+  });
+
+  test("a file that changes while another version arrives is not overwritten", async () => {
+    const { space, a, b } = await pair();
+    await write(a, "x", new Uint8Array(2 * chunkBytes).fill(1));
+    await a.pass();
+    await b.pass();
+    await write(a, "x", new Uint8Array(2 * chunkBytes).fill(2));
+    await a.pass();
+    const { readChunk } = space;
+    space.readChunk = async (ref) => {
+      await write(b, "x", "b was typing");
+      return readChunk(ref);
+    };
+    expect((await b.pass()).waiting).toEqual(["x"]);
+    expect(await read(b, "x")).toBe("b was typing");
+    space.readChunk = readChunk;
+    expect((await b.pass()).conflicts).toEqual(["x (conflict b)"]);
+    expect(await read(b, "x (conflict b)")).toBe("b was typing");
+    expect(await list(b)).toEqual(["x", "x (conflict b)"]);
+  });
+
+  test("a pass that ends early loses nothing and leaves nothing half", async () => {
+    const { space, a, b } = await pair();
+    for (let index = 0; index < 30; index++) await write(a, `file-${index}`, `content ${index}`);
+    await write(a, "large", new Uint8Array(40 * chunkBytes).fill(3));
+    const stop = new AbortController();
+    const onProgress = ({ step, files }: PassProgress): void => {
+      if (step === "encrypting" && files === 20) stop.abort();
+    };
+    await expect(a.pass({ signal: stop.signal, onProgress })).rejects.toThrow(/abort/);
+    await a.pass();
+    await b.pass();
+    expect(await list(b)).toEqual(await list(a));
+    expect((await a.pass()).uploaded).toEqual([]);
+    expect(space.kv.size).toBe(31);
+  });
+});
+
+describe("what a person relies on", () => {
+  test("permissions stay when a new version arrives", async () => {
+    const { a, b } = await pair();
+    await write(a, "diary", "1");
+    await a.pass();
+    await b.pass();
+    await chmod(join(b.root, "diary"), 0o600);
+    await write(a, "diary", "2");
+    await a.pass();
+    await b.pass();
+    expect((await stat(join(b.root, "diary"))).mode & 0o777).toBe(0o600);
+    await chmod(join(a.root, "diary"), 0o755);
+    await a.pass();
+    await b.pass();
+    expect((await stat(join(b.root, "diary"))).mode & 0o777).toBe(0o700);
+  });
+
+  test("an edit of equal length within one tick of the clock is seen", async () => {
+    const { a, b } = await pair();
+    await write(a, "x", "one");
+    await a.pass();
+    await b.pass();
+    const { atime, mtime } = await stat(join(a.root, "x"));
+    await write(a, "x", "two");
+    await utimes(join(a.root, "x"), atime, mtime);
+    await a.pass();
+    await b.pass();
+    expect(await read(b, "x")).toBe("two");
+  });
+
+  test("progress counts every file and every byte of a step", async () => {
+    const { a, b } = await pair();
+    await write(a, "x", "123");
+    await write(a, "large", new Uint8Array(3 * chunkBytes));
+    const last = new Map<string, PassProgress>();
+    const onProgress = (progress: PassProgress): void => void last.set(progress.step, progress);
+    await a.pass({ onProgress });
+    await b.pass({ onProgress });
+    const bytes = 3 + 3 * chunkBytes;
+    const whole = { files: 2, filesTotal: 2, bytes, bytesTotal: bytes };
+    for (const step of ["reading", "encrypting", "writing"]) {
+      expect(last.get(step)).toEqual({ step, ...whole });
+    }
+  });
+
+  test("many files travel in batches, and a second pass reads none of them", async () => {
+    const { space, a, b } = await pair();
+    await mkdir(join(a.root, "many"));
+    const old = new Date(Date.now() - 60_000);
+    for (let index = 0; index < 1_000; index++) {
+      await writeFile(join(a.root, "many", String(index)), String(index));
+      await utimes(join(a.root, "many", String(index)), old, old);
+    }
+    let batches = 0;
+    const { batch } = space.kv;
+    space.kv.batch = (puts) => {
+      batches += 1;
+      return batch(puts);
+    };
+    expect((await a.pass()).uploaded).toHaveLength(1_000);
+    expect(batches).toBe(4);
+    expect((await b.pass()).downloaded).toHaveLength(1_000);
+    const steps: PassProgress[] = [];
+    await a.pass({ onProgress: (progress) => void steps.push(progress) });
+    expect(steps).toEqual([]);
+  });
+
+  test("a scan that loses its folder half-way is an error", async () => {
+    const { a } = await pair();
+    for (const name of ["x/1", "y/2", "z/3"]) await write(a, name, "1");
+    const scanning = scanFolder(a.root, defaultFolderLimits);
+    await rename(a.root, `${a.root}-moved`);
+    await expect(scanning).rejects.toMatchObject({ code: "CLI_FOLDER_MISSING" });
   });
 });
