@@ -14,7 +14,6 @@ import { utf8 } from "@hawser/codec";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import { verifyBundle, type EpochId, type KeyBundle, type VerifiedBundle } from "@hawser/keys";
 import type { Entry, LogId } from "@hawser/log";
-import type { ControlContent } from "./control.ts";
 import { authHeads, type Core, type Publication } from "./core.ts";
 import { bundleContent, debtsOf, givesFor, rekeyFor } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
@@ -47,11 +46,10 @@ export async function changeMembership(core: Core, change: Change): Promise<void
   const ways = waysBack(core, change.action);
   const { op, content } = issue(core, change.action);
   try {
-    const closed = ways.flatMap(
+    const ends = ways.flatMap(
       (invite) => tryIssue(core, { type: "revoke", invite })?.content ?? [],
     );
     const before = change.bundle === undefined ? [] : [bundleContent(change.bundle)];
-    const ends = endInvitesOf(core, op);
     const keys = core.state() === "active" ? keysDue(core, change.rotate === true) : noKeys;
     const contents = [...before, content, ...ends, ...keys.contents];
     await core.publish({ ...keys, contents, acknowledge: acknowledgedBy(op) });
@@ -60,17 +58,6 @@ export async function changeMembership(core: Core, change: Change): Promise<void
     await core.refold();
     throw error;
   }
-}
-
-/** Whoever is removed knows the link it came by: what is left of that invite goes too. */
-function endInvitesOf(core: Core, op: AuthOp): readonly ControlContent[] {
-  if (op.action.type !== "remove") return [];
-  // Safe: this layer lets individuals in only.
-  const author = op.action.member.id as AuthorId;
-  return core
-    .fold()
-    .openInvitesOf(author)
-    .flatMap((invite) => tryIssue(core, { type: "revoke", invite })?.content ?? []);
 }
 
 /**
@@ -89,8 +76,7 @@ function waysBack(core: Core, action: AuthAction): readonly AuthorId[] {
     const { level } = action.grant.access;
     if (before === undefined || levels.indexOf(level) >= levels.indexOf(before.level)) return [];
   }
-  const open = graph.invites(group).filter(({ invite }) => fold.cameBy(author, invite));
-  return open.map(({ invite }) => invite).sort();
+  return fold.openInvitesOf(author);
 }
 
 const noKeys: Pick<Publication, "contents" | "keyState"> = { contents: [] };

@@ -184,7 +184,7 @@ describe("holders of links", () => {
       await world.settle(ada, ben, cyd, again);
       expect(stolen.status()).toMatchObject({ problem: "SPACE_INVITE_REVOKED" });
       expect(space.access(again.author)).toBeUndefined();
-      await expect(stolen.read(text)).rejects.toThrow();
+      await expect(stolen.read(text)).rejects.toMatchObject({ code: "SPACE_NO_KEY" });
       expect(await textsOf(third)).toEqual(["without ben"]);
     },
   );
