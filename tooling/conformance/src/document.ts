@@ -12,8 +12,9 @@ const titlesMax = 3;
 const introduction = `# Conformance
 
 Every feature and every attack the project answers for has a row; a row passes when all tests whose
-title carries its id in brackets pass. *Not run* means that a test of the row was skipped, *missing*
-that no test carries the id yet. This file is written by a full test run (\`npm test\`): do not edit it.
+title carries its id in brackets pass. A row is *failing* when one of them fails, or is marked as a known
+gap: an attack that still succeeds, say. *Not run* means that a test of the row was skipped, *missing* that
+no test carries the id yet. This file is written by a full test run (\`npm test\`): do not edit it.
 `;
 
 const linePattern =
