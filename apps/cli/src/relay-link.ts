@@ -5,7 +5,7 @@ import { CliError, codeOf } from "./errors.ts";
 /** How long a relay may take to answer the first question. */
 const probeMsMax = 10_000;
 /** How long no relay may be connected before that counts as away. */
-export const awayMs = 8_000;
+export const awayMs = 5_000;
 
 /** Throws HAWSER_RELAY_UNREACHABLE when nothing at the address answers as a relay. */
 export async function probeRelay(address: string): Promise<void> {

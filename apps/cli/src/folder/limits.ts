@@ -18,8 +18,11 @@ export const inlineBytesMax: number = 4 * 1024;
  * one entry; 63 leaves room for the header.
  */
 export const chunkBytes: number = 28 * 2_048 - 64;
-/** Chunks appended in one signed batch: bounds memory while a large file is read. */
-export const batchChunksMax: number = 16;
+/**
+ * Chunks appended in one signed batch. A peer keeps what ends with a signature, so this bounds what a
+ * broken line costs (224 KiB), and memory while a large file is read.
+ */
+export const batchChunksMax: number = 4;
 /** Files, and bytes of files, after which what was read so far is put into the space. */
 export const batchFilesMax: number = 256;
 export const batchBytesMax: number = 4 * 1024 * 1024;
