@@ -3,6 +3,7 @@
  * control entries. What people do is in actions.ts, what is owed in debts.ts. Layer 5, internal.
  */
 import type { Level, OpId } from "@hawser/auth";
+import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { KeyState, Members } from "@hawser/keys";
 import {
@@ -26,7 +27,7 @@ import { encodeControl, sealControl, type ControlContent } from "./control.ts";
 import type { Device } from "./device.ts";
 import { SpaceError } from "./errors.ts";
 import { createControlFold, type ControlFold, type ControlRange, type FoldChange } from "./fold.ts";
-import { cutsOf } from "./forks.ts";
+import { cutsOf, hashesBeyond } from "./forks.ts";
 import { isGenesisOf } from "./ids.ts";
 import { createOpener, type Opener } from "./opener.ts";
 import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
@@ -143,7 +144,9 @@ export async function openCore(
   let closed = false;
   let mismatch = false;
   let started = false;
-  const voidBytes = new Map<AuthorId, number>();
+  // Signed entries of forked control logs that have no effect; what was looked up on their account.
+  let beyondCuts: ReadonlySet<string> = new Set();
+  const usedClues = new Set<string>();
   let stopTimer: (() => void) | undefined;
   let advancing: Promise<void> | undefined;
 
@@ -189,10 +192,9 @@ export async function openCore(
       ranges.push({ logId, context, entries });
     }
     const { metadataKey, createOp } = about;
-    return new Map([
-      ...forkedAt,
-      ...cutsOf({ crypto, topic, metadataKey, createOp }, ranges, forkedAt),
-    ]);
+    const cuts = cutsOf({ crypto, topic, metadataKey, createOp }, ranges, forkedAt);
+    beyondCuts = hashesBeyond(ranges, cuts);
+    return new Map([...forkedAt, ...cuts]);
   };
 
   const react = async (change: FoldChange): Promise<void> => {
@@ -217,10 +219,20 @@ export async function openCore(
   const takeControl = async (logId: LogId, context: LogContext): Promise<void> => {
     const range = await readControl(logId, context);
     if (range.entries.length === 0) return;
-    if (forks.size > 0 && (await haveForksMoved())) return refold();
     const change = fold.apply([range], device.prekeys());
+    if (mayMoveForks(range.entries) && (await haveForksMoved())) return refold();
     await advanceIfStarted();
     await react(change);
+  };
+
+  /** Do entries give a new clue that more of a forked control log is acknowledged? */
+  const mayMoveForks = (entries: readonly Entry[]): boolean => {
+    if (beyondCuts.size === 0) return false;
+    const hashes = entries.flatMap((entry) => entry.deps.map((dep) => toHex(dep.hash)));
+    const clues = [...fold.awaited(), ...hashes.filter((hash) => beyondCuts.has(hash))];
+    const fresh = clues.filter((clue) => !usedClues.has(clue));
+    for (const clue of fresh) usedClues.add(clue);
+    return fresh.length > 0;
   };
 
   /** New entries may acknowledge more of a forked control log. */
@@ -321,7 +333,8 @@ export async function openCore(
   const ingestControl = async (range: EncodedRange, logId: LogId): Promise<IngestOutcome> => {
     const { context } = range;
     const isNew = fold.levelClaimed(context.author) === undefined;
-    const overBudget = isNew ? undefined : budgetRefusal(context.author, range.bytes.length);
+    const byteCount = range.bytes.length;
+    const overBudget = isNew ? undefined : await budgetRefusal(context.author, byteCount);
     if (overBudget !== undefined) return { status: "refused", reason: overBudget };
     if (isNew) {
       if (range.from > 0) return { status: "gap", height: 0 };
@@ -346,17 +359,28 @@ export async function openCore(
   };
 
   /** Authors whose every right was void from the start may leave a little, for whoever built on it. */
-  const budgetRefusal = (author: AuthorId, byteCount: number): string | undefined => {
+  const budgetRefusal = async (
+    author: AuthorId,
+    byteCount: number,
+  ): Promise<string | undefined> => {
     if (fold.levelEver(author) !== undefined) return undefined;
-    const used = voidBytes.get(author) ?? 0;
-    const fits = used + byteCount <= voidAuthorBytesMax;
-    if (!fits || (used === 0 && voidBytes.size >= voidAuthorsMax)) return "OVER_BUDGET";
-    voidBytes.set(author, used + byteCount);
-    return undefined;
+    const authors = new Set<AuthorId>();
+    let used = 0;
+    for (const { logId, context } of await store.heads(topic)) {
+      if (fold.levelEver(context.author) === undefined) authors.add(context.author);
+      if (context.author !== author) continue;
+      for await (const range of store.ranges(logId)) used += range.bytes.length;
+    }
+    const isNew = !authors.has(author) && authors.size >= voidAuthorsMax;
+    return isNew || used + byteCount > voidAuthorBytesMax ? "OVER_BUDGET" : undefined;
   };
 
   /** Why a data or snapshot range is not stored. Decided by operations alone (§7). */
-  const dataRefusal = (author: AuthorId, domain: string, byteCount: number): string | undefined => {
+  const dataRefusal = async (
+    author: AuthorId,
+    domain: string,
+    byteCount: number,
+  ): Promise<string | undefined> => {
     if (mayOwn(fold.levelEver(author), domain)) return undefined;
     if (!mayOwn(fold.levelClaimed(author), domain)) return "NOT_ADMITTED";
     return budgetRefusal(author, byteCount);
@@ -364,7 +388,7 @@ export async function openCore(
 
   const ingestData = async (range: EncodedRange): Promise<IngestOutcome> => {
     const { author, domain } = range.context;
-    const refusal = dataRefusal(author, domain, range.bytes.length);
+    const refusal = await dataRefusal(author, domain, range.bytes.length);
     if (refusal !== undefined) return { status: "refused", reason: refusal };
     const outcome = await ingestRange({ store, crypto }, range);
     if (outcome.status === "stored") {

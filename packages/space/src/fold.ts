@@ -114,6 +114,8 @@ export interface ControlFold {
   levelEver(author: AuthorId): Level | undefined;
   /** The highest level any accepted operation gave this author, whether it counts or not. */
   levelClaimed(author: AuthorId): Level | undefined;
+  /** Operations that others wait for. */
+  awaited(): ReadonlySet<OpId>;
   /** Is there an accepted grant that does not count? */
   hasVoidGrants(): boolean;
   /** Invites that can still admit somebody and by which this author came. Sorted. */
@@ -446,6 +448,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     members: () => membersOf(graph, group),
     levelEver: (author) => levelsEver.get(author),
     levelClaimed: (author) => levelsClaimed.get(author),
+    awaited: () => awaited,
     hasVoidGrants: () => grants.length > 0,
     openInvitesOf: (author) =>
       graph

@@ -57,6 +57,21 @@ export function cutsOf(
   return cuts;
 }
 
+/** Hashes in hex of the signed entries that have no effect. */
+export function hashesBeyond(
+  ranges: readonly ControlRange[],
+  cuts: ReadonlyMap<LogId, number>,
+): ReadonlySet<string> {
+  const hashes = new Set<string>();
+  for (const { logId, entries } of ranges) {
+    const cut = cuts.get(logId) ?? Infinity;
+    for (const { seq, hash, signature } of entries) {
+      if (seq >= cut && signature !== undefined) hashes.add(toHex(hash));
+    }
+  }
+  return hashes;
+}
+
 /** Keeps a forked log up to and with an entry. True when that keeps more than before. */
 function raise(cuts: Map<LogId, number>, { logId, seq }: PlacedEntry): boolean {
   const cut = cuts.get(logId);
