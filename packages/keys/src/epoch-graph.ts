@@ -32,6 +32,8 @@ export interface EpochGraph {
    * however it is dated, neither seals nor supersedes anything. Ancestry still runs through it.
    */
   maximalAmong(readers: ReadonlySet<AuthorId>): readonly EpochId[];
+  /** Complete epochs whose author is in `readers`, and all their ancestors. */
+  supportedBy(readers: ReadonlySet<AuthorId>): ReadonlySet<EpochId>;
 }
 
 const nobody: Holders = { read: new Set(), follow: new Set() };
@@ -64,6 +66,11 @@ function createGraph(state: KeyState, holdersOf: (facts: EpochFacts) => Holders)
     const superseded = ancestorsOf(ids, parentsOf);
     return ids.filter((id) => !superseded.has(id)).sort(compareText);
   };
+  const idsBy = (readers: ReadonlySet<AuthorId>): readonly EpochId[] =>
+    newestFirst.filter((id) => {
+      const author = announcementOf(id)?.terms.author;
+      return author !== undefined && readers.has(author);
+    });
   return {
     generations,
     newestFirst,
@@ -74,12 +81,10 @@ function createGraph(state: KeyState, holdersOf: (facts: EpochFacts) => Holders)
     },
     announcementOf,
     maximal: () => maximalOf(newestFirst),
-    maximalAmong: (readers) => {
-      const isReaders = (id: EpochId): boolean => {
-        const author = announcementOf(id)?.terms.author;
-        return author !== undefined && readers.has(author);
-      };
-      return maximalOf(newestFirst.filter(isReaders));
+    maximalAmong: (readers) => maximalOf(idsBy(readers)),
+    supportedBy: (readers) => {
+      const ids = idsBy(readers);
+      return new Set([...ids, ...ancestorsOf(ids, parentsOf)]);
     },
   };
 }

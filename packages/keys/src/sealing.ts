@@ -146,10 +146,15 @@ type Rights = (member: AuthorId, level: KeyLevel) => readonly EpochId[];
 
 function createRights(situation: Situation, members: Members, policy: HistoryPolicy): Rights {
   const { graph } = situation;
+  const readers = new Set(members.readers);
+  const supported = graph.supportedBy(readers);
+  // Somebody who was removed can announce epochs without end, dated back: nobody looks for keys
+  // that none of the readers built on, and those it holds itself it may pass on.
+  const isUsed = (id: EpochId): boolean => supported.has(id) || holdsKey(situation, id, "follow");
   // Nobody honest seals in a partial epoch, and nobody can use a broken one.
-  const sound = graph.newestFirst.filter((id) => maySeal(situation, id));
+  const sound = graph.newestFirst.filter((id) => maySeal(situation, id) && isUsed(id));
   if (policy === "all") return () => sound;
-  const maximal = new Set(graph.maximalAmong(new Set(members.readers)));
+  const maximal = new Set(graph.maximalAmong(readers));
   const current = sound.filter((id) => maximal.has(id));
   const latest = policy === "fromJoin" ? [] : sound.slice(0, Math.max(0, policy.lastEpochs));
   const shared = new Set(policy === "fromJoin" ? [] : [...current, ...latest]);

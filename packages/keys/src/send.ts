@@ -92,7 +92,7 @@ export function rekey(
     author: self,
     commitment: commitmentOf(crypto, secret),
     followId: followIdOf(crypto, followKey),
-    parents: parentsFor(graph, new Set(recipients)),
+    parents: parentsFor(state, graph, new Set(recipients)),
     authHeads: requireHeads(input.authHeads),
     reason: input.reason,
     recipients,
@@ -150,13 +150,18 @@ export function requestKeys(input: KeyRequestInput): readonly Uint8Array[] {
 }
 
 /**
- * All maximal epochs, so that the new one supersedes whatever there is, also what people who were
- * removed announced. Over the limit, those of current readers go first: only they matter for
- * sealing.
+ * Maximal epochs of readers, so that the new one supersedes them, and those of people who were
+ * removed whose secret is at hand: content may be sealed in them. One that nobody holds is built on
+ * by nobody. Over the limit, those of readers go first: only they matter for sealing.
  */
-function parentsFor(graph: EpochGraph, readers: ReadonlySet<AuthorId>): readonly EpochId[] {
+function parentsFor(
+  state: KeyState,
+  graph: EpochGraph,
+  readers: ReadonlySet<AuthorId>,
+): readonly EpochId[] {
   const ofReaders = graph.maximalAmong(readers);
-  const chosen = new Set([...ofReaders, ...graph.maximal()]);
+  const held = graph.maximal().filter((id) => state.secrets.has(id));
+  const chosen = new Set([...ofReaders, ...held]);
   return sortedIds([...chosen].slice(0, parentsMax));
 }
 

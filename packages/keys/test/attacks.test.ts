@@ -408,3 +408,66 @@ test("[P2-M13] a member alone, and a space nobody reads any more", () => {
   expect(stranger.owed().rekey).toBe(true);
   expect(bob.owed().gives).toEqual([]);
 });
+
+test("[P2-M8] [P2-M17] epochs that somebody removed dates back are looked for by nobody and displace no others", () => {
+  const { alice, bob, carol, dave, ...space } = createSpace();
+  space.setReaders(alice, bob, carol);
+  const early = space.members().readers;
+  const honest = space.rekey(carol);
+  space.deliver();
+  space.setReaders(alice, bob);
+  const ours = space.rekey(alice);
+  space.deliver();
+  // At the old position carol is a reader; what she seals to the others opens with no key of theirs.
+  const swapped = [
+    { ...alice.bundle, prekey: bob.bundle.prekey },
+    { ...bob.bundle, prekey: alice.bundle.prekey },
+  ] as unknown as readonly (typeof alice.bundle)[];
+  for (let index = 0; index < 5; index++) {
+    const input = { readers: swapped, followers: [], authHeads: [], reason: "rotation" } as const;
+    const made = carol.ring.rekey(carol.state, input, carol.random);
+    carol.state = made.state;
+    space.publish(carol, made.opBytes, { readersAt: early });
+  }
+  space.deliver();
+  for (const reader of [alice, bob]) {
+    expect(reader.ring.epochs(reader.state)).toHaveLength(7);
+    expect(reader.owed()).toEqual({ rekey: false, gives: [], requests: [] });
+    expect(reader.ring.missingEpochs(reader.state, space.members(), "all")).toEqual([]);
+    expect(reader.eligible()).toBe(ours);
+  }
+  // A later rekey does not take them up, so a newcomer gets the true ones alone.
+  const next = space.rekey(bob);
+  space.deliver();
+  space.setReaders(alice, bob, dave);
+  space.pay(alice, { lastEpochs: 3 });
+  space.deliver();
+  for (const id of [honest, ours, next]) expect(dave.readKey(id)).toEqual(bob.readKey(id));
+  expect(dave.owed({ lastEpochs: 3 })).toMatchObject({ rekey: false, requests: [] });
+  expect(dave.ring.missingEpochs(dave.state, space.members(), "all")).toEqual([]);
+});
+
+test("[P2-M5] an epoch of somebody removed that readers do hold is still passed on", () => {
+  const { alice, bob, carol, dave, ...space } = createSpace();
+  space.setReaders(alice, bob, carol);
+  space.rekey(alice);
+  space.deliver();
+  const early = space.members().readers;
+  // Concurrently: carol makes an epoch that bob may have sealed in, and alice removes her.
+  const input = {
+    readers: [alice.bundle, bob.bundle],
+    followers: [],
+    authHeads: [],
+    reason: "rotation",
+  } as const;
+  const made = carol.ring.rekey(carol.state, input, carol.random);
+  space.setReaders(alice, bob);
+  space.rekey(alice);
+  space.publish(carol, made.opBytes, { readersAt: early });
+  space.deliver();
+  space.setReaders(alice, bob, dave);
+  space.pay(bob);
+  space.deliver();
+  expect(dave.readKey(made.epochId)).toBeDefined();
+  expect(dave.readKey(made.epochId)).toEqual(alice.readKey(made.epochId));
+});
