@@ -50,6 +50,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   const signal = AbortSignal.any([deps.signal, stop.signal]);
   const transfer = setInterval(() => reportTransfer(output, space), transferMs);
   const trouble = createTroubleReport(output);
+  const tellRelay = createRelayReport(output);
   let failure: Error | undefined;
   const fail = (error: unknown): void => {
     failure ??= error instanceof Error ? error : new Error(messageOf(error));
@@ -84,7 +85,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     void space.accessLost.then(() => fail(lostAccess(space)));
     void watchRelays(hawser, signal, (condition) => {
       if (condition.kind === "misbehaves") fail(misbehaves(condition.code));
-      else reportRelay(output, condition.kind);
+      else tellRelay(condition.kind);
     });
     // Tells at a start what happened while this device was away.
     if (hawser.relays().length > 0) space.synced({ signal }).catch(onSyncFailure);
@@ -191,16 +192,21 @@ function lostAccess(space: HawserSpace): CliError {
   return new CliError("HAWSER_NO_ACCESS", message, remedy);
 }
 
-function reportRelay(output: Output, kind: "none" | "connected" | "away"): void {
-  if (kind === "none") {
-    output.event("offline", { reason: "none" }, "No relay: changes stay on this device.");
-  } else if (kind === "away") {
-    output.event(
-      "offline",
-      { reason: "away" },
-      "The relay is away. Changes are kept here and go out when it is back.",
-    );
-  } else output.event("online", {}, "Connected to the relay.");
+/** Tells when the relay goes and comes; that it is there at the start is no news to a person. */
+function createRelayReport(output: Output): (kind: "none" | "connected" | "away") => void {
+  let wasAway = false;
+  return (kind) => {
+    if (kind === "connected") {
+      output.event("online", {}, wasAway ? "The relay is back." : undefined);
+    } else {
+      const text =
+        kind === "none"
+          ? "There is no relay: changes stay on this device."
+          : "The relay is away. Changes are kept here and go out when it is back.";
+      output.event("offline", { reason: kind }, text);
+    }
+    wasAway = kind === "away";
+  };
 }
 
 /** A person is shown so many paths of one pass. */

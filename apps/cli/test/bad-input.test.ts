@@ -8,9 +8,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { eventOf, named, openWorkshop, stepMsMax, type Outcome } from "./support/programs.ts";
 
+// Many processes on few cores: the limit is for what hangs, not for what is slow.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 const workshop = await openWorkshop();
 const relay = await workshop.startRelay(join(workshop.folder, "relay"), "--port", "0");
 const crypto = await createCrypto();

@@ -1,11 +1,13 @@
 import { createServer } from "node:net";
 import { chmod, mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { findSample, plaintextSamples, readTree } from "../src/demo/compare.ts";
 import type { Program } from "../src/demo/processes.ts";
 import { eventOf, named, openWorkshop, stepMsMax, type Outcome } from "./support/programs.ts";
 
+// Many processes on few cores: the limit is for what hangs, not for what is slow.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 const workshop = await openWorkshop();
 const relayData = join(workshop.folder, "relay");
 const relay = await workshop.startRelay(relayData, "--port", "0");
@@ -116,7 +118,7 @@ describe("one device, with and without a running process", () => {
   });
 });
 
-describe("two devices", () => {
+describe.concurrent("two devices", () => {
   test("invite, join, remove, through the running process and without one", async () => {
     const ada = await share(adaHome, adaFolder);
     const { link, relay: reached } = eventOf(await workshop.run(adaHome, "invite"), "invite");
@@ -150,8 +152,9 @@ describe("two devices", () => {
   });
 
   test("join on a device that has the space: goes on, or says where it is", async () => {
-    const { program, link } = await share(adaHome, adaFolder);
-    const second = eventOf(await workshop.run(adaHome, "invite"), "invite")["link"];
+    const sharer = workshop.newHome();
+    const { program, link } = await share(sharer, await workshop.makeFolder({ "a.txt": "a" }));
+    const second = eventOf(await workshop.run(sharer, "invite"), "invite")["link"];
     const home = workshop.newHome();
     const folder = await workshop.makeFolder({});
     for (const one of [link, String(second)]) {
@@ -169,7 +172,7 @@ describe("two devices", () => {
   });
 });
 
-describe("one home, several processes", () => {
+describe.concurrent("one home, several processes", () => {
   const errorCode = (outcome: Outcome): unknown => eventOf(outcome, "error")["code"];
 
   test("of two that start at once one has the home, the other says so", async () => {
@@ -226,7 +229,7 @@ describe("one home, several processes", () => {
 
   test("doctor looks into a home that another process has", async () => {
     const home = workshop.newHome();
-    const program = workshop.start(home, "share", adaFolder);
+    const program = workshop.start(home, "share", await workshop.makeFolder({ "a.txt": "a" }));
     await program.waitFor(named("shared"), stepMsMax);
     const outcome = await workshop.run(home, "doctor");
     expect(outcome.exitCode).toBe(0);

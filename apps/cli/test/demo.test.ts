@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { chmod, mkdir, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { openWorkshop } from "./support/programs.ts";
 
+// Many processes on few cores: the limit is for what hangs, not for what is slow.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 const workshop = await openWorkshop();
 afterAll(() => workshop[Symbol.asyncDispose]());
 
@@ -51,7 +53,7 @@ function largeContent(): Uint8Array {
   return new Uint8Array(words.buffer);
 }
 
-describe("the demo", () => {
+describe.concurrent("the demo", () => {
   test("[TH-130] [TH-037] a small folder: every comparison holds, the table is there", async () => {
     const folder = await workshop.makeFolder({
       "notes/monday morning.md": "the quick brown fox jumps over the lazy dog\n",
