@@ -161,12 +161,17 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     wake(hash);
   };
 
-  const hold = (log: DataLog, key: string, seq: number): void => {
+  const hold = (log: DataLog, key: string, seq: number, until?: number): void => {
     const waiting = waiters.get(key) ?? new Set();
     waiters.set(key, waiting.add(log));
-    const isSame = log.held?.seq === seq && log.held.until !== undefined;
-    const until = deps.mayStayAway() ? clock.nowMicros() + graceMicros : undefined;
-    if (!isSame || until === undefined) log.held = { reason: "MISSING_DEP", seq, until };
+    log.held = { reason: "MISSING_DEP", seq, until };
+  };
+
+  /** When an unknown dep of an entry is given up: `graceMicros` after it was first missed. */
+  const graceEnd = (log: DataLog, seq: number): number | undefined => {
+    if (!deps.mayStayAway()) return undefined;
+    const known = log.held?.seq === seq ? log.held.until : undefined;
+    return known ?? clock.nowMicros() + graceMicros;
   };
 
   /** Was the entry's missing dep waited for long enough? */
@@ -182,11 +187,11 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
       const hash = toHex(dep.hash);
       const place = signed.get(hash);
       if (place === undefined) {
-        if (isGivenUp(log, entry.seq)) {
+        if (skipped.has(hash) || isGivenUp(log, entry.seq)) {
           skipped.add(hash);
           continue;
         }
-        hold(log, hash, entry.seq);
+        hold(log, hash, entry.seq, graceEnd(log, entry.seq));
         return false;
       }
       if (place.logId === log.logId) continue;
@@ -195,6 +200,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
       const target = logs.get(place.logId);
       const height = target?.released ?? deps.fold().decidedHeight(place.logId);
       if (height <= place.seq) {
+        // No timer: whatever lets that log go on wakes this one.
         hold(log, place.logId, entry.seq);
         return false;
       }

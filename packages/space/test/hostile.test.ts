@@ -2,6 +2,7 @@
 import { toHex, utf8 } from "@hawser/codec";
 import { createOp, proveJoin } from "@hawser/auth";
 import { createBundle, encodeBundle, type KeyBundle } from "@hawser/keys";
+import { logIdOf } from "@hawser/log";
 import { parseInviteLink, type Space } from "@hawser/space";
 import { expect, describe, test } from "vitest";
 import type { ControlContent } from "../src/control.ts";
@@ -111,6 +112,49 @@ describe("two histories of one control log", () => {
     expect(other.members().map(({ author }) => author)).toEqual([ben.author, cyd.author].sort());
     expect(third.members()).toEqual(other.members());
     expect(await textsOf(third)).toEqual(["ours"]);
+  });
+
+  test("[TD-9] an entry that waits for one held for the clock keeps no device busy", async () => {
+    const world = await createWorld();
+    const { ada, ben, cyd, space } = await three(world);
+    expect(
+      (await ada.spaces.ingest(await forged(world, space, ben, { isFork: true }))).status,
+    ).toBe("forked");
+    const dataOf = (who: TestDevice) =>
+      ({ topic: space.topic, author: who.author, domain: "hawser.data" }) as const;
+    const note = plainEvent({ type: "x", sequence: undefined, body: utf8("x") });
+    const base = { crypto: world.crypto, base: ada.store };
+    const late = await forge({
+      ...base,
+      context: dataOf(cyd),
+      secret: cyd.secret,
+      now: 2 ** 53 - 100_000,
+      make: () => [{ data: note }],
+    });
+    expect((await ada.spaces.ingest(late)).status).toBe("stored");
+    const logId = logIdOf(world.crypto, dataOf(cyd));
+    const { signedHash: hash } = (await ada.store.head(logId))!;
+    const waiting = await forge({
+      ...base,
+      context: dataOf(ben),
+      secret: ben.secret,
+      now: world.clock.nowMicros(),
+      make: () => [{ data: note, deps: [{ seq: 0, hash: hash! }] }],
+    });
+    expect((await ada.spaces.ingest(waiting)).status).toBe("stored");
+    await write(space, "goes on");
+    await world.pass(31_000);
+    let lookedAt = 0;
+    const received = ada.store.received.bind(ada.store);
+    Object.assign(ada.store, {
+      received: (...request: Parameters<typeof received>) => {
+        lookedAt += 1;
+        return received(...request);
+      },
+    });
+    await world.pass(1_000);
+    expect(lookedAt).toBeLessThan(5);
+    expect(await textsOf(space)).toEqual(["goes on"]);
   });
 
   test("a range that is refused, however often, makes no reader start over", async () => {
