@@ -146,6 +146,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   // Deps that are waited for no longer, because they may stay away for good.
   const skipped = new Set<string>();
   let isStale = false;
+  let couldStayAway = false;
   const queue = createQueue();
   let cursor = 0;
 
@@ -342,8 +343,12 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
 
   const wakeDue = (): void => {
     const now = clock.nowMicros();
+    // What waited without end may be given up from now on.
+    const isNew = !couldStayAway && deps.mayStayAway();
+    couldStayAway ||= isNew;
     for (const log of logs.values()) {
-      if (log.held?.until !== undefined && log.held.until <= now) ready.add(log);
+      if (log.held === undefined) continue;
+      if (isNew || (log.held.until ?? Infinity) <= now) ready.add(log);
     }
   };
 

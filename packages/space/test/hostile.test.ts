@@ -182,6 +182,45 @@ describe("two histories of one control log", () => {
   });
 });
 
+describe("rights that are void", () => {
+  test("[TD-9] what waits for a dep goes on after a while also when the void right shows later", async () => {
+    const world = await createWorld();
+    const { ada, ben, cyd, space, other } = await three(world);
+    await space.set(ben.author, "manage");
+    await world.settle(ada, ben, cyd);
+    const author = ada.author;
+    const control = logIdOf(world.crypto, {
+      topic: space.topic,
+      author,
+      domain: "hawser.control",
+    });
+    const { signedHash: hash, signedHeight } = (await ada.store.head(control))!;
+    const deps = [
+      { seq: signedHeight - 1, hash: hash! },
+      { seq: 0, hash: new Uint8Array(32).fill(0xff) },
+    ];
+    const body = utf8("waits");
+    const range = await forge({
+      crypto: world.crypto,
+      context: { topic: space.topic, author: cyd.author, domain: "hawser.data" },
+      secret: cyd.secret,
+      now: world.clock.nowMicros(),
+      make: () => [{ data: plainEvent({ type: "x", sequence: undefined, body }), deps }],
+    });
+    // Concurrently: Ada removes Ben, and Ben lets somebody in.
+    await space.remove(ben.author);
+    await other.add(await (await world.device("dan")).spaces.bundle(), "write");
+    expect((await ada.spaces.ingest(range)).status).toBe("stored");
+    await world.pass(60_000);
+    expect(await textsOf(space)).toEqual([]);
+    await world.copy(ben, ada);
+    await world.pass(1_000);
+    expect(await textsOf(space)).toEqual([]);
+    await world.pass(60_000);
+    expect(await textsOf(space)).toEqual(["waits"]);
+  });
+});
+
 describe("holders of links", () => {
   test("[P2-W6] [P2-M17] with a used link nobody stores a log of its own, whatever keys it makes", async () => {
     const world = await createWorld();
