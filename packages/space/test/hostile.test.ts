@@ -1,13 +1,14 @@
 /** Members, former members and holders of links who turn against the others (docs/spec/6-space.md). */
 import { toHex, utf8 } from "@hawser/codec";
-import { createOp, proveJoin } from "@hawser/auth";
-import { createBundle, encodeBundle, type KeyBundle } from "@hawser/keys";
+import { createOp, proveJoin, type OpId } from "@hawser/auth";
+import { createBundle, encodeBundle, type KeyBundle, type VerifiedBundle } from "@hawser/keys";
 import { logIdOf } from "@hawser/log";
 import { parseInviteLink, type Space } from "@hawser/space";
 import { expect, describe, test } from "vitest";
 import type { ControlContent } from "../src/control.ts";
 import { joinBinding } from "../src/join.ts";
 import { plainEvent } from "../src/layers.ts";
+import { sealOffer } from "../src/offer.ts";
 import { attacker, forge, forgeControl, readOps } from "./forge.ts";
 import {
   createWorld,
@@ -300,6 +301,47 @@ describe("holders of links", () => {
       expect(keys).not.toContain(toHex(followKey));
     }
   });
+});
+
+describe("hosting requests of strangers", () => {
+  const lie = (world: World, space: Space, bundle: VerifiedBundle, fill: number): Uint8Array => {
+    const fake = new Uint8Array(32).fill(fill);
+    const random = (byteCount: number): Uint8Array => new Uint8Array(byteCount).fill(fill);
+    return sealOffer({ crypto: world.crypto, random }, bundle, {
+      kind: "follow",
+      topic: space.topic,
+      metadataKey: fake,
+      createOp: toHex(fake) as OpId,
+      followKey: fake,
+      addresses: [],
+    });
+  };
+
+  test.each(["before", "after"] as const)(
+    "[P2-W4] false ones that come %s the true one keep no relay from hosting, and name no key",
+    async (when) => {
+      const world = await createWorld();
+      const { ada, ben, space } = await twoMembers(world);
+      const relay = await world.device("relay");
+      const bundle = await relay.spaces.bundle();
+      await space.add(bundle, "pull");
+      const lies = [3, 4].map((fill) => lie(world, space, bundle, fill));
+      if (when === "after") await relay.spaces.follow(space.hosting(bundle));
+      for (const request of lies) await relay.spaces.follow(request);
+      if (when === "before") await relay.spaces.follow(space.hosting(bundle));
+      else {
+        const keys = relay.spaces.topics()[0]!.followKeys().map(toHex);
+        expect(keys).not.toContain("03".repeat(32));
+      }
+      await write(space, "to be kept");
+      await world.settle(ada, ben, relay);
+      expect((await relay.store.stats()).entries).toBe((await ada.store.stats()).entries);
+      // From now on membership speaks for itself.
+      const late = relay.spaces.follow(lie(world, space, bundle, 5));
+      await expect(late).rejects.toMatchObject({ code: "SPACE_EXISTS" });
+      expect(relay.spaces.topics()[0]!.followKeys()).toEqual(ada.spaces.topics()[0]!.followKeys());
+    },
+  );
 });
 
 /** A joining log by a stolen link, in the name of a key of the thief. */
