@@ -29,6 +29,8 @@ export type RelayAnswerCode =
   | "RELAY_BODY_TOO_LARGE"
   /** A hosting request that is malformed or sealed to another device. */
   | "RELAY_HOSTING_INVALID"
+  /** A hosting request that contradicts the space which the relay hosts, or one of too many. */
+  | "RELAY_HOSTING_CONFLICT"
   /** The relay takes no more spaces. */
   | "RELAY_FULL"
   /** Too many requests or connections from that address. */

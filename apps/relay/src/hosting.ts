@@ -10,6 +10,8 @@ export type HostOutcome =
   | "hosted"
   /** Malformed, or sealed to another device. */
   | "invalid"
+  /** It contradicts what the relay knows of the space, or too many others do. */
+  | "conflict"
   /** A space that is new here, and the relay has as many spaces or bytes as it takes. */
   | "full";
 
@@ -47,6 +49,8 @@ export function createHosting(spaces: Pick<Spaces, "author" | "bundle" | "follow
       switch (codeOf(error)) {
         case "SPACE_OFFER_INVALID":
           return "invalid";
+        case "SPACE_EXISTS":
+          return "conflict";
         case "SPACE_REFUSED":
           return "full";
         default:

@@ -125,6 +125,8 @@ function hostAnswer(outcome: HostOutcome): Answer {
       return { status: 204 };
     case "invalid":
       return refusal("RELAY_HOSTING_INVALID");
+    case "conflict":
+      return refusal("RELAY_HOSTING_CONFLICT");
     case "full":
       return refusal("RELAY_FULL");
   }

@@ -1,4 +1,4 @@
-import type { Space } from "@hawser/space";
+import { SpaceError, type Space } from "@hawser/space";
 import { describe, expect, test } from "vitest";
 import { createHosting, isFull } from "../src/hosting.ts";
 import { createDevice } from "./help.ts";
@@ -19,6 +19,13 @@ describe("hosting", () => {
     await hosting.idle();
     expect(steps).toEqual(["begin 1", "end 1", "begin 2", "end 2"]);
     expect(await Promise.all(outcomes)).toEqual(["hosted", "hosted"]);
+  });
+
+  test("[P2-W4] a request that contradicts the hosted space is told so, and is no failure", async () => {
+    const { spaces } = await createDevice("ada");
+    const error = new SpaceError("SPACE_EXISTS", "another founding operation");
+    const hosting = createHosting({ ...spaces, follow: () => Promise.reject(error) });
+    expect(await hosting.host(new Uint8Array(1))).toBe("conflict");
   });
 
   test("a failure of its own is no verdict on the request, and the next one is taken", async () => {
