@@ -65,7 +65,7 @@ export async function doctor(home: Home, output: Output): Promise<boolean> {
   const lines = [
     ...damage.map((problem) => `✗ database: ${problem}`),
     ...logs.map(describeLog),
-    `${formatCount(findings.entries)} entries in ${plural(logs.length, "log")}, ` +
+    `${plural(findings.entries, "entry", "entries")} in ${plural(logs.length, "log")}, ` +
       `${formatBytes(findings.diskBytes)} on disk.`,
     healthy ? "Everything verifies." : `→ ${remedies[0] ?? advice}`,
   ];
@@ -82,14 +82,16 @@ async function examineFile(path: string): Promise<Findings> {
 }
 
 function describeLog(log: LogFinding): string {
-  const name = `${log.author.slice(0, 12)}… ${log.domain} in ${log.topic.slice(0, 8)}…`;
+  const domain = log.domain.padEnd("hawser.control".length);
+  const name = `${log.topic.slice(0, 8)}…  ${log.author.slice(0, 12)}…  ${domain}`;
   const tail =
     log.unsigned === 0
       ? ""
       : `, ${formatCount(log.unsigned)} not signed yet (the device signs them when it starts)`;
   const mark = log.problems.length === 0 ? "✓" : "✗";
   const problems = log.problems.map((problem) => `\n    ${problem}`).join("");
-  return `${mark} ${name}: ${formatCount(log.verified)} entries verified${tail}${problems}`;
+  const verified = plural(log.verified, "entry", "entries");
+  return `${mark} ${name}  ${verified} verified${tail}${problems}`;
 }
 
 /** Every log of a store. */

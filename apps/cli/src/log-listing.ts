@@ -1,8 +1,10 @@
 /** `hawser log`: the entries of a space in words, oldest first. */
 import type { Hawser, HawserSpace } from "@hawser/hawser";
+import { decodeOps } from "@hawser/kv";
 import type { Entry, LogContext } from "@hawser/log";
+import { pathOfKey } from "./folder/manifest.ts";
 import type { Output } from "./output.ts";
-import { formatBytes } from "./table.ts";
+import { formatBytes, formatCount, plural } from "./table.ts";
 
 /** One entry as the listing shows it. Plain data: it crosses a socket. */
 export interface LogLine {
@@ -13,7 +15,7 @@ export interface LogLine {
   readonly seq: number;
   readonly byteCount: number;
   readonly signed: boolean;
-  /** What it is: the type of a data event, or why it has none. */
+  /** What it is, in words: the files it puts or deletes, or why that is not known. */
   readonly what: string;
 }
 
@@ -69,17 +71,36 @@ async function whatIs(space: HawserSpace, context: LogContext, entry: Entry): Pr
   const ref = { logId: entry.logId, seq: entry.seq };
   const { code, judgement, reason } = await space.space.explain(ref);
   const trouble = reason ?? (code === "PRESENT" ? undefined : code.toLowerCase());
-  if (context.domain !== "hawser.data") return trouble ?? "membership, keys or addresses";
+  if (context.domain !== "hawser.data") return trouble ?? "membership or keys";
   if (judgement === undefined || judgement === "reject") return trouble ?? "not readable here";
   try {
     const { type, body } = await space.space.read(ref);
-    const note = judgement === "quarantine" ? ", in quarantine" : "";
-    return `${type}, ${formatBytes(body?.length ?? 0)}${note}`;
+    const note = judgement === "quarantine" ? " (in quarantine: counts for nothing)" : "";
+    return contentOf(type, body) + note;
   } catch (error) {
     const isSpaceError = error instanceof Error && "code" in error;
     if (isSpaceError) return `sealed: ${String(error.code)}`;
     throw error;
   }
+}
+
+/** Names that a line has room for. */
+const namesMax = 3;
+
+/** What an event says, in words. */
+function contentOf(type: string, body: Uint8Array | undefined): string {
+  const bytes = formatBytes(body?.length ?? 0);
+  if (body === undefined) return `${type}, sealed to others`;
+  if (type === "file.chunk") return `part of a file, ${bytes}`;
+  if (type !== "kv") return `${type}, ${bytes}`;
+  const names = decodeOps(body).map(({ key, value }) => {
+    const name = pathOfKey(key) ?? key;
+    return value === undefined ? `${name} deleted` : name;
+  });
+  const shown = names.slice(0, namesMax).join(", ");
+  return names.length <= namesMax
+    ? shown
+    : `${shown} and ${plural(names.length - namesMax, "more", "more")}`;
 }
 
 /** Prints a listing. */
@@ -88,8 +109,11 @@ export function listLog(listing: LogListing, output: Output): void {
     const mark = line.signed ? "✓" : "·";
     const author = `${line.author.slice(0, 8)}…`;
     const place = `${line.domain.replace("hawser.", "").padEnd(7)} ${String(line.seq).padStart(6)}`;
-    return `${line.time}  ${mark} ${author} ${place}  ${formatBytes(line.byteCount).padStart(9)}  ${line.what}`;
+    const time = line.time.slice(0, 19).replace("T", " ");
+    const size = formatBytes(line.byteCount).padStart(7);
+    return `${time}  ${mark}  ${author}  ${place}  ${size}  ${line.what}`;
   });
-  const head = `${listing.space}\n${listing.lines.length} of ${listing.total} entries; ✓ is signed, · hangs on a later signature`;
+  const counts = `${formatCount(listing.lines.length)} of ${plural(listing.total, "entry", "entries")}`;
+  const head = `${listing.space}\n${counts}, times in UTC; ✓ is signed, · hangs on a later signature`;
   output.event("log", { ...listing }, [head, ...lines].join("\n"));
 }

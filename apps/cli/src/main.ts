@@ -21,7 +21,8 @@ const program = new Command("hawser")
   .description("Share a folder through an encrypted space.")
   .option("--home <folder>", "where this device keeps its keys and data (default ~/.hawser)")
   .option("--json", "print one JSON object a line")
-  .showHelpAfterError("(hawser --help says more)")
+  // Its errors are printed like all others, at the end of this file.
+  .configureOutput({ outputError: () => undefined })
   .exitOverride();
 
 const stopped = new AbortController();
@@ -45,7 +46,7 @@ program
   .command("share")
   .description("put a folder into an encrypted space, print an invite link, keep both in step")
   .argument("<folder>")
-  .option("--relay <url>", "the relay that carries it, e.g. ws://localhost:8787")
+  .option("--relay <url>", "the relay that carries it (default: the one used last)")
   .addHelpText("after", "\nExample: hawser share ./notes --relay ws://localhost:8787")
   .action(async (folder: string, options: { relay?: string }) => {
     await share({ ...settings(), folder, relay: options.relay, signal: untilStopped() });
@@ -146,8 +147,8 @@ program
 /** What a person must know when a change has not left the device. */
 function reachText(relay: Reach, effect: string): string {
   if (relay === "reached") return "";
-  const reason = relay === "none" ? "There is no relay yet" : "The relay is away";
-  return `\n${reason}: ${effect} once \`hawser sync\` has reached one.`;
+  const reason = relay === "none" ? "No relay is known yet" : "The relay is away";
+  return `\n${reason}: ${effect} once this device has reached it (hawser sync).`;
 }
 
 program
@@ -194,6 +195,14 @@ program
     process.exitCode = (await doctor(await openHome(home), output)) ? 0 : 1;
   });
 
+/** What commander found wrong with the words of a command. */
+function usageError(error: unknown): CliError {
+  const message = messageOf(error)
+    .replace(/^error: /, "")
+    .replaceAll("\n", " ");
+  return new CliError("CLI_USAGE", message, "See hawser --help.");
+}
+
 /** What shells report for a program that Ctrl-C ended. */
 const interruptedExitCode = 130;
 
@@ -201,13 +210,10 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (codeOf(error).startsWith("commander.")) {
-    // Commander has said it to the person; asking for help is no error.
     const exitCode = error instanceof Error && "exitCode" in error ? Number(error.exitCode) : 1;
-    if (exitCode !== 0 && process.argv.includes("--json")) {
-      const [code, message, remedy] = ["CLI_USAGE", messageOf(error), "See hawser --help."];
-      settings().output.event("error", { code, message, remedy }, undefined);
-    }
     process.exitCode = exitCode;
+    // Help that was asked for, or is shown for want of a command, is no error.
+    if (!codeOf(error).startsWith("commander.help")) settings().output.error(usageError(error));
   } else if (stopped.signal.aborted) {
     process.exitCode = interruptedExitCode;
   } else {

@@ -28,6 +28,14 @@ export interface OutputOptions {
   readonly nowMs: () => number;
 }
 
+/** What could steer a terminal or turn a line around: names and types are other people's choice. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const steering = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+function printable(text: string): string {
+  return text.replace(steering, "\ufffd");
+}
+
 /** Time between two reports of progress: on a terminal, to a program, to a file. */
 const progressMs = { terminal: 200, program: 1_000, file: 10_000 } as const;
 
@@ -48,7 +56,7 @@ export function createOutput({ json, stdout, stderr, nowMs }: OutputOptions): Ou
     event: (event, fields, text) => {
       clearStatus();
       if (json) printJson(event, fields);
-      else if (text !== undefined) stdout.write(`${text}\n`);
+      else if (text !== undefined) stdout.write(`${printable(text)}\n`);
     },
     progress: (fields, text) => {
       if (nowMs() - lastProgressMs < pauseMs) return;
@@ -63,7 +71,7 @@ export function createOutput({ json, stdout, stderr, nowMs }: OutputOptions): Ou
       clearStatus();
       const [code, message, remedy] = [codeOf(error), messageOf(error), remedyOf(error)];
       if (json) printJson("error", { code, message, remedy });
-      stderr.write(`hawser: ${message} [${code}]\n  → ${remedy}\n`);
+      stderr.write(printable(`hawser: ${message} [${code}]\n  → ${remedy}\n`));
     },
   };
 }
