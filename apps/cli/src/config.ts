@@ -1,4 +1,6 @@
-/** The small file that a home keeps beside its database: the relay, and which folder is which space. */
+/**
+ * The small file that a home keeps beside its database: the relay, and which folder is which space.
+ */
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CliError, isMissing } from "./errors.ts";

@@ -1,6 +1,7 @@
 /**
- * Control: how a second command reaches the process that has the home. That process listens on a local
- * socket, and commands such as `hawser members` ask it instead of opening the database themselves.
+ * Control: how a second command reaches the process that has the home. That process listens on a
+ * local socket, and commands such as `hawser members` ask it instead of opening the database
+ * themselves.
  */
 import { chmod, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -87,8 +88,8 @@ function connectTo(path: string): Promise<Socket | undefined> {
 }
 
 /**
- * Takes the home and answers requests until it is disposed. Throws CLI_HOME_BUSY when another process
- * has the home for long; a short command is waited for.
+ * Takes the home and answers requests until it is disposed. Throws CLI_HOME_BUSY when another
+ * process has the home for long; a short command is waited for.
  */
 export async function ownHome(home: Home, answer: Answer): Promise<AsyncDisposable> {
   const taken = await waitForHome(home);

@@ -1,6 +1,6 @@
 /**
- * Device: an opened home. The process that owns the home answers the requests of other commands with
- * the same functions that a command uses when nobody owns it.
+ * Device: an opened home. The process that owns the home answers the requests of other commands
+ * with the same functions that a command uses when nobody owns it.
  */
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
 import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
@@ -10,7 +10,7 @@ import { countSignatures, type SignatureCounts } from "./counting.ts";
 import { CliError } from "./errors.ts";
 import { protectDatabase, type Home } from "./home.ts";
 import { readLog, type LogListing } from "./log-listing.ts";
-import { settle } from "./relay-link.ts";
+import { settle, type Reach } from "./relay-link.ts";
 
 export interface Device extends AsyncDisposable {
   readonly home: Home;
@@ -61,9 +61,6 @@ export interface SpaceRow {
   readonly folders: readonly string[];
   readonly members: number;
 }
-
-/** What became of a change: at the relay, or here until one is back. */
-export type Reach = "reached" | "away" | "none";
 
 /** What commands can ask of a device. Values are plain data: they cross a socket. */
 export interface DeviceAnswers {
@@ -153,19 +150,24 @@ function spaceRow(config: Config, space: HawserSpace): SpaceRow {
 export function chooseSpace(hawser: Hawser, id: string | undefined): HawserSpace {
   const isIn = (space: HawserSpace): boolean =>
     ["active", "removed"].includes(space.space.status().state);
-  const spaces = hawser.spaces();
-  const chosen = spaces.filter((space) =>
-    id === undefined ? isIn(space) : space.id.startsWith(id),
-  );
+  const chosen = hawser
+    .spaces()
+    .filter((space) => (id === undefined ? isIn(space) : space.id.startsWith(id)));
   const [only] = chosen;
   if (only !== undefined && chosen.length === 1) return only;
   const [problem, remedy] =
     only !== undefined
       ? ["several spaces fit", "Name one of `hawser spaces`, with as many characters as it takes."]
-      : id === undefined
-        ? ["this device is in no space yet", "Begin with `hawser share` or `hawser join`."]
-        : ["no space on this device begins like that", "`hawser spaces` lists them."];
+      : id !== undefined
+        ? ["no space on this device begins like that", "`hawser spaces` lists them."]
+        : noSpaceText(hawser.spaces().length);
   throw new CliError("CLI_SPACE_UNKNOWN", problem, remedy);
+}
+
+function noSpaceText(known: number): readonly [string, string] {
+  return known === 0
+    ? ["this device is in no space yet", "Begin with `hawser share` or `hawser join`."]
+    : ["this device is in none of its spaces", "`hawser spaces` says why, `hawser doctor` more."];
 }
 
 const memberPrefixMin = 6;

@@ -1,7 +1,7 @@
 /**
  * doctor: reads everything in a device's database as a stranger would, and says what is wrong. It
- * changes nothing and needs no key: structure, hashes, links, signatures, forks, unsigned tails. It may
- * run while another process has the home.
+ * changes nothing and needs no key: structure, hashes, links, signatures, forks, unsigned tails. It
+ * may run while another process has the home.
  */
 import { equalBytes } from "@hawser/codec";
 import { createCrypto, type Crypto } from "@hawser/crypto";

@@ -1,6 +1,6 @@
 /**
- * Home: where one device keeps its database and small files. One process at a time has a home; a lock
- * that the system drops with the process, even a killed one, sees to that.
+ * Home: where one device keeps its database and small files. One process at a time has a home; a
+ * lock that the system drops with the process, even a killed one, sees to that.
  */
 import { createHash } from "node:crypto";
 import { chmod, lstat, mkdir, open } from "node:fs/promises";
@@ -24,8 +24,8 @@ const socketPathBytesMax = 100;
 const isWindows = process.platform === "win32";
 
 /**
- * `--home`, else `HAWSER_HOME`, else `.hawser` in the person's folder; made when missing. What is in
- * it is for its owner's eyes: the database holds the device's secret.
+ * `--home`, else `HAWSER_HOME`, else `.hawser` in the person's folder; made when missing. What is
+ * in it is for its owner's eyes: the database holds the device's secret.
  */
 export async function openHome(given: string | undefined): Promise<Home> {
   const folder = resolve(given ?? process.env["HAWSER_HOME"] ?? join(homedir(), ".hawser"));
@@ -53,7 +53,9 @@ function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 24);
 }
 
-/** In the home; where that path is too long for a socket, in a folder that only this user enters. */
+/**
+ * In the home; where that path is too long for a socket, in a folder that only this user enters.
+ */
 async function socketPath(folder: string): Promise<string> {
   if (isWindows) return `\\\\.\\pipe\\hawser-${digest(folder)}`;
   const inside = join(folder, "control.sock");

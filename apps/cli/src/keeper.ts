@@ -1,6 +1,6 @@
 /**
- * Keeper: keeps one folder and one space in step, and tells what happens: what was taken over, how far
- * a transfer is, when the relay goes and comes back, and when access is lost.
+ * Keeper: keeps one folder and one space in step, and tells what happens: what was taken over, how
+ * far a transfer is, when the relay goes and comes back, and when access is lost.
  */
 import type { HawserSpace } from "@hawser/hawser";
 import type { Device } from "./device.ts";
@@ -15,8 +15,14 @@ import type {
   PassResult,
 } from "./folder/mirror.ts";
 import type { Output } from "./output.ts";
-import { misbehaves, settle, watchRelays } from "./relay-link.ts";
-import { formatBytes, formatCount, plural } from "./table.ts";
+import { misbehaves, settle, watchRelays, type Reach } from "./relay-link.ts";
+import {
+  createRelayReport,
+  createTroubleReport,
+  reportPass,
+  reportProgress,
+  reportTransfer,
+} from "./reports.ts";
 
 export interface KeeperDeps {
   readonly device: Device;
@@ -32,7 +38,7 @@ export interface Keeper extends AsyncDisposable {
   /** Tells what stays out or cannot be taken over, each path once. */
   reportTrouble(result: PassResult): void;
   /** Waits until the relay has the first copy. A relay that is away is no reason to fail. */
-  firstCopy(paths: readonly string[]): Promise<"reached" | "away" | "none">;
+  firstCopy(paths: readonly string[]): Promise<Reach>;
   /**
    * Resolves when the person stops the program. Throws HAWSER_NO_ACCESS once access is lost,
    * HAWSER_RELAY_MISBEHAVES, and what makes a whole pass fail.
@@ -48,25 +54,23 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   const { hawser } = device;
   const stop = new AbortController();
   const signal = AbortSignal.any([deps.signal, stop.signal]);
-  const transfer = setInterval(() => reportTransfer(output, space), transferMs);
+  let passHeardMs = 0;
+  const transfer = setInterval(() => {
+    // While a pass tells how far it is, that says more.
+    if (performance.now() - passHeardMs > transferMs) reportTransfer(output, space);
+  }, transferMs);
   const trouble = createTroubleReport(output);
-  const tellRelay = createRelayReport(output);
   let failure: Error | undefined;
   const fail = (error: unknown): void => {
     failure ??= error instanceof Error ? error : new Error(messageOf(error));
     stop.abort();
   };
 
-  const onProgress = (progress: PassProgress): void => reportProgress(output, progress);
-  const reportSynced = (paths: readonly string[]): void => {
-    const { bytesSent, bytesReceived } = hawser.traffic();
-    output.event("synced", { uploads: paths.length, paths, bytesSent, bytesReceived }, undefined);
+  const onProgress = (progress: PassProgress): void => {
+    passHeardMs = performance.now();
+    reportProgress(output, progress);
   };
-  const announce = createAnnouncer(async (paths) => {
-    await space.synced({ signal });
-    reportSynced(paths);
-  });
-
+  const sender = createSender(deps, signal);
   const onSyncFailure = (error: unknown): void => {
     if (codeOf(error) === "HAWSER_RELAY_MISBEHAVES") fail(error);
     if (codeOf(error) === "HAWSER_NO_ACCESS") fail(lostAccess(space));
@@ -78,10 +82,11 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     const changed = [...result.uploaded, ...result.removedThere];
     if (changed.length === 0 || hawser.relays().length === 0) return;
     // In the background: a relay that is away must not stop local changes from being taken up.
-    announce(changed).catch(onSyncFailure);
+    sender.announce(changed).catch(onSyncFailure);
   };
 
   const run = async (): Promise<void> => {
+    const tellRelay = createRelayReport(output);
     void space.accessLost.then(() => fail(lostAccess(space)));
     void watchRelays(hawser, signal, (condition) => {
       if (condition.kind === "misbehaves") fail(misbehaves(condition.code));
@@ -90,18 +95,12 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     // Tells at a start what happened while this device was away.
     if (hawser.relays().length > 0) space.synced({ signal }).catch(onSyncFailure);
     const mirror = mirrorOf(device, space, root, { onProgress });
-    try {
-      await keepInStep(mirror.deps, {
-        ...mirror.options,
-        signal,
-        onSpaceChange: (listener) => space.kv.subscribe(listener),
-        onPass,
-      });
-    } catch (error) {
-      // A change made here after the removal is refused a moment before the removal is told.
-      const isRemoved = space.space.status().state === "removed";
-      fail(isRemoved ? lostAccess(space) : error);
-    }
+    const onSpaceChange = (listener: () => void) => space.kv.subscribe(listener);
+    // A change made here after the removal is refused a moment before the removal is told.
+    const onFailure = (error: unknown): void =>
+      fail(space.space.status().state === "removed" ? lostAccess(space) : error);
+    const options = { ...mirror.options, signal, onSpaceChange, onPass };
+    await keepInStep(mirror.deps, options).catch(onFailure);
     if (failure === undefined) return;
     if (codeOf(failure) === "HAWSER_NO_ACCESS") {
       output.event("lost-access", { code: "HAWSER_NO_ACCESS", space: space.id }, undefined);
@@ -112,15 +111,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   return {
     onProgress,
     reportTrouble: trouble,
-    firstCopy: async (paths) => {
-      if (hawser.relays().length > 0) {
-        output.event("syncing", {}, "Sending it to the relay, encrypted …");
-      }
-      const reached = await settle(hawser, space, signal);
-      if (reached === "reached") reportSynced(paths);
-      output.clear();
-      return reached;
-    },
+    firstCopy: sender.firstCopy,
     run,
     [Symbol.asyncDispose]: async () => {
       stop.abort();
@@ -128,6 +119,14 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       output.clear();
     },
   };
+}
+
+/** Throws the code of what stands in the way when the device is no reader of the space now. */
+function assertActive(space: HawserSpace): void {
+  const { state, problem = "SPACE_NOT_WELCOMED" } = space.space.status();
+  if (state === "active") return;
+  const remedy = "Run `hawser doctor` if it was before; else ask for a new invite link.";
+  throw new CliError(problem, "this device cannot read the space now", remedy);
 }
 
 /** What a mirror pass needs, of a device and one of its spaces. */
@@ -153,9 +152,41 @@ export function mirrorOf(
 function mirrorSpace(space: HawserSpace): MirrorSpace {
   return {
     kv: space.kv,
-    caughtUp: () => space.caughtUp(),
+    caughtUp: async () => {
+      assertActive(space);
+      await space.caughtUp();
+    },
     appendChunks: (chunks) => space.append(chunks.map((body) => ({ type: "file.chunk", body }))),
     readChunk: (ref) => space.read(ref),
+  };
+}
+
+interface Sender {
+  readonly firstCopy: Keeper["firstCopy"];
+  /** Tells, once the relay has them, that these paths are there. */
+  announce(paths: readonly string[]): Promise<void>;
+}
+
+function createSender({ device, space, output }: KeeperDeps, signal: AbortSignal): Sender {
+  const { hawser } = device;
+  const reportSynced = (paths: readonly string[]): void => {
+    const { bytesSent, bytesReceived } = hawser.traffic();
+    output.event("synced", { uploads: paths.length, paths, bytesSent, bytesReceived }, undefined);
+  };
+  return {
+    firstCopy: async (paths) => {
+      if (hawser.relays().length > 0) {
+        output.event("syncing", {}, "Sending it to the relay, encrypted …");
+      }
+      const reached = await settle(hawser, space, signal);
+      if (reached === "reached") reportSynced(paths);
+      output.clear();
+      return reached;
+    },
+    announce: createAnnouncer(async (paths) => {
+      await space.synced({ signal });
+      reportSynced(paths);
+    }),
   };
 }
 
@@ -190,105 +221,4 @@ function lostAccess(space: HawserSpace): CliError {
     : "the relay serves this device no longer, as after a removal from the space";
   const remedy = "The folder stays as it is. To come back, ask for a new invite link.";
   return new CliError("HAWSER_NO_ACCESS", message, remedy);
-}
-
-/** Tells when the relay goes and comes; that it is there at the start is no news to a person. */
-function createRelayReport(output: Output): (kind: "none" | "connected" | "away") => void {
-  let wasAway = false;
-  return (kind) => {
-    if (kind === "connected") {
-      output.event("online", {}, wasAway ? "The relay is back." : undefined);
-    } else {
-      const text =
-        kind === "none"
-          ? "There is no relay: changes stay on this device."
-          : "The relay is away. Changes are kept here and go out when it is back.";
-      output.event("offline", { reason: kind }, text);
-    }
-    wasAway = kind === "away";
-  };
-}
-
-/** A person is shown so many paths of one pass. */
-const linesMax = 40;
-
-function reportPass(output: Output, result: PassResult): void {
-  const { uploaded, downloaded, removedHere, removedThere, conflicts, waiting } = result;
-  const lines = [
-    ...uploaded.map((path) => `↑ ${path}`),
-    ...removedThere.map((path) => `↑ ${path} (deleted)`),
-    ...downloaded.map((path) => `↓ ${path}`),
-    ...removedHere.map((path) => `↓ ${path} (deleted)`),
-    ...conflicts.map((path) => `! ${path}: both sides changed it; both versions are kept`),
-  ];
-  if (lines.length === 0) return;
-  const fields = { uploaded, downloaded, removedHere, removedThere, conflicts, waiting };
-  const hidden = lines.length - linesMax;
-  const shown =
-    hidden > 0 ? [...lines.slice(0, linesMax), `… and ${plural(hidden, "file")} more`] : lines;
-  output.event("pass", fields, shown.join("\n"));
-}
-
-function createTroubleReport(output: Output): (result: PassResult) => void {
-  const told = new Map<string, string>();
-  return ({ failed, skipped }) => {
-    const isNews = ([path, reason]: readonly [string, string]): boolean =>
-      told.get(path) !== reason;
-    const news = {
-      failed: [...failed].filter(isNews),
-      skipped: [...skipped].filter(isNews),
-    };
-    told.clear();
-    for (const [path, reason] of [...failed, ...skipped]) told.set(path, reason);
-    const lines = [
-      ...news.failed.map(([path, reason]) => `✗ ${path}: ${reason}`),
-      ...news.skipped.map(([path, reason]) => `– ${path} stays out: it ${reason}`),
-    ];
-    if (lines.length === 0) return;
-    const fields = {
-      failed: Object.fromEntries(news.failed),
-      skipped: Object.fromEntries(news.skipped),
-    };
-    output.event("trouble", fields, lines.join("\n"));
-  };
-}
-
-const stepWords: { readonly [Step in PassProgress["step"]]: string } = {
-  reading: "Reading",
-  encrypting: "Encrypting",
-  writing: "Writing",
-};
-
-function reportProgress(output: Output, progress: PassProgress): void {
-  const { step, files, filesTotal, bytes, bytesTotal } = progress;
-  const text =
-    `${stepWords[step]}: ${formatCount(files)} of ${plural(filesTotal, "file")}, ` +
-    `${formatBytes(bytes)} of ${formatBytes(bytesTotal)}`;
-  output.progress({ ...progress }, text);
-}
-
-/** Tells how far entries are on their way from and to the relay. */
-function reportTransfer(output: Output, space: HawserSpace): void {
-  const {
-    entriesSent,
-    entriesToSend,
-    entriesReceived,
-    entriesToReceive,
-    bytesSent,
-    bytesReceived,
-  } = space.progress();
-  if (entriesToSend + entriesToReceive === 0) return;
-  const parts = [
-    entriesToSend === 0
-      ? []
-      : [`sent ${formatBytes(bytesSent)}, ${formatCount(entriesToSend)} entries to go`],
-    entriesToReceive === 0
-      ? []
-      : [`received ${formatBytes(bytesReceived)}, ${formatCount(entriesToReceive)} entries to go`],
-  ];
-  const fields = { entriesSent, entriesToSend, entriesReceived, entriesToReceive };
-  output.progress(
-    { step: "transfer", ...fields, bytesSent, bytesReceived },
-    `Relay: ${parts.flat().join("; ")}`,
-  );
 }

@@ -113,7 +113,9 @@ export function listLog(listing: LogListing, output: Output): void {
     const size = formatBytes(line.byteCount).padStart(7);
     return `${time}  ${mark}  ${author}  ${place}  ${size}  ${line.what}`;
   });
-  const counts = `${formatCount(listing.lines.length)} of ${plural(listing.total, "entry", "entries")}`;
-  const head = `${listing.space}\n${counts}, times in UTC; ✓ is signed, · hangs on a later signature`;
+  const shown = formatCount(listing.lines.length);
+  const counts = `${shown} of ${plural(listing.total, "entry", "entries")}`;
+  const key = "times in UTC; ✓ is signed, · hangs on a later signature";
+  const head = `${listing.space}\n${counts}, ${key}`;
   output.event("log", { ...listing }, [head, ...lines].join("\n"));
 }

@@ -3,12 +3,13 @@
  * The hawser command.
  */
 import { Command } from "commander";
-import { runDeviceCommand, type DeviceAnswers, type MemberRow, type Reach } from "./device.ts";
+import { runDeviceCommand, type DeviceAnswers, type MemberRow } from "./device.ts";
 import { doctor } from "./doctor.ts";
 import { CliError, codeOf, messageOf } from "./errors.ts";
 import { openHome } from "./home.ts";
 import { listLog, logLinesMax } from "./log-listing.ts";
 import { createOutput, type Output } from "./output.ts";
+import type { Reach } from "./relay-link.ts";
 import { join, share, sync } from "./session.ts";
 import { plural } from "./table.ts";
 

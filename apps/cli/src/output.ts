@@ -9,7 +9,9 @@ export type EventFields = Readonly<Record<string, unknown>>;
 export interface Output {
   /** Reports an event: `text` to a person, `{event, …fields}` to a program. */
   event(event: string, fields: EventFields, text: string | undefined): void;
-  /** Reports how far something is. A terminal shows the newest on one line; others hear it rarely. */
+  /**
+   * Reports how far something is. A terminal shows the newest on one line; others hear it rarely.
+   */
   progress(fields: EventFields, text: string): void;
   /** Takes the line of progress away. */
   clear(): void;

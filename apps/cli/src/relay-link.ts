@@ -51,7 +51,9 @@ export function misbehaves(code: string): CliError {
   return new CliError("HAWSER_RELAY_MISBEHAVES", message, remedy);
 }
 
-/** Calls back with each change of the condition, "away" only when it lasts. Ends with the signal. */
+/**
+ * Calls back with each change of the condition, "away" only when it lasts. Ends with the signal.
+ */
 export async function watchRelays(
   hawser: Hawser,
   signal: AbortSignal,
@@ -79,16 +81,19 @@ export async function watchRelays(
   }
 }
 
+/** What became of a change: at the relay, or here until one is back, or here without any. */
+export type Reach = "reached" | "away" | "none";
+
 /**
- * Waits until the relay has all that is here, and here is all that it has. "away" when no relay can be
- * reached, "none" without one: what is here then goes out when one is back. Throws
+ * Waits until the relay has all that is here, and here is all that it has. "away" when no relay can
+ * be reached, "none" without one: what is here then goes out when one is back. Throws
  * HAWSER_RELAY_MISBEHAVES, HAWSER_NO_ACCESS, and the signal's reason when it aborts.
  */
 export async function settle(
   hawser: Hawser,
   space: HawserSpace,
   signal: AbortSignal,
-): Promise<"reached" | "away" | "none"> {
+): Promise<Reach> {
   if (hawser.relays().length === 0) return "none";
   const over = new AbortController();
   const stop = AbortSignal.any([signal, over.signal]);

@@ -67,13 +67,13 @@ function sharedText(
   const { link, files, bytes } = shared;
   const hint =
     relay === undefined
-      ? "\nNo relay is named in it: start again with --relay <url>, so that others can reach the space.\n"
+      ? "\nIt names no relay yet: start again with --relay <url>, so that it can be used.\n"
       : "";
   return (
     `Sharing ${root}: ${plural(files, "file")}, ${formatBytes(bytes)}.\n\n` +
     `Invite link, for one device, good for 7 days:\n\n${link}\n${hint}\n` +
     "On the other device:  hawser join <link> <folder>\n" +
-    "Ctrl-C stops. `hawser sync` with the folder takes it up again."
+    "Ctrl-C stops; `hawser sync` takes it up again."
   );
 }
 
@@ -144,10 +144,12 @@ function joiningText(root: string, ownFiles: number): string {
 }
 
 function inStepText(root: string): string {
-  return `Keeping ${root} in step. Ctrl-C stops; \`hawser sync\` with the folder takes it up again.`;
+  return `Keeping ${root} in step. Ctrl-C stops; \`hawser sync\` takes it up again.`;
 }
 
-/** Throws HAWSER_RELAY_UNREACHABLE when the relay that was given, or every one of the link, is away. */
+/**
+ * Throws HAWSER_RELAY_UNREACHABLE when the relay that was given, or every one of the link, is away.
+ */
 async function probeLinkRelays(given: string | undefined, link: InviteLink): Promise<void> {
   if (given !== undefined) return await probeRelay(given);
   const addresses = link.addresses.filter((address) => /^wss?:/.test(address));
@@ -159,7 +161,9 @@ async function probeLinkRelays(given: string | undefined, link: InviteLink): Pro
   }
 }
 
-/** Throws when the folder is another space's, or the space lies in another folder of this device. */
+/**
+ * Throws when the folder is another space's, or the space lies in another folder of this device.
+ */
 async function assertFree(device: Device, root: string, id: string): Promise<void> {
   const { folders } = await readConfig(device.home);
   const other = folders[root];

@@ -78,7 +78,9 @@ describe.concurrent("links that cannot be used", () => {
 });
 
 describe.concurrent("invites that do not let in", () => {
-  /** The reason itself, while the link's key still opens the membership log; else that it is dead. */
+  /**
+   * The reason itself, while the link's key still opens the membership log; else that it is dead.
+   */
   const refused = async (link: string, code: string): Promise<void> => {
     const home = workshop.newHome();
     const folder = join(workshop.folder, `${code}-folder`);
@@ -229,6 +231,46 @@ describe.concurrent("homes that cannot be used", () => {
   test("a home that is a file", async () => {
     const folder = await workshop.makeFolder({ home: "" });
     expectRefusal(await workshop.run(join(folder, "home"), "id"), "CLI_HOME_UNUSABLE");
+  });
+});
+
+describe.concurrent("a tampered entry in the device's own database", () => {
+  /** Which stored range gets a flipped bit, and what `sync` then does. */
+  const cases: readonly (readonly [string, (bytes: Uint8Array) => boolean, string | undefined])[] =
+    [
+      ["a chunk of a file", (bytes) => bytes.length > 100_000, undefined],
+      ["what tells which files there are", (bytes) => bytes.length < 400, undefined],
+      ["who founded the space", (bytes) => bytes.length > 600, "SPACE_NOT_WELCOMED"],
+    ];
+  test.each(cases)("%s: nothing is deleted, the doctor finds it", async (_name, isIt, code) => {
+    const home = workshop.newHome();
+    const folder = await workshop.makeFolder({ "a.txt": "a", b: "x".repeat(200_000) });
+    const first = workshop.start(home, "share", folder);
+    await first.waitFor(named("shared"), stepMsMax);
+    await first.stop();
+    const database = new DatabaseSync(join(home, "hawser.sqlite"));
+    const rows = database.prepare("SELECT cursor, bytes FROM ranges ORDER BY cursor").all();
+    const row = rows.find(({ bytes }) => bytes instanceof Uint8Array && isIt(bytes));
+    const bytes = Uint8Array.from(row?.["bytes"] as Uint8Array);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    database
+      .prepare("UPDATE ranges SET bytes = ? WHERE cursor = ?")
+      .run(bytes, row?.["cursor"] ?? 0);
+    database.close();
+
+    const diagnosis = await workshop.run(home, "doctor");
+    expect(diagnosis.exitCode).toBe(1);
+    expect(JSON.stringify(eventOf(diagnosis, "doctor"))).toContain("LOG_BAD_SIGNATURE");
+    await writeFile(join(folder, "new.txt"), "new");
+    const sync = workshop.start(home, "sync", folder);
+    if (code === undefined) {
+      await sync.waitFor(named("pass"), stepMsMax);
+      await sync.stop();
+    } else {
+      await sync.ended;
+      expectRefusal({ exitCode: 1, events: sync.events, stderr: sync.trouble.join("\n") }, code);
+    }
+    expect(await readdir(folder)).toEqual(["a.txt", "b", "new.txt"]);
   });
 });
 

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { readTree } from "../src/demo/compare.ts";
 import type { Program, ProgramEvent } from "../src/demo/processes.ts";
 import { eventOf, named, openWorkshop, stepMsMax } from "./support/programs.ts";
-import { startProxy, type Meddle } from "./support/proxy.ts";
+import { createReplayer, startProxy, type Meddle } from "./support/proxy.ts";
 
 // Many processes on few cores: the limit is for what hangs, not for what is slow.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
@@ -63,13 +63,13 @@ describe.concurrent("a relay that goes away", () => {
 
 describe.concurrent("a relay that breaks the rules", () => {
   /** Shares and joins through a relay that meddles with large pieces. */
-  async function joinThrough(meddle: Meddle): Promise<{
+  async function joinThrough(createMeddle: () => Meddle): Promise<{
     ben: Program;
     benFolder: string;
     adaFolder: string;
     stop: () => Promise<void>;
   }> {
-    const proxy = await startProxy(relay.url, meddle);
+    const proxy = await startProxy(relay.url, createMeddle);
     const { ada, folder: adaFolder, link } = await share(proxy.url);
     const benFolder = await workshop.makeFolder({});
     const ben = workshop.start(workshop.newHome(), "join", link, benFolder);
@@ -81,7 +81,7 @@ describe.concurrent("a relay that breaks the rules", () => {
   }
 
   test("one flipped bit: a code and a remedy, nothing false is written", async () => {
-    const { ben, benFolder, adaFolder, stop } = await joinThrough((piece) => {
+    const { ben, benFolder, adaFolder, stop } = await joinThrough(() => (piece) => {
       const middle = piece.length >> 1;
       if (piece.length > 8_000) piece[middle] = (piece[middle] ?? 0) ^ 1;
       return piece;
@@ -98,9 +98,21 @@ describe.concurrent("a relay that breaks the rules", () => {
     await stop();
   });
 
+  test("what is said twice counts once", async () => {
+    let replayed = 0;
+    const { ben, benFolder, adaFolder, stop } = await joinThrough(() =>
+      createReplayer(() => (replayed += 1)),
+    );
+    await ben.waitFor(passWith("large", "downloaded"), stepMsMax);
+    expect(replayed).toBeGreaterThan(3);
+    expect(await readTree(benFolder)).toEqual(await readTree(adaFolder));
+    await stop();
+    expect(ben.trouble).toEqual([]);
+  });
+
   test("a line that breaks again and again: all arrives all the same", async () => {
     let passed = 0;
-    const { ben, benFolder, adaFolder, stop } = await joinThrough((piece, cut) => {
+    const { ben, benFolder, adaFolder, stop } = await joinThrough(() => (piece, cut) => {
       passed += piece.length;
       if (passed > 500_000) {
         passed = 0;

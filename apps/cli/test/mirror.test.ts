@@ -307,7 +307,7 @@ describe("what is not known is not deleted", () => {
     return both;
   }
 
-  test("another folder in its place, such as a disk that is not mounted, deletes nothing", async () => {
+  test("another folder in its place, as where a disk is not mounted, deletes nothing", async () => {
     const { a, b } = await agreeing();
     await rename(a.root, `${a.root}-elsewhere`);
     await mkdir(a.root);
@@ -327,6 +327,27 @@ describe("what is not known is not deleted", () => {
     };
     const { removedHere, uploaded } = await a.pass();
     expect([removedHere, uploaded]).toEqual([[], []]);
+    expect(await list(a)).toEqual(["dir/inner", "keep"]);
+  });
+
+  test("a file that the space says nothing of any more is kept and told", async () => {
+    const { a, space } = await agreeing();
+    const { range, conflicts } = space.kv;
+    const isHidden = (key: string): boolean => key === keyOfPath("keep");
+    space.kv.range = function* (options) {
+      for (const one of range(options)) if (!isHidden(one.key)) yield one;
+    };
+    space.kv.conflicts = (key) => (isHidden(key) ? [] : conflicts(key));
+    const result = await a.pass();
+    expect([...result.failed]).toEqual([["keep", expect.stringMatching(/is kept/)]]);
+    expect(result.removedHere).toEqual([]);
+    expect(await list(a)).toEqual(["dir/inner", "keep"]);
+  });
+
+  test("an announcement that cannot be understood deletes nothing", async () => {
+    const { a, space } = await agreeing();
+    await space.kv.put(keyOfPath("keep"), "rubbish");
+    expect((await a.pass()).removedHere).toEqual([]);
     expect(await list(a)).toEqual(["dir/inner", "keep"]);
   });
 

@@ -1,4 +1,6 @@
-/** Looking at folders and databases from outside, as a person who does not trust the programs would. */
+/**
+ * Looking at folders and databases from outside, as a person who does not trust the programs would.
+ */
 import { createReadStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * The main job, shown: a relay and two devices as three processes, one shared folder, an edit on each
- * side, one removal. Every claim is checked from outside, and the exit code is 0 only if all held.
+ * The main job, shown: a relay and two devices as three processes, one shared folder, an edit on
+ * each side, one removal. Every claim is checked from outside, and the exit code is 0 only if all
+ * held.
  *
  * Usage: npm start [-- <folder>]   (default: the repository's docs/)
  */
@@ -154,7 +155,9 @@ function isSynced({ event, paths }: ProgramEvent, path: string): boolean {
   return event === "synced" && Array.isArray(paths) && paths.includes(path);
 }
 
-/** What can be checked once all processes have ended: what lies on which disk, and who can open it. */
+/**
+ * What can be checked once all processes have ended: what lies on which disk, and who can open it.
+ */
 async function lookAtDisks(stage: Stage): Promise<void> {
   const onBen = await findSample(join(stage.folder, "ben"), [Buffer.from(secret)]);
   check(`nothing of ${secretFile} is on ben's device`, onBen);

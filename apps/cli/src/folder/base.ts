@@ -1,6 +1,6 @@
 /**
- * The base: what folder and space had when they last agreed, and how each file looked then. One line a
- * file, after a first line that tells which folder it speaks of.
+ * The base: what folder and space had when they last agreed, and how each file looked then. One
+ * line a file, after a first line that tells which folder it speaks of.
  */
 import { fromHex, toHex } from "@hawser/codec";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
@@ -16,9 +16,9 @@ export interface BaseFile {
 }
 
 /**
- * The base of a folder. Empty for another folder under the same path, for instance where a disk is not
- * mounted: then nothing counts as deleted. A damaged file counts as absent, which at worst keeps
- * conflict copies.
+ * The base of a folder. Empty for another folder under the same path, for instance where a disk is
+ * not mounted: then nothing counts as deleted. A damaged file counts as absent, which at worst
+ * keeps conflict copies.
  */
 export async function readBase(
   file: string,

@@ -1,4 +1,7 @@
-/** The half of a mirror pass that changes the folder. Nothing that changed since the scan is touched. */
+/**
+ * The half of a mirror pass that changes the folder. Nothing that changed since the scan is
+ * touched.
+ */
 import { equalBytes } from "@hawser/codec";
 import { lstatSync, rmdirSync, rmSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
@@ -10,7 +13,9 @@ import type { Difference, LocalFile, Pass, StepProgress } from "./mirror.ts";
 import { conflictPath, temporarySuffix } from "./paths.ts";
 import { isExecutable, lookAt, type ScannedFile } from "./scan.ts";
 
-/** What both sides now have; `undefined` for no file, "unsettled" when a later pass must see to it. */
+/**
+ * What both sides now have; `undefined` for no file, "unsettled" when a later pass must see to it.
+ */
 type Settled = BaseFile | "unsettled" | undefined;
 
 /** Takes over a deletion. What somebody still edits here is kept and shared again. */
@@ -159,7 +164,10 @@ async function keepCopy(pass: Pass, path: string, mine: LocalFile): Promise<void
   pass.uploads.add(copy);
 }
 
-/** Writes the content beside its target; the temporary file, or `undefined` while content is missing. */
+/**
+ * Writes the content beside its target; the temporary file, or `undefined` while content is
+ * missing.
+ */
 async function downloadPart(
   pass: Pass,
   target: string,

@@ -24,7 +24,9 @@ const waitingMs = 1_000;
 /** A pass over a huge folder takes long: passes never take more than a tenth of the time. */
 const restFactor = 9;
 
-/** Resolves when the signal aborts. Rejects when a pass fails as a whole (folder gone, over limit). */
+/**
+ * Resolves when the signal aborts. Rejects when a pass fails as a whole (folder gone, over limit).
+ */
 export async function keepInStep(deps: MirrorDeps, options: LiveOptions): Promise<void> {
   const { settleMs = 120, heartbeatMs = 5_000, signal } = options;
   const alarm = createAlarm();

@@ -1,7 +1,7 @@
 /**
  * What the key-value map holds for a file. Key: `file/<path>`. Value: the array
- * `[1, byteCount, isExecutable, digest(32), content]` where content is the bytes of a small file, or the
- * list of `[log id, seq]` of its chunks. Deleted files are deleted keys.
+ * `[1, byteCount, isExecutable, digest(32), content]` where content is the bytes of a small file,
+ * or the list of `[log id, seq]` of its chunks. Deleted files are deleted keys.
  */
 import { fromHex, toHex } from "@hawser/codec";
 import type { KvValue } from "@hawser/kv";

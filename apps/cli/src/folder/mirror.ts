@@ -1,8 +1,8 @@
 /**
- * Mirror: keeps a folder and a space in step. One pass compares three things for every path: what the
- * folder has, what the space has, and what both had when they last agreed (the base). Whoever differs
- * from the base changed it; when both did, the local version is kept beside the other under a conflict
- * name. A pass can be repeated at any time and does nothing when nothing changed.
+ * Mirror: keeps a folder and a space in step. One pass compares three things for every path: what
+ * the folder has, what the space has, and what both had when they last agreed (the base). Whoever
+ * differs from the base changed it; when both did, the local version is kept beside the other under
+ * a conflict name. A pass can be repeated at any time and does nothing when nothing changed.
  */
 import { equalBytes } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
@@ -19,8 +19,10 @@ import { uploadAll } from "./upload.ts";
 
 /** What a mirror needs of a space. */
 export interface MirrorSpace {
-  readonly kv: Pick<Kv, "get" | "range" | "batch">;
-  /** Resolves when `kv` shows everything that is here: before that, an absent file is not deleted. */
+  readonly kv: Pick<Kv, "get" | "range" | "conflicts" | "batch">;
+  /**
+   * Resolves when `kv` shows everything that is here: before that, an absent file is not deleted.
+   */
   caughtUp(): Promise<void>;
   /** Appends chunks as one signed batch. */
   appendChunks(chunks: readonly Uint8Array[]): Promise<readonly ChunkRef[]>;
@@ -261,6 +263,9 @@ function compareAll(pass: Pass, base: ReadonlyMap<string, BaseFile>): readonly D
       }
     } else if (isSame(mine, theirs)) {
       if (mine !== undefined) nextBase.set(path, mine);
+    } else if (theirs === undefined && before !== undefined && !isDeletedThere(pass, path)) {
+      nextBase.set(path, before);
+      notes.failed.set(path, "is kept: the space says nothing of it any more; see `hawser doctor`");
     } else if (isSame(theirs, before)) {
       pass.uploads.add(path);
       if (before !== undefined) nextBase.set(path, before);
@@ -271,6 +276,12 @@ function compareAll(pass: Pass, base: ReadonlyMap<string, BaseFile>): readonly D
     }
   }
   return differences;
+}
+
+/** A file goes because somebody deleted it, never because what told of it cannot be read. */
+function isDeletedThere({ deps }: Pass, path: string): boolean {
+  const [visible] = deps.space.kv.conflicts(keyOfPath(path));
+  return visible !== undefined && visible.value === undefined;
 }
 
 function hasSameContent(mine: LocalFile, theirs: Manifest | undefined): boolean {

@@ -156,7 +156,10 @@ function checkFolder(root: string, count: number, bytes: number, limits: FolderL
   );
 }
 
-/** Throws CLI_FOLDER_HAS_HOME: sharing the device's own secret and database would be the end of both. */
+/**
+ * Throws CLI_FOLDER_HAS_HOME: sharing the device's own secret and database would be the end of
+ * both.
+ */
 export async function assertOutside(home: string, root: string): Promise<void> {
   const path = relative(await realpath(root), await realpath(home));
   if (path === ".." || path.startsWith(`..${sep}`) || isAbsolute(path)) return;

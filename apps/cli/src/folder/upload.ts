@@ -1,6 +1,6 @@
 /**
- * The half of a mirror pass that changes the space. Files are put in batches: a stop in between loses
- * nothing, because the next pass finds the same digests on both sides.
+ * The half of a mirror pass that changes the space. Files are put in batches: a stop in between
+ * loses nothing, because the next pass finds the same digests on both sides.
  */
 import type { KvPut } from "@hawser/kv";
 import { join } from "node:path";
