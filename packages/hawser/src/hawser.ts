@@ -162,13 +162,17 @@ async function join(
   link: string,
   signal: AbortSignal | undefined,
 ): Promise<HawserSpace> {
-  const { addresses } = parseInviteLink(parts.crypto, link);
+  const { id, addresses } = parseInviteLink(parts.crypto, link);
+  const stale = parts.open.get(id);
+  const comesBack = stale !== undefined && stale.space.status().state !== "active";
   const usable = addresses.filter((address) => /^wss?:\/\//.test(address));
   for (const address of usable) parts.relays.add(createRelayClient(address), { isOwn: false });
   if (parts.relays.isEmpty) {
     throw new HawserError("HAWSER_NO_RELAY", "neither the link nor this device names a relay");
   }
   const space = await parts.spaces.join(link);
+  // A relay that has turned this device away in a session hears its new proof in the next one.
+  if (comesBack) await parts.relays.redial();
   const limit = AbortSignal.timeout(joinMsMax);
   const over = new AbortController();
   const ends = [limit, over.signal, ...(signal === undefined ? [] : [signal])];
@@ -192,6 +196,11 @@ async function join(
     parts.store,
     usable.map((address) => ({ address, isOwn: false })),
   );
+  if (comesBack) {
+    // What was lost stays lost for its holder; who comes back gets a space of its own.
+    parts.open.delete(id);
+    await stale[Symbol.asyncDispose]();
+  }
   return required(wrap(parts, space));
 }
 

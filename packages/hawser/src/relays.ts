@@ -30,6 +30,8 @@ export interface Relays extends AsyncDisposable {
   misbehaviour(): string | undefined;
   /** Resolves when a session opens or closes, a space was handed over, or access changed. */
   changed(signal: AbortSignal | undefined): Promise<void>;
+  /** Ends every session, so that each begins anew with the identities and keys of now. */
+  redial(): Promise<void>;
   /** Makes every relay follow the space; relays that are away take it when they are back. */
   host(space: Space): Promise<void>;
   traffic(): Traffic;
@@ -176,6 +178,9 @@ export function createRelays(deps: RelaysDeps): Relays {
       const all = [...links.values()];
       const codes = all.flatMap((link) => link.misbehaviour ?? []);
       return codes.length === all.length ? codes[0] : undefined;
+    },
+    redial: async () => {
+      await Promise.all([...links.values()].map((link) => link.session?.close()));
     },
     changed: (signal) => abortable(change.promise, signal),
     host: async (space) => {

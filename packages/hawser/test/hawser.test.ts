@@ -68,6 +68,29 @@ describe("two devices and a relay", () => {
     await close(ada, ben, relay);
   });
 
+  test("a removed member comes back by a new link, and reads and writes again", async () => {
+    const { relay, ada, ben, trip, shared } = await pair();
+    await trip.kv.put("k", "old");
+    await trip.synced();
+    await shared.synced();
+    await trip.remove(ben.author);
+    await trip.synced();
+    await shared.accessLost;
+    await trip.kv.put("k", "while away");
+    const link = await trip.invite();
+    await trip.synced();
+    const again = await ben.join(link);
+    await again.synced();
+    expect(again.kv.get("k")).toBe("while away");
+    await again.kv.put("k", "back");
+    await again.synced();
+    await trip.synced();
+    expect(trip.kv.get("k")).toBe("back");
+    const lost = await Promise.race([again.accessLost.then(() => "lost"), Promise.resolve("in")]);
+    expect(lost).toBe("in");
+    await close(ada, ben, relay);
+  });
+
   test("a link works once", async () => {
     const relay = await createMemoryRelay();
     const [ada, ben, eve] = await Promise.all([1, 2, 3].map(() => createHawser({ relay })));
