@@ -219,6 +219,8 @@ function lostAccess(space: HawserSpace): CliError {
   const message = isRemoved
     ? "this device was removed from the space"
     : "the relay serves this device no longer, as after a removal from the space";
-  const remedy = "The folder stays as it is. To come back, ask for a new invite link.";
+  // A device that has not seen its own removal cannot join again: it takes itself for a member.
+  const home = isRemoved ? "" : ", and join with a new --home";
+  const remedy = `The folder stays as it is. To come back, ask for a new invite link${home}.`;
   return new CliError("HAWSER_NO_ACCESS", message, remedy);
 }
