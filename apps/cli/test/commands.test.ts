@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { chmod, mkdir, readFile, stat } from "node:fs/promises";
+import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { findSample, plaintextSamples, readTree } from "../src/demo/compare.ts";
@@ -149,6 +149,29 @@ describe.concurrent("two devices", () => {
     expect(gone.exitCode).toBe(1);
     expect(eventOf(gone, "error")["code"]).toBe("HAWSER_NO_ACCESS");
     expect(await readTree(benFolder)).toEqual(await readTree(adaFolder));
+  });
+
+  test("who was removed comes back by a new link, into the same folder", async () => {
+    const [home, benHome] = [workshop.newHome(), workshop.newHome()];
+    const [folder, benFolder] = [
+      await workshop.makeFolder({ "a.txt": "a" }),
+      await workshop.makeFolder({}),
+    ];
+    const { program, link } = await share(home, folder);
+    const ben = workshop.start(benHome, "join", link, benFolder);
+    const { author } = await ben.waitFor(named("joined"), stepMsMax);
+    await ben.waitFor(named("pass"), stepMsMax);
+    await workshop.run(home, "remove", String(author));
+    await ben.waitFor(named("lost-access"), stepMsMax);
+    expect(await ben.ended).toBe(1);
+    await writeFile(join(folder, "while away.txt"), "written while ben was out");
+    const { link: second } = eventOf(await workshop.run(home, "invite"), "invite");
+    const back = workshop.start(benHome, "join", String(second), benFolder);
+    await back.waitFor(named("pass"), stepMsMax);
+    expect(await readTree(benFolder)).toEqual(await readTree(folder));
+    await back.stop();
+    expect(await back.ended).toBe(0);
+    await program.stop();
   });
 
   test("join on a device that has the space: goes on, or says where it is", async () => {
