@@ -1,5 +1,5 @@
 import { createCrypto } from "@hawser/crypto";
-import { createHawser } from "@hawser/hawser";
+import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
 import { formatInviteLink, parseInviteLink } from "@hawser/space";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -8,20 +8,25 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { eventOf, named, openWorkshop, stepMsMax, type Outcome } from "./support/programs.ts";
 
 // Many processes on few cores: the limit is for what hangs, not for what is slow.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
-const workshop = await openWorkshop();
-const relay = await workshop.startRelay(join(workshop.folder, "relay"), "--port", "0");
+const workshop = openWorkshop();
 const crypto = await createCrypto();
 
+let relay: { readonly url: string };
 /** A device in this process that makes invites of every kind. */
-const inviter = await createHawser({ relay: relay.url });
-const space = await inviter.create();
-await space.kv.put("file/none", null);
-await space.synced();
+let inviter: Hawser;
+let space: HawserSpace;
+beforeAll(async () => {
+  relay = await workshop.startRelay(join(workshop.folder, "relay"), "--port", "0");
+  inviter = await createHawser({ relay: relay.url });
+  space = await inviter.create();
+  await space.kv.put("file/none", null);
+  await space.synced();
+});
 
 afterAll(async () => {
   await inviter[Symbol.asyncDispose]();

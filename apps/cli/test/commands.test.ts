@@ -1,16 +1,16 @@
 import { createServer } from "node:net";
 import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { findSample, plaintextSamples, readTree } from "../src/demo/compare.ts";
 import type { Program } from "../src/demo/processes.ts";
 import { eventOf, named, openWorkshop, stepMsMax, type Outcome } from "./support/programs.ts";
 
 // Many processes on few cores: the limit is for what hangs, not for what is slow.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
-const workshop = await openWorkshop();
+const workshop = openWorkshop();
 const relayData = join(workshop.folder, "relay");
-const relay = await workshop.startRelay(relayData, "--port", "0");
+let relay: { readonly url: string };
 afterAll(() => workshop[Symbol.asyncDispose]());
 
 const adaHome = workshop.newHome();
@@ -18,7 +18,11 @@ const files = {
   "plans/for the summer.md": "we go to the mountains and tell nobody about it\n",
   "long.txt": "a line of text that is not to be read by the relay\n".repeat(2_000),
 };
-const adaFolder = await workshop.makeFolder(files);
+let adaFolder: string;
+beforeAll(async () => {
+  relay = await workshop.startRelay(relayData, "--port", "0");
+  adaFolder = await workshop.makeFolder(files);
+});
 
 async function share(home: string, folder: string): Promise<{ program: Program; link: string }> {
   const program = workshop.start(home, "share", folder, "--relay", relay.url);

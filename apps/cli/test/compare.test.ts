@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { findSample, firstDifference, plaintextSamples, readTree } from "../src/demo/compare.ts";
 import { openWorkshop } from "./support/programs.ts";
 
-const workshop = await openWorkshop();
+const workshop = openWorkshop();
 afterAll(() => workshop[Symbol.asyncDispose]());
 
 const tree = (files: Readonly<Record<string, string>>): ReadonlyMap<string, Buffer> =>

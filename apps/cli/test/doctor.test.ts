@@ -11,7 +11,7 @@ import { openHome, type Home } from "../src/home.ts";
 import { createOutput } from "../src/output.ts";
 import { openWorkshop } from "./support/programs.ts";
 
-const workshop = await openWorkshop();
+const workshop = openWorkshop();
 afterAll(() => workshop[Symbol.asyncDispose]());
 const crypto = await createCrypto();
 

@@ -1,6 +1,6 @@
 import { appendFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { readTree } from "../src/demo/compare.ts";
 import type { Program, ProgramEvent } from "../src/demo/processes.ts";
 import { eventOf, named, openWorkshop, stepMsMax } from "./support/programs.ts";
@@ -8,8 +8,11 @@ import { createReplayer, startProxy, type Meddle } from "./support/proxy.ts";
 
 // Many processes on few cores: the limit is for what hangs, not for what is slow.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
-const workshop = await openWorkshop();
-const relay = await workshop.startRelay(join(workshop.folder, "relay"), "--port", "0");
+const workshop = openWorkshop();
+let relay: { readonly url: string };
+beforeAll(async () => {
+  relay = await workshop.startRelay(join(workshop.folder, "relay"), "--port", "0");
+});
 afterAll(() => workshop[Symbol.asyncDispose]());
 
 /** 1.2 MB that no compression and no accident makes. */

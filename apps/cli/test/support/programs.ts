@@ -1,5 +1,6 @@
 /** Programs for tests: started as processes of their own, ended with the test file. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { launch, type Program, type ProgramEvent } from "../../src/demo/processes.ts";
@@ -27,8 +28,10 @@ export interface Workshop extends AsyncDisposable {
   startRelay(data: string, ...args: readonly string[]): Promise<{ url: string; program: Program }>;
 }
 
-export async function openWorkshop(): Promise<Workshop> {
-  const folder = await mkdtemp(join(tmpdir(), "hawser-cli-"));
+/** Nothing is made before it is needed: a file whose tests are all skipped is not tidied up after. */
+export function openWorkshop(): Workshop {
+  // Short: sockets lie below it, and their paths have little room.
+  const folder = join(tmpdir(), `hawser-cli-${randomUUID().slice(0, 8)}`);
   // Compiled sources are kept from one process to the next, which halves the time each takes to start.
   process.env["NODE_COMPILE_CACHE"] = join(folder, "compiled");
   const programs: Program[] = [];
@@ -44,7 +47,7 @@ export async function openWorkshop(): Promise<Workshop> {
     folder,
     makeFolder: async (files) => {
       const root = next("folder");
-      await mkdir(root);
+      await mkdir(root, { recursive: true });
       for (const [path, content] of Object.entries(files)) {
         await mkdir(dirname(join(root, path)), { recursive: true });
         await writeFile(join(root, path), content);
