@@ -180,7 +180,7 @@ export function createRelays(deps: RelaysDeps): Relays {
       return codes.length === all.length ? codes[0] : undefined;
     },
     redial: async () => {
-      await Promise.all([...links.values()].map((link) => link.session?.close()));
+      await Promise.all([...links.values()].flatMap((link) => link.session?.close() ?? []));
     },
     changed: (signal) => abortable(change.promise, signal),
     host: async (space) => {
