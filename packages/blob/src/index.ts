@@ -1,0 +1,1 @@
+export type { BlobRef, ByteSource, PointSink, PointSource, Progress } from "./types.ts";

@@ -1,0 +1,2 @@
+/** Linkspace conventions over packets (docs/spec/conventions.md). Layer 4. */
+export {};
