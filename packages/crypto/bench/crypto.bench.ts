@@ -67,6 +67,24 @@ const aeadRows: readonly Row[] = [64, 300, 2048, 4096, 65_536].flatMap((size) =>
   ] satisfies Row[];
 });
 
+const aesRows: readonly Row[] = [300, 4096, 65_536].flatMap((size) => {
+  const text = random(size);
+  const shortNonce = random(12);
+  return [
+    {
+      name: `seal AES ${size} B`,
+      operation: (crypto) => () => crypto.sealAes(key, shortNonce, text, associatedData),
+    },
+    {
+      name: `open AES ${size} B`,
+      operation: (crypto) => {
+        const sealed = crypto.sealAes(key, shortNonce, text, associatedData);
+        return () => crypto.openAes(key, shortNonce, sealed, associatedData);
+      },
+    },
+  ] satisfies Row[];
+});
+
 const agreementRows: readonly Row[] = [
   { name: "X25519 public key", operation: (crypto) => () => crypto.agreementKey(secret) },
   {
@@ -101,6 +119,7 @@ const tables: readonly {
   { rows: hashRows, columns: { noble: { hash: "noble" }, wasm: { hash: "wasm" } } },
   { rows: signatureRows, columns: { noble: { signature: "noble" }, wasm: { signature: "wasm" } } },
   { rows: aeadRows, columns: { noble: { aead: "noble" }, native: { aead: "native" } } },
+  { rows: aesRows, columns: { noble: { aes: "noble" }, native: { aes: "native" } } },
   {
     rows: agreementRows,
     columns: { noble: { agreement: "noble" }, native: { agreement: "native" } },

@@ -31,12 +31,14 @@ export function assemble(families: Families): Crypto {
       signature: families.signature.backEnd,
       agreement: families.agreement.backEnd,
       aead: families.aead.backEnd,
+      aes: families.aes.backEnd,
       kdf: families.kdf.backEnd,
     },
     ...hashing(families),
     ...signing(families),
     ...agreeing(families),
     ...sealing(families),
+    ...sealingByAes(families),
     ...sendingSealed(families),
   };
 }
@@ -131,6 +133,21 @@ function sealing({ aead }: Families): Pick<Crypto, "seal" | "open" | "sealOnce" 
     openOnce: (key, sealed, associatedData) => {
       assertSize(key, keyBytes, "key");
       return aead.open(key, zeroNonce, sealed, associatedData);
+    },
+  };
+}
+
+function sealingByAes({ aes }: Families): Pick<Crypto, "sealAes" | "openAes"> {
+  return {
+    sealAes: (key, nonce, plaintext, associatedData) => {
+      assertSize(key, keyBytes, "key");
+      assertSize(nonce, shortNonceBytes, "nonce");
+      return aes.seal(key, nonce, plaintext, associatedData);
+    },
+    openAes: (key, nonce, sealed, associatedData) => {
+      assertSize(key, keyBytes, "key");
+      assertSize(nonce, shortNonceBytes, "nonce");
+      return aes.open(key, nonce, sealed, associatedData);
     },
   };
 }

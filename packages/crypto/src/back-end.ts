@@ -1,5 +1,5 @@
 /**
- * What a back end provides: five families of raw primitives, each served by noble, by a WASM module
+ * What a back end provides: six families of raw primitives, each served by noble, by a WASM module
  * or by the platform. Layer 1, internal: `assemble.ts` adds domain separation and argument checks,
  * so the raw forms (a signature over a bare digest among them) never leave the package.
  */
@@ -50,6 +50,15 @@ export interface AeadFamily {
   ): Uint8Array | undefined;
 }
 
+/** AES-256-GCM with 12-byte nonces. */
+export interface AesFamily {
+  readonly backEnd: BackEnd;
+  /** Ciphertext ‖ 16-byte tag. */
+  seal: AeadFamily["seal"];
+  /** `undefined` when `sealed` is shorter than a tag or the tag does not match. */
+  open: AeadFamily["open"];
+}
+
 /** HKDF-SHA-256 in its two steps. */
 export interface KdfFamily {
   readonly backEnd: BackEnd;
@@ -63,5 +72,6 @@ export interface Families {
   readonly signature: SignatureFamily;
   readonly agreement: AgreementFamily;
   readonly aead: AeadFamily;
+  readonly aes: AesFamily;
   readonly kdf: KdfFamily;
 }

@@ -4,6 +4,7 @@ import type { Families } from "./back-end.ts";
 import { CryptoError } from "./errors.ts";
 import {
   isRightAead,
+  isRightAes,
   isRightAgreement,
   isRightHash,
   isRightKdf,
@@ -46,7 +47,7 @@ export async function createCrypto(options: CryptoOptions = {}): Promise<Crypto>
   const demanded = options.backEnds ?? {};
   const noble = createNobleFamilies();
   const nativeParts = (): Promise<NativeParts> => loadNativeParts(platform);
-  const [hash, signature, agreement, aead, kdf] = await Promise.all([
+  const [hash, signature, agreement, aead, aes, kdf] = await Promise.all([
     choose(demanded.hash, isRightHash, noble.hash, { wasm: loadWasmHash }),
     choose(demanded.signature, isRightSignature, noble.signature, {
       wasm: () => loadWasmSignature(options.loadSecp256k1 ?? platform.loadSecp256k1),
@@ -57,16 +58,19 @@ export async function createCrypto(options: CryptoOptions = {}): Promise<Crypto>
     choose(demanded.aead, isRightAead, noble.aead, {
       native: async () => (await nativeParts()).aead,
     }),
+    choose(demanded.aes, isRightAes, noble.aes, {
+      native: async () => (await nativeParts()).aes,
+    }),
     // noble's HMAC is twice as fast as node:crypto's on the inputs HKDF has, so the native one
     // serves on demand only: as a second opinion in the tests.
     choose(demanded.kdf ?? "noble", isRightKdf, noble.kdf, {
       native: async () => (await nativeParts()).kdf,
     }),
   ]);
-  return assemble({ hash, signature, agreement, aead, kdf });
+  return assemble({ hash, signature, agreement, aead, aes, kdf });
 }
 
-type NativeParts = Pick<Families, "agreement" | "aead" | "kdf">;
+type NativeParts = Pick<Families, "agreement" | "aead" | "aes" | "kdf">;
 
 /** Ways to a back end that is faster than noble. */
 type Loaders<Family> = Partial<Record<Exclude<BackEnd, "noble">, () => Promise<Family>>>;
@@ -103,10 +107,12 @@ async function loadPlatform(): Promise<Platform> {
 
 async function loadNativeParts(platform: Platform): Promise<NativeParts> {
   if (platform.native === undefined) throw new Error("the platform has no node:crypto");
-  const { createNativeAead, createNativeAgreement, createNativeKdf } = await import("./native.ts");
+  const { createNativeAead, createNativeAes, createNativeAgreement, createNativeKdf } =
+    await import("./native.ts");
   return {
     agreement: createNativeAgreement(platform.native),
     aead: createNativeAead(platform.native),
+    aes: createNativeAes(platform.native),
     kdf: createNativeKdf(platform.native),
   };
 }

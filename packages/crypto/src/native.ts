@@ -1,11 +1,12 @@
 /**
- * Families served by node:crypto (OpenSSL): ChaCha20-Poly1305 for long messages, X25519, HKDF.
+ * Families served by node:crypto (OpenSSL): ChaCha20-Poly1305 for long messages, AES-256-GCM,
+ * X25519, HKDF.
  * Layer 1, internal. The module is handed in, so nothing here imports a platform.
  */
 import type * as NodeCrypto from "node:crypto";
 import { concatBytes } from "@hawser/codec";
-import { createAead } from "./aead.ts";
-import type { AeadFamily, AgreementFamily, KdfFamily } from "./back-end.ts";
+import { createAead, type LongAead } from "./aead.ts";
+import type { AeadFamily, AesFamily, AgreementFamily, KdfFamily } from "./back-end.ts";
 import { tagBytes } from "./sizes.ts";
 
 /** The part of node:crypto that is used. */
@@ -19,7 +20,6 @@ export type NativeCrypto = Pick<
   | "diffieHellman"
 >;
 
-const algorithm = "chacha20-poly1305";
 const hashBytes = 32;
 /** DER before a raw X25519 secret: PKCS #8 OneAsymmetricKey (RFC 8410 §7). */
 const secretPrefix = Uint8Array.from([
@@ -32,37 +32,61 @@ const publicPrefix = Uint8Array.from([
 
 /** AEAD with OpenSSL for messages longer than `shortBytesMax` (default: where it starts to pay). */
 export function createNativeAead(native: NativeCrypto, shortBytesMax?: number): AeadFamily {
+  return createAead("native", createCipherPair(native, "chacha20-poly1305"), shortBytesMax);
+}
+
+/** AES-256-GCM by OpenSSL, which uses the processor's AES where it has it. */
+export function createNativeAes(native: NativeCrypto): AesFamily {
+  const { seal, open } = createCipherPair(native, "aes-256-gcm");
+  return {
+    backEnd: "native",
+    seal,
+    open: (key, nonce, sealed, associatedData) =>
+      sealed.length < tagBytes ? undefined : open(key, nonce, sealed, associatedData),
+  };
+}
+
+/** Both algorithms have the same form: 12-byte nonce, 16-byte tag behind the ciphertext. */
+function createCipherPair(
+  native: NativeCrypto,
+  algorithm: "chacha20-poly1305" | "aes-256-gcm",
+): LongAead {
+  // Two calls, because the types of OpenSSL's algorithms are told apart by their names.
   const options = { authTagLength: tagBytes };
-  return createAead(
-    "native",
-    {
-      seal: (key, nonce, plaintext, associatedData) => {
-        const cipher = native.createCipheriv(algorithm, key, nonce, options);
-        cipher.setAAD(associatedData, { plaintextLength: plaintext.length });
-        const sealed = new Uint8Array(plaintext.length + tagBytes);
-        sealed.set(cipher.update(plaintext));
-        cipher.final();
-        sealed.set(cipher.getAuthTag(), plaintext.length);
-        return sealed;
-      },
-      open: (key, nonce, sealed, associatedData) => {
-        const size = sealed.length - tagBytes;
-        const decipher = native.createDecipheriv(algorithm, key, nonce, options);
-        decipher.setAAD(associatedData, { plaintextLength: size });
-        decipher.setAuthTag(sealed.subarray(size));
-        const plaintext = decipher.update(sealed.subarray(0, size));
-        try {
-          decipher.final();
-        } catch {
-          // The tag is wrong: what was deciphered so far is nobody's plaintext.
-          plaintext.fill(0);
-          return undefined;
-        }
-        return asPlainBytes(plaintext);
-      },
+  const cipherOf = (key: Uint8Array, nonce: Uint8Array): NodeCrypto.CipherGCM =>
+    algorithm === "aes-256-gcm"
+      ? native.createCipheriv(algorithm, key, nonce, options)
+      : native.createCipheriv(algorithm, key, nonce, options);
+  const decipherOf = (key: Uint8Array, nonce: Uint8Array): NodeCrypto.DecipherGCM =>
+    algorithm === "aes-256-gcm"
+      ? native.createDecipheriv(algorithm, key, nonce, options)
+      : native.createDecipheriv(algorithm, key, nonce, options);
+  return {
+    seal: (key, nonce, plaintext, associatedData) => {
+      const cipher = cipherOf(key, nonce);
+      cipher.setAAD(associatedData, { plaintextLength: plaintext.length });
+      const sealed = new Uint8Array(plaintext.length + tagBytes);
+      sealed.set(cipher.update(plaintext));
+      cipher.final();
+      sealed.set(cipher.getAuthTag(), plaintext.length);
+      return sealed;
     },
-    shortBytesMax,
-  );
+    open: (key, nonce, sealed, associatedData) => {
+      const size = sealed.length - tagBytes;
+      const decipher = decipherOf(key, nonce);
+      decipher.setAAD(associatedData, { plaintextLength: size });
+      decipher.setAuthTag(sealed.subarray(size));
+      const plaintext = decipher.update(sealed.subarray(0, size));
+      try {
+        decipher.final();
+      } catch {
+        // The tag is wrong: what was deciphered so far is nobody's plaintext.
+        plaintext.fill(0);
+        return undefined;
+      }
+      return asPlainBytes(plaintext);
+    },
+  };
 }
 
 /** X25519 by OpenSSL. */

@@ -2,6 +2,7 @@
  * The floor: every family in pure TypeScript by @noble. Layer 1. It runs wherever JavaScript does,
  * and is the reading against which the faster back ends are tested.
  */
+import { gcm } from "@noble/ciphers/aes.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { schnorr } from "@noble/curves/secp256k1.js";
 import { blake3 } from "@noble/hashes/blake3.js";
@@ -10,6 +11,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { utf8 } from "@hawser/codec";
 import { createAead, nobleLongAead } from "./aead.ts";
 import type {
+  AesFamily,
   AgreementFamily,
   Families,
   HashFamily,
@@ -17,6 +19,7 @@ import type {
   SignatureFamily,
 } from "./back-end.ts";
 import { createGuardedStream } from "./hash-stream.ts";
+import { tagBytes } from "./sizes.ts";
 
 /** BIP340 signatures are deterministic here: the auxiliary randomness is 32 zero bytes. */
 const zeroAuxiliary = new Uint8Array(32);
@@ -58,13 +61,28 @@ const agreement: AgreementFamily = {
   },
 };
 
+const aes: AesFamily = {
+  backEnd: "noble",
+  seal: (key, nonce, plaintext, associatedData) =>
+    gcm(key, nonce, associatedData).encrypt(plaintext),
+  open: (key, nonce, sealed, associatedData) => {
+    if (sealed.length < tagBytes) return undefined;
+    try {
+      return gcm(key, nonce, associatedData).decrypt(sealed);
+    } catch {
+      // Lengths are right, so the only refusal left is a wrong tag.
+      return undefined;
+    }
+  },
+};
+
 const kdf: KdfFamily = {
   backEnd: "noble",
   extract: (salt, material) => extract(sha256, material, salt),
   expand: (pseudoRandomKey, info, byteCount) => expand(sha256, pseudoRandomKey, info, byteCount),
 };
 
-/** All five families by @noble. */
+/** All six families by @noble. */
 export function createNobleFamilies(): Families {
   // The AEAD keeps a scratch buffer, so each `Crypto` has one of its own.
   return {
@@ -72,6 +90,7 @@ export function createNobleFamilies(): Families {
     signature: nobleSignature,
     agreement,
     aead: createAead("noble", nobleLongAead),
+    aes,
     kdf,
   };
 }

@@ -5,11 +5,11 @@ import { CryptoError } from "./errors.ts";
 export const keyBytes = 32;
 /** BIP340 signatures. */
 export const signatureBytes = 64;
-/** Poly1305 tags. */
+/** Poly1305 and GCM tags. */
 export const tagBytes = 16;
 /** XChaCha20-Poly1305 nonces. */
 export const longNonceBytes = 24;
-/** ChaCha20-Poly1305 nonces (RFC 8439). */
+/** ChaCha20-Poly1305 nonces (RFC 8439) and those of AES-256-GCM. */
 export const shortNonceBytes = 12;
 /** The most that one `deriveKey` gives: 64 KiB, far more than any key. */
 export const derivedBytesMax = 65_536;

@@ -30,6 +30,7 @@ export interface Crypto {
     readonly signature: BackEnd;
     readonly agreement: BackEnd;
     readonly aead: BackEnd;
+    readonly aes: BackEnd;
     readonly kdf: BackEnd;
   };
 
@@ -79,6 +80,24 @@ export interface Crypto {
   /** ChaCha20-Poly1305 (RFC 8439) with the zero nonce, for a key that seals one message ever. */
   sealOnce(key: Uint8Array, plaintext: Uint8Array, associatedData: Uint8Array): Uint8Array;
   openOnce(key: Uint8Array, sealed: Uint8Array, associatedData: Uint8Array): Uint8Array | undefined;
+
+  /**
+   * AES-256-GCM (NIST SP 800-38D): 12-byte nonce, which no two messages under one key may share. Output
+   * is ciphertext ‖ 16-byte tag. Random nonces are too short for many messages: count them.
+   */
+  sealAes(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    associatedData: Uint8Array,
+  ): Uint8Array;
+  /** The plaintext, or `undefined` when the tag does not match. */
+  openAes(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    sealed: Uint8Array,
+    associatedData: Uint8Array,
+  ): Uint8Array | undefined;
 
   /** HPKE base mode (RFC 9180; X25519, HKDF-SHA-256, ChaCha20-Poly1305): enc(32) ‖ ciphertext ‖ tag. */
   hpkeSeal(

@@ -29,6 +29,8 @@ describe("demanded back ends", () => {
     ["agreement", "noble"],
     ["aead", "native"],
     ["aead", "noble"],
+    ["aes", "native"],
+    ["aes", "noble"],
     ["kdf", "native"],
     ["kdf", "noble"],
   ] as const)("%s by %s", async (family, backEnd) => {
@@ -41,6 +43,7 @@ describe("demanded back ends", () => {
     ["signature", "native"],
     ["agreement", "wasm"],
     ["aead", "wasm"],
+    ["aes", "wasm"],
     ["kdf", "wasm"],
   ] as const)("%s by %s does not exist, which is an error", async (family, backEnd) => {
     await expect(createCrypto({ backEnds: { [family]: backEnd } })).rejects.toMatchObject({
@@ -75,6 +78,7 @@ describe("falling back to noble", () => {
       signature: "noble",
       agreement: "noble",
       aead: "noble",
+      aes: "noble",
       kdf: "noble",
     });
   });

@@ -25,6 +25,7 @@ it("runs on native and WASM back ends here, so that the comparison means somethi
     signature: "wasm",
     agreement: "native",
     aead: "native",
+    aes: "native",
     kdf: "noble",
   });
   expect(new Set(Object.values(noble.backEnds))).toEqual(new Set(["noble"]));
@@ -46,7 +47,9 @@ it("assemblies give equal bytes for equal input", () => {
         expect(crypto.open(key, nonce, sealed[0]!, right)).toEqual(left);
         expect(crypto.openOnce(key, sealed[1]!, right)).toEqual(left);
         const derived = crypto.hkdf(left, right, key, 40);
-        return [...hashed, ...sealed, derived, crypto.agreementKey(key)].map(toHex);
+        const byAes = crypto.sealAes(key, nonce.subarray(12), left, right);
+        expect(crypto.openAes(key, nonce.subarray(12), byAes, right)).toEqual(left);
+        return [...hashed, ...sealed, byAes, derived, crypto.agreementKey(key)].map(toHex);
       });
       expect(results[0]).toEqual(results[1]);
     }),

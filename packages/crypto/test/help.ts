@@ -7,12 +7,18 @@ import { fromHex } from "@hawser/codec";
 import { createAead, nobleLongAead } from "../src/aead.ts";
 import type {
   AeadFamily,
+  AesFamily,
   AgreementFamily,
   HashFamily,
   KdfFamily,
   SignatureFamily,
 } from "../src/back-end.ts";
-import { createNativeAead, createNativeAgreement, createNativeKdf } from "../src/native.ts";
+import {
+  createNativeAead,
+  createNativeAes,
+  createNativeAgreement,
+  createNativeKdf,
+} from "../src/native.ts";
 import { createNobleFamilies } from "../src/noble.ts";
 import { createWasmHash } from "../src/wasm-hash.ts";
 import { createWasmSignature } from "../src/wasm-signature.ts";
@@ -43,6 +49,10 @@ export const aeads: readonly Named<AeadFamily>[] = [
   ["native", createNativeAead(nodeCrypto)],
   ["noble, long form only", createAead("noble", nobleLongAead, -1)],
   ["native, long form only", createNativeAead(nodeCrypto, -1)],
+];
+export const aesFamilies: readonly Named<AesFamily>[] = [
+  ["noble", noble.aes],
+  ["native", createNativeAes(nodeCrypto)],
 ];
 export const kdfs: readonly Named<KdfFamily>[] = [
   ["noble", noble.kdf],

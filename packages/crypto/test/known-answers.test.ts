@@ -1,15 +1,22 @@
 /** The checks at load: they pass every real back end and stop every broken one. */
 import { describe, expect, it } from "vitest";
-import type { AeadFamily, AgreementFamily, HashFamily, KdfFamily } from "../src/back-end.ts";
+import type {
+  AeadFamily,
+  AesFamily,
+  AgreementFamily,
+  HashFamily,
+  KdfFamily,
+} from "../src/back-end.ts";
 import {
   isRightAead,
+  isRightAes,
   isRightAgreement,
   isRightHash,
   isRightKdf,
   isRightSignature,
 } from "../src/known-answers.ts";
 import { createNobleFamilies } from "../src/noble.ts";
-import { aeads, agreements, hashes, kdfs, signatures } from "./help.ts";
+import { aeads, aesFamilies, agreements, hashes, kdfs, signatures } from "./help.ts";
 
 const noble = createNobleFamilies();
 
@@ -18,6 +25,7 @@ it("pass every back end there is", () => {
   for (const [name, family] of signatures) expect(isRightSignature(family), name).toBe(true);
   for (const [name, family] of agreements) expect(isRightAgreement(family), name).toBe(true);
   for (const [name, family] of aeads) expect(isRightAead(family), name).toBe(true);
+  for (const [name, family] of aesFamilies) expect(isRightAes(family), name).toBe(true);
   for (const [name, family] of kdfs) expect(isRightKdf(family), name).toBe(true);
 });
 
@@ -64,6 +72,20 @@ describe("stop an AEAD that", () => {
     ],
   ])("%s", (_name, defect) => {
     expect(isRightAead({ ...noble.aead, ...defect })).toBe(false);
+  });
+});
+
+describe("stop an AES-GCM that", () => {
+  it.each<readonly [string, Partial<AesFamily>]>([
+    [
+      "ignores associated data",
+      { seal: (key, nonce, text) => noble.aes.seal(key, nonce, text, new Uint8Array(0)) },
+    ],
+    ["does not open", { open: () => undefined }],
+    ["is another cipher", { seal: (...input) => noble.aead.seal(...input) }],
+    ["checks no tag", { open: (...input) => noble.aes.open(...input) ?? new Uint8Array(60) }],
+  ])("%s", (_name, defect) => {
+    expect(isRightAes({ ...noble.aes, ...defect })).toBe(false);
   });
 });
 
