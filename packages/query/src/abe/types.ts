@@ -22,6 +22,11 @@ export interface AbeFailure {
   readonly expected: string;
   /** The whole story in one line, without secrets. */
   readonly message: string;
+  /**
+   * What Linkspace 0.5.1 answers to the same expression, for tools that must answer as it does. The
+   * empty string where it has no answer: it panics, hangs, or knows no such limit.
+   */
+  readonly reference: string;
 }
 
 export type AbeFailureCode =
