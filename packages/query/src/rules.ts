@@ -225,7 +225,8 @@ function withTypeBits(rules: QueryRules, bits: number, rule: Rule): RulesVerdict
   if (bits === 0) return { ok: true, rules };
   const set = restrict(rules.numbers.get("type") ?? fullSet(1), "1", BigInt(bits));
   if (smallest(set) === undefined) {
-    return contradiction(rule, "type", "is about points of another type");
+    const test: NumberTest = { operator: "1", value: BigInt(bits) };
+    return contradiction(rule, "type", "is about points of another type", test);
   }
   return { ok: true, rules: withNumber(rules, "type", set) };
 }
@@ -249,7 +250,9 @@ function addBytesRule(rules: QueryRules, field: BytesFieldInfo, rule: Rule): Rul
 
 function addPathRule(rules: QueryRules, field: PathFieldInfo, rule: Rule): RulesVerdict {
   if (rule.operator !== "=") {
-    return refuse("QUERY_OPERATOR", "operator", "=", `${field.name} takes = only`);
+    const refused = contradiction(rule, "equality", "");
+    const message = `${field.name} takes = only`;
+    return { ...refused, code: "QUERY_OPERATOR", part: "operator", expected: "=", message };
   }
   const decoded = decodePath(rule.value);
   if (!decoded.ok) {

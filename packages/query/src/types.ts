@@ -115,7 +115,15 @@ export interface QueryConflict {
   readonly field: PredicateField;
   /** The rule in canonical text with expressions: `data_size:>:[u16:100]`. */
   readonly rule: string;
-  readonly cause: "number" | "recv" | "type" | "prefix" | "bytes" | "results" | "passes";
+  readonly cause:
+    | "number"
+    | "recv"
+    | "type"
+    | "prefix"
+    | "equality"
+    | "bytes"
+    | "results"
+    | "passes";
   /** The simple test that failed: of the field, or of the depth that a path implies. */
   readonly operator: QueryOperator;
   /** Its value as an unsigned number, where it has one. */
@@ -134,7 +142,7 @@ export interface QueryFailure {
   readonly expected: string;
   /** The whole story in one line, without secrets. */
   readonly message: string;
-  /** Set for QUERY_CONTRADICTION and QUERY_LIMITS. */
+  /** Set for QUERY_CONTRADICTION, QUERY_LIMITS, and a path with another operator than `=`. */
   readonly conflict: QueryConflict | undefined;
 }
 
