@@ -55,6 +55,7 @@ import {
   versionDrift,
   wholePackets,
 } from "./linkspace-packets.ts";
+import { query, queryBehaviour } from "./linkspace-query.ts";
 import type { SectionReport } from "./report.ts";
 import type { SectionRunner, VectorSystem } from "./system.ts";
 
@@ -197,6 +198,8 @@ const sections: ReadonlyMap<string, SectionRunner> = new Map([
   ["spacename", spacename],
   ["bigdata", wholePackets],
   ["lns_root", wholePackets],
+  ["query", query],
+  ["query_behaviour", queryBehaviour],
   ["tree_index", treeIndex],
   ["bytes2uniform", uniform],
   ["v0_7_drift", versionDrift],

@@ -1,0 +1,304 @@
+/**
+ * Linkspace: queries, as printed and as they behave.
+ */
+import { compareBytes, fromUtf8, utf8 } from "@hawser/codec";
+import { buildDatapoint, type Packet } from "@hawser/packet";
+import {
+  compileQuery,
+  concatQueries,
+  createMatcher,
+  createQuery,
+  parseQuery,
+  printQuery,
+  queryMode,
+  referenceQueryError,
+  selectorStatements,
+  type AbeContext,
+  type CompiledQuery,
+  type Query,
+  type QueryFailure,
+  type QueryFlags,
+  type QueryVerdict,
+} from "@hawser/query";
+import { hexBytes, jsonText, readClaims, VectorShapeError, type Claims } from "./claims.ts";
+import { checkNothingLeft, type CaseCheck } from "./report.ts";
+import type { SectionRunner } from "./system.ts";
+
+/** Receive stamps of the packets of a behaviour vector: this, and one µs more for each next. */
+const recvStart = 1_700_000_000_000_000;
+
+function contextOf(argv: readonly Uint8Array[]): AbeContext {
+  return { nowMicros: () => recvStart, argv };
+}
+
+/** `query`: commands and statements with their printed query, or their error. */
+export const query: SectionRunner = async (section, report) => {
+  let previous = createQuery();
+  for (const [index, item] of readClaims(section, "query").list("vectors").entries()) {
+    const claims = readClaims(item);
+    await report.check(caseName(claims, index), (check) => {
+      const verdict = readQuery(claims, previous);
+      checkPrinted(check, claims, verdict);
+      checkAccepted(check, claims, verdict);
+      // A refused push leaves the query as it was, for the pushes after it.
+      if (verdict.ok) previous = verdict.query;
+      checkNothingLeft(check, claims);
+    });
+  }
+};
+
+function caseName(claims: Claims, index: number): string {
+  const name = ["name", "cmd"].find((key) => claims.has(key));
+  return name === undefined ? `#${index}` : jsonText(claims.take(name));
+}
+
+/** The query a vector describes by a command, statements, pushes, or a mix of them. */
+function readQuery(claims: Claims, previous: Query): QueryVerdict {
+  const context = contextOf(readArgv(claims));
+  let verdict: QueryVerdict = { ok: true, query: createQuery() };
+  const continues = ["after_previous_push", "after_previous_statements"].some((key) =>
+    claims.has(key),
+  );
+  if (continues) verdict = { ok: true, query: previous };
+  if (claims.has("cmd")) verdict = readCommand(claims.text("cmd"), context);
+  for (const key of ["query", "text", "statements", "after_previous_statements"]) {
+    if (!claims.has(key) || !verdict.ok) continue;
+    const stated = claims.take(key);
+    const added = parseQuery(
+      Array.isArray(stated) ? stated.map(jsonText) : jsonText(stated),
+      context,
+    );
+    verdict = added.ok ? verdict.query.concat([added.query]) : added;
+  }
+  for (const key of ["push", "after_previous_push"]) {
+    if (claims.has(key)) verdict = pushAll(verdict, claims.take(key));
+  }
+  return verdict;
+}
+
+function readArgv(claims: Claims): readonly Uint8Array[] {
+  if (claims.has("argv")) return claims.list("argv").map(hexBytes);
+  if (claims.has("argv_utf8")) return claims.list("argv_utf8").map((each) => utf8(jsonText(each)));
+  return [];
+}
+
+/** One push `[field, operator, hex]` or several; without a field it is an option, its value text. */
+function pushAll(start: QueryVerdict, stated: unknown): QueryVerdict {
+  if (!Array.isArray(stated)) throw new VectorShapeError("push is no list");
+  const pushes: readonly unknown[] = Array.isArray(stated[0]) ? stated : [stated];
+  let verdict = start;
+  for (const push of pushes) {
+    if (!Array.isArray(push) || !verdict.ok) return verdict;
+    const [field, operator, value] = push.map(String);
+    verdict =
+      field === ""
+        ? verdict.query.withOption(operator ?? "", utf8(value ?? ""))
+        : verdict.query.with(field ?? "", operator ?? "", hexBytes(value));
+  }
+  return verdict;
+}
+
+/** `lk print-query SELECTOR [flags] [-- statements]`. */
+function readCommand(command: string, context: AbeContext): QueryVerdict {
+  const words = shellWords(command);
+  const rest = words.slice(words.findIndex((word) => commandNames.has(word)) + 1);
+  const end = rest.indexOf("--");
+  const own = end < 0 ? rest : rest.slice(0, end);
+  const { flags, selector } = readFlags(own);
+  const stated = selectorStatements(selector, flags, context);
+  if (!stated.ok) return stated;
+  const verdict = parseQuery(stated.statements, context);
+  if (!verdict.ok || end < 0) return verdict;
+  const more = rest.slice(end + 1);
+  let merged: QueryVerdict = verdict;
+  for (const statement of more) {
+    if (merged.ok) merged = merged.query.withStatement(statement, context);
+  }
+  return merged;
+}
+
+const commandNames: ReadonlySet<string> = new Set(["print-query", "q"]);
+
+/** Words of a shell line: blanks separate, both quotes keep together. */
+function shellWords(line: string): readonly string[] {
+  const words = line.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/gu);
+  return Array.from(words, ([word]) => word.replaceAll(/"([^"]*)"|'([^']*)'/gu, "$1$2"));
+}
+
+/** Flags of the command, by name, and how their value is read. */
+const flagReaders: { readonly [name: string]: (flags: QueryFlags, value: string) => QueryFlags } = {
+  "--mode": (flags, value) => ({ ...flags, mode: value as NonNullable<QueryFlags["mode"]> }),
+  "--qid": (flags, value) => ({ ...flags, qid: utf8(value) }),
+  "--until": (flags, value) => ({ ...flags, until: value }),
+  "--max": (flags, value) => ({ ...flags, max: Number(value) }),
+  "--max-new": (flags, value) => ({ ...flags, maxNew: Number(value) }),
+  "--max-index": (flags, value) => ({ ...flags, maxIndex: Number(value) }),
+  "--max-branch": (flags, value) => ({ ...flags, maxBranch: Number(value) }),
+};
+
+const switchReaders: { readonly [name: string]: (flags: QueryFlags) => QueryFlags } = {
+  "--signed": (flags) => ({ ...flags, signed: true }),
+  "--unsigned": (flags) => ({ ...flags, unsigned: true }),
+  "--watch": (flags) => ({ ...flags, watch: true }),
+  "--follow": (flags) => ({ ...flags, follow: true }),
+  "--db-only": (flags) => ({ ...flags, dbOnly: true }),
+  "--new-only": (flags) => ({ ...flags, newOnly: true }),
+  "--print-expr": (flags) => flags,
+  "-p": (flags) => flags,
+  "--print-text": (flags) => flags,
+  "--bare": (flags) => flags,
+  "-b": (flags) => flags,
+};
+
+function readFlags(words: readonly string[]): {
+  readonly flags: QueryFlags;
+  readonly selector: string | undefined;
+} {
+  let flags: QueryFlags = { mode: "tree-desc" };
+  let selector: string | undefined;
+  for (let index = 0; index < words.length; index++) {
+    const [name = "", inline] = splitFlag(words[index] ?? "");
+    const reader = flagReaders[name];
+    if (reader !== undefined) flags = reader(flags, inline ?? words[++index] ?? "");
+    else if (switchReaders[name] !== undefined) flags = switchReaders[name](flags);
+    else if (selector === undefined && !name.startsWith("-")) selector = words[index];
+    else throw new VectorShapeError(`unknown argument ${name}`);
+  }
+  return { flags, selector };
+}
+
+/** `--flag=value` in its two parts; other words are whole. */
+function splitFlag(word: string): readonly [string, string?] {
+  const match = /^(--[^=]+)=(.*)$/su.exec(word);
+  return match === null ? [word] : [match[1] ?? "", match[2] ?? ""];
+}
+
+/** Keys that state a printed query, and whether its values are expressions. */
+const printKeys: readonly (readonly [string, boolean])[] = [
+  ["output", true],
+  ["print_expr", true],
+  ["print", false],
+  ["print_text", false],
+  ["text_output", false],
+];
+
+function checkPrinted(check: CaseCheck, claims: Claims, verdict: QueryVerdict): void {
+  const isText = claims.has("cmd") && claims.text("cmd").includes("--print-text");
+  for (const [key, expressions] of printKeys) {
+    if (!claims.has(key)) continue;
+    const form = { expressions: expressions && !isText };
+    const printed = verdict.ok ? printQuery(verdict.query, form) : verdict.message;
+    check.equal(key, withoutEdges(claims.text(key)), withoutEdges(printed));
+    if (verdict.ok) checkReadsBack(check, verdict.query, expressions);
+  }
+}
+
+/** A vector states an error, or whether there is one, or means that there is none. */
+function checkAccepted(check: CaseCheck, claims: Claims, verdict: QueryVerdict): void {
+  const expected = claims.has("ok") ? claims.take("ok") === true : !claims.has("error");
+  const said = verdict.ok ? "" : verdict.message;
+  if (expected !== verdict.ok) check.fail("accepted", String(expected), `${verdict.ok} ${said}`);
+  if (claims.has("error")) checkError(check, claims.text("error"), verdict);
+}
+
+/** Empty first and last lines belong to what surrounds a recorded output. */
+function withoutEdges(text: string): string {
+  return text.replace(/^\n+/u, "").replace(/\n+$/u, "");
+}
+
+function checkReadsBack(check: CaseCheck, printed: Query, expressions: boolean): void {
+  const text = printQuery(printed, { expressions });
+  const again = parseQuery(text, contextOf([]));
+  const got = again.ok ? printQuery(again.query, { expressions }) : again.message;
+  check.equal("printed, parsed and printed again", text, got);
+}
+
+/** Errors are recorded whole, or with their causes on one line. */
+function checkError(check: CaseCheck, expected: string, verdict: QueryVerdict): void {
+  if (verdict.ok) {
+    check.fail("error", expected, "a query");
+    return;
+  }
+  const forms = errorForms(verdict);
+  const got = forms.find((form) => form === expected.trim()) ?? forms[0];
+  check.equal("error", expected.trim(), got);
+}
+
+function errorForms(failure: QueryFailure): readonly string[] {
+  const reference = referenceQueryError(failure);
+  if (reference === undefined) return [failure.message];
+  const { text, chain } = reference;
+  return [text, chain.join(" / "), chain.join(": "), ...chain].map((form) => form.trim());
+}
+
+/** `query_behaviour`: which packets match, which comes first, which option counts. */
+export const queryBehaviour: SectionRunner = async (section, report, { crypto }) => {
+  for (const [index, item] of readClaims(section, "query_behaviour").list("vectors").entries()) {
+    const claims = readClaims(item);
+    await report.check(caseName(claims, index), (check) => {
+      const points = claims.has("datapoints") ? claims.list("datapoints").map(jsonText) : [];
+      const packets = points.map((data) => buildDatapoint(crypto, utf8(data)));
+      const verdict = readBehaviour(claims, points);
+      checkBehaviour(check, claims, verdict, packets);
+      checkNothingLeft(check, claims);
+    });
+  }
+};
+
+/** The vector's query; `<recv of "1">` stands for the receive stamp of that datapoint. */
+function readBehaviour(claims: Claims, points: readonly string[]): QueryVerdict {
+  const context = contextOf(readArgv(claims));
+  const resolve = (statement: string): string =>
+    statement.replaceAll(/<recv of "([^"]*)">/gu, (_, data: string) => {
+      return `[u64:${recvStart + points.indexOf(data)}]`;
+    });
+  let verdict: QueryVerdict = { ok: true, query: createQuery() };
+  for (const key of ["statements", "then", "and"]) {
+    if (!claims.has(key) || !verdict.ok) continue;
+    const added = parseQuery(claims.list(key).map(jsonText).map(resolve), context);
+    verdict = added.ok ? concatQueries([verdict.query, added.query]) : added;
+  }
+  return claims.has("push") ? pushAll(verdict, claims.take("push")) : verdict;
+}
+
+function checkBehaviour(
+  check: CaseCheck,
+  claims: Claims,
+  verdict: QueryVerdict,
+  packets: readonly Packet[],
+): void {
+  checkPrinted(check, claims, verdict);
+  checkAccepted(check, claims, verdict);
+  if (!verdict.ok) return;
+  const compiled = compileQuery(verdict.query);
+  if (claims.has("matches")) {
+    const expected = claims.list("matches").map((each) => each === true);
+    check.equal("matches", expected.join(), packets.map((packet) => compiled.test(packet)).join());
+  }
+  if (claims.has("effective_mode")) {
+    check.equal("effective_mode", claims.text("effective_mode"), queryMode(verdict.query));
+  }
+  const found = readPass(compiled, packets).map((packet) => fromUtf8(packet.data));
+  if (claims.has("first")) check.equal("first", jsonText(claims.take("first")), found[0]);
+  if (claims.has("last")) check.equal("last", jsonText(claims.take("last")), found.at(-1));
+  if (claims.has("count")) check.equal("count", claims.number("count"), found.length);
+  for (const key of ["order", "results"]) {
+    if (!claims.has(key)) continue;
+    check.equal(key, claims.list(key).map(jsonText).join("\n"), found.join("\n"));
+  }
+}
+
+/** What a pass over a store of these packets gives, received in this order: the obvious way. */
+function readPass(compiled: CompiledQuery, packets: readonly Packet[]): readonly Packet[] {
+  const { mode, recv } = compiled;
+  const rows = packets.map((packet, index) => ({ packet, recv: recvStart + index }));
+  const ordered = mode.startsWith("hash")
+    ? rows.sort((a, b) => compareBytes(a.packet.hash, b.packet.hash))
+    : rows.filter(({ packet }) => mode.startsWith("log") || packet.kind !== "datapoint");
+  if (mode.endsWith("desc")) ordered.reverse();
+  const matcher = createMatcher(compiled);
+  return ordered
+    .filter((row) => BigInt(row.recv) >= recv.low && BigInt(row.recv) <= recv.high)
+    .filter((row) => matcher.test(row.packet, row.recv, "stored") === "match")
+    .map(({ packet }) => packet);
+}
