@@ -75,6 +75,7 @@ export {
   printNetFlags,
   printPacket,
   printPadded,
+  printPaddedExpression,
   printPath,
   toEscapedText,
 } from "./print.ts";

@@ -5,6 +5,7 @@
 import { equalBytes, toBase64url } from "@hawser/codec";
 import { privateGroup, publicGroup, testGroup } from "./constants.ts";
 import type { PointKind } from "./layout.ts";
+import { tagBytes } from "./limits.ts";
 import { netFlags } from "./net-header.ts";
 import type { Packet } from "./packet.ts";
 import { decodePath, type Path } from "./path.ts";
@@ -52,9 +53,31 @@ export function printPadded(bytes: Uint8Array): string {
   return start < 0 ? "" : toEscapedText(bytes.subarray(start));
 }
 
-/** `/component/component`, escaped; the empty string without components. */
+/**
+ * `/component/component`; the empty string without components. Components of 32 bytes are printed as
+ * hashes, `[b:…]`; those of 16 as tags, `[a:…]`, unless they are plain text; all others escaped.
+ */
 export function printPath(path: Path): string {
-  return path.map((component) => `/${toEscapedText(component)}`).join("");
+  return path.map((component) => `/${printComponent(component)}`).join("");
+}
+
+function printComponent(component: Uint8Array): string {
+  if (component.length === 32) return printBytes(component);
+  const text = toEscapedText(component);
+  const isPlain = text.length === component.length;
+  return component.length === tagBytes && !isPlain ? printPaddedExpression(component) : text;
+}
+
+/**
+ * Padded bytes as the expression that gives them: `[a:text]`, or `[f:text]` where the padding is 0xFF,
+ * with their length behind the text unless it is that of a tag.
+ */
+export function printPaddedExpression(bytes: Uint8Array): string {
+  const pad = bytes[0] === 0xff ? 0xff : 0;
+  const start = bytes.findIndex((byte) => byte !== pad);
+  const text = start < 0 ? "" : toEscapedText(bytes.subarray(start));
+  const length = bytes.length === tagBytes ? "" : `:${bytes.length}`;
+  return `[${pad === 0 ? "a" : "f"}:${text}${length}]`;
 }
 
 /** `[#:0]`, `[#:pub]`, `[#:test]` or `[b:…]`. */

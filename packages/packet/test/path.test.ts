@@ -5,8 +5,10 @@ import {
   decodePath,
   encodePath,
   encodeRootedPath,
+  exchangeDomain,
   printPath,
   publicGroup,
+  toEscapedText,
 } from "@hawser/packet";
 import { arbitraryPath } from "./arbitraries.ts";
 import { bytesOf, crypto, toHex, utf8, verdict, withRootedPath } from "./helpers.ts";
@@ -61,6 +63,15 @@ describe("forms", () => {
     expect(printPath([bytesOf("00"), bytesOf("2f"), bytesOf("612f62"), bytesOf("ff00ff")])).toBe(
       "/\\0/\\//a\\/b/\\f\\0\\f",
     );
+  });
+
+  test("[LK-path] print shows hashes and tags in paths as what they are", () => {
+    const hash = publicGroup();
+    expect(printPath([hash])).toBe("/[b:Yrs7iz3VznXh-ogv4aM62VmMNxXFiT4P24tIfVz9sTk]");
+    expect(printPath(path("sixteen letters!"))).toBe("/sixteen letters!");
+    expect(printPath([bytesOf("0000000000000000000000000061612f")])).toBe("/[a:aa\\/]");
+    expect(printPath([exchangeDomain()])).toBe("/[f:exchange]");
+    expect(printPath([hash.subarray(1)])).toBe(`/${toEscapedText(hash.subarray(1))}`);
   });
 });
 

@@ -20,7 +20,10 @@ const marks: ReadonlyMap<number, Mark> = new Map(
 );
 
 const escapes: ReadonlyMap<number, number> = new Map([
-  ...[..."[]:/\\"].map((letter): [number, number] => [letter.charCodeAt(0), letter.charCodeAt(0)]),
+  ...["[", "]", ":", "/", "\\"].map((letter): [number, number] => [
+    letter.charCodeAt(0),
+    letter.charCodeAt(0),
+  ]),
   [0x6e, 0x0a], // n
   [0x72, 0x0d], // r
   [0x74, 0x09], // t

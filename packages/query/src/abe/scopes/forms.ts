@@ -2,11 +2,10 @@
  * The three forms in which values of packets are asked for. Layer 3; pure.
  */
 import { toBase64url, utf8 } from "@hawser/codec";
-import { printPadded } from "@hawser/packet";
+import { printPadded, printPaddedExpression } from "@hawser/packet";
 import { success, type Result } from "../fault.ts";
 import { bigEndian, nameText } from "../join.ts";
 import { functionFault, type Call, type ScopeFunction } from "../scope.ts";
-import { printPaddedExpression } from "./space.ts";
 
 const none = new Uint8Array(0);
 

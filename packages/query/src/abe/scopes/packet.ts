@@ -2,7 +2,13 @@
  * Scopes of a packet: its fields, its printed forms, its links, when it was received
  * (docs/spec/query.md §2.5.13). Layer 3; pure.
  */
-import { kindName, printNetFlags, type Packet } from "@hawser/packet";
+import {
+  kindName,
+  printNetFlags,
+  printPaddedExpression,
+  printPath,
+  type Packet,
+} from "@hawser/packet";
 import { success } from "../fault.ts";
 import { nameText } from "../join.ts";
 import { createScope, functionFault, type Scope, type ScopeFunction } from "../scope.ts";
@@ -18,7 +24,7 @@ import {
 } from "./forms.ts";
 import { linkScope } from "./links.ts";
 import { printScope } from "./print.ts";
-import { printPaddedExpression, printPathExpression, printPathText } from "./space.ts";
+import { printPathExpression } from "./space.ts";
 import { toStamp } from "./time.ts";
 
 const none = new Uint8Array(0);
@@ -33,7 +39,7 @@ function componentForms(packet: Packet, index: number): FieldForms {
 function pathForms(packet: Packet, bytes: Uint8Array): FieldForms {
   return {
     bytes,
-    text: printPathText(packet.path),
+    text: printPath(packet.path),
     expression: printPathExpression(packet.path),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Scope "space": paths as bytes (docs/spec/query.md §2.5.10). Layer 3; pure.
  */
-import { toBase64url, utf8 } from "@hawser/codec";
+import { utf8 } from "@hawser/codec";
 import {
   decodePath,
   encodePath,
@@ -9,11 +9,13 @@ import {
   pathBytesMax,
   pathComponentBytesMax,
   pathDepthMax,
+  printPaddedExpression,
+  printPath,
+  tagBytes,
   type PacketErrorCode,
   type Path,
 } from "@hawser/packet";
 import { fault, success, type Result } from "../fault.ts";
-import { withoutPrefix } from "../join.ts";
 import { parseUnsigned, sizeMax } from "../numbers.ts";
 import type { Node } from "../parse.ts";
 import {
@@ -24,7 +26,6 @@ import {
   type Run,
   type Scope,
 } from "../scope.ts";
-import { toAbeText } from "../text.ts";
 
 const none = new Uint8Array(0);
 
@@ -77,34 +78,13 @@ function readPath(at: At, bytes: Uint8Array, prefix = ""): Result<Path> {
   return functionFault(at, "the bytes of a path", `${prefix}${saysOfPath[reason] ?? ""}`);
 }
 
-/** `/component/component`: 32 bytes as base64url, 16 plain or padded, others as they are. */
-export function printPathText(path: Path): string {
-  return path.map((component) => `/${printComponent(component)}`).join("");
-}
-
-function printComponent(component: Uint8Array): string {
-  if (component.length === 32) return `[b:${toBase64url(component)}]`;
-  const text = toAbeText(component);
-  return component.length === 16 && text.length > 16 ? printPaddedExpression(component) : text;
-}
-
-/**
- * `[a:text]`, or `[f:text]` of bytes that begin with 0xFF; with their length unless that is 16.
- */
-export function printPaddedExpression(bytes: Uint8Array): string {
-  const isMeta = bytes[0] === 0xff;
-  const text = toAbeText(withoutPrefix(bytes, isMeta ? 0xff : 0));
-  const size = bytes.length === 16 ? "" : `:${bytes.length}`;
-  return `[${isMeta ? "f" : "a"}:${text}${size}]`;
-}
-
 /** A path as an expression: `/component/[b:…]`, with 16 bytes always padded. */
 export function printPathExpression(path: Path): string {
   return path
     .map((component) =>
-      component.length === 16
+      component.length === tagBytes
         ? `/${printPaddedExpression(component)}`
-        : `/${printComponent(component)}`,
+        : printPath([component]),
     )
     .join("");
 }
@@ -160,7 +140,7 @@ export const spaceScope: Scope = createScope(
       help: "decode space",
       apply: (call) => {
         const path = readPath(call, call.args[0] ?? none);
-        return path.ok ? success(utf8(printPathText(path.value))) : path;
+        return path.ok ? success(utf8(printPath(path.value))) : path;
       },
     },
     {
@@ -178,7 +158,7 @@ export const spaceScope: Scope = createScope(
       apply: (call) => buildPath(call, call.args),
       encode: (bytes) => {
         const decoded = decodePath(bytes);
-        return decoded.ok ? success(`[/${printPathText(decoded.path)}]`) : undefined;
+        return decoded.ok ? success(`[/${printPath(decoded.path)}]`) : undefined;
       },
     },
   ],
