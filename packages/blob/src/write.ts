@@ -196,7 +196,9 @@ function resumeWrite(
   const { chunkCount, header } = state;
   const sealer =
     seal === undefined ? undefined : continueChunkSealer(crypto, seal, header, chunkCount);
-  if (!equalBytes(state.print, print) || (sealer === undefined) !== (header.length === 0)) {
+  // Whoever asks for a seal must get one: a token of a plain write has no header to go on with.
+  const isSealRight = seal === undefined ? header.length === 0 : sealer !== undefined;
+  if (!isSealRight || !equalBytes(state.print, print)) {
     throw new BlobError("BLOB_RESUME", "the resume token is of a write with other options");
   }
   const assembler =
