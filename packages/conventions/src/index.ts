@@ -21,6 +21,7 @@ export type {
 export type { KeyDeps, OpenedKey, OpenKeyOptions } from "./key.ts";
 export type { Name, NameReason } from "./name.ts";
 export type { Place } from "./place.ts";
+export type { Pull, PullReason, PullRefusal } from "./pull.ts";
 export type {
   LiveClaim,
   NameResolver,
@@ -87,6 +88,7 @@ export {
   printName,
   toName,
 } from "./name.ts";
+export { buildPull, readPull, readPulls } from "./pull.ts";
 export { createNameResolver, newestLocalClaim, setLocalClaim } from "./resolver.ts";
 export { answerStatus, statusTimeoutMicros, watchStatus } from "./status-exchange.ts";
 export {

@@ -19,12 +19,14 @@ import {
   claimPublicKey,
   claimUntilMax,
   encKeyLine,
+  readClaim,
   type Claim,
 } from "./claim.ts";
 import { ConventionsError, type ConventionsErrorCode } from "./errors.ts";
 import { isLocalName, printName, toName, type Name } from "./name.ts";
-import { stampAfter } from "./place.ts";
+import { newestAt, stampAfter } from "./place.ts";
 import {
+  localClaimPackets,
   newestLocalClaim,
   setLocalClaim,
   type NameResolverDeps,
@@ -76,11 +78,12 @@ export async function openKey(deps: KeyDeps, options: OpenKeyOptions = {}): Prom
   if (claim !== undefined) return { ...(await openClaim(deps, claim, password)), isNew: false };
   if (options.create === undefined) throw unknownKey(name);
   const made = await createKey(deps, { name, password, cost: options.create.cost });
-  // Two processes may have made a key at once; the newer claim is the key from now on.
-  const current = await newestLocalClaim(deps, name);
-  if (current === undefined || equalBytes(current.packet.hash, made.claim)) return made.key;
-  made.key.secret.fill(0);
-  return { ...(await openClaim(deps, current, password)), isNew: false };
+  const standing = await claimKey(deps, made);
+  if (standing === undefined) {
+    return { secret: made.secret, publicKey: made.publicKey, name, isNew: true };
+  }
+  made.secret.fill(0);
+  return { ...(await openClaim(deps, standing, password)), isNew: false };
 }
 
 /**
@@ -127,6 +130,14 @@ export async function importKey(
   await setLocalClaim(deps, buildKeyClaim(deps, { name, text: options.text, publicKey, previous }));
 }
 
+/** A key that stands at no name yet. */
+interface MadeKey {
+  readonly name: Name;
+  readonly secret: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly text: string;
+}
+
 async function createKey(
   deps: KeyDeps,
   options: {
@@ -134,7 +145,7 @@ async function createKey(
     readonly password: Uint8Array;
     readonly cost: EncKeyCost | undefined;
   },
-): Promise<{ readonly key: OpenedKey; readonly claim: Uint8Array }> {
+): Promise<MadeKey> {
   const { name, password, cost } = options;
   if (!isLocalName(name) || name.length !== 2) {
     throw new ConventionsError("CONVENTIONS_NAME", "keys are made at names of the form x:local");
@@ -145,10 +156,54 @@ async function createKey(
   // Opened again, so that the first use gives the same normal form of the secret as every later one.
   const secret = await decrypted({ name, text, password });
   draft.fill(0);
+  return { name, secret, publicKey, text };
+}
+
+/**
+ * Puts a new key at its name, or gives the claim of the key that stands there: wrapping takes a
+ * second, in which another process may have done the same.
+ */
+async function claimKey(deps: KeyDeps, made: MadeKey): Promise<Claim | undefined> {
+  const standing = await keyClaim(deps, made.name, undefined);
+  if (standing !== undefined) return standing;
+  const previous = await newestLocalClaim(deps, made.name);
+  const claim = buildKeyClaim(deps, { ...made, previous });
+  await deps.store.add(await localClaimPackets(deps, claim));
+  const first = await settleFirst(deps, claim);
+  return equalBytes(first.packet.hash, claim.packet.hash) ? undefined : first;
+}
+
+/** Claims of one stamp that are compared: as many processes may make a key at once. */
+const rivalsMax = 64;
+
+/**
+ * Of several processes that made a key at once, all with one stamp, the first to be stored made it.
+ * By the rule of names the greatest hash would win, also over a key somebody uses already; so whoever
+ * comes later and sees that says the first key again, under a newer stamp.
+ */
+async function settleFirst(deps: KeyDeps, own: Claim): Promise<Claim> {
+  const { name } = own;
+  const rivals: { readonly claim: Claim; readonly recv: number }[] = [];
+  const query = { notAfter: own.packet.stamp, max: rivalsMax };
+  for (const packet of await newestAt(deps.store, own.packet, query)) {
+    const read = readClaim(packet);
+    const stored = await deps.store.get(packet.hash);
+    if (packet.stamp === own.packet.stamp && read.ok && stored !== undefined) {
+      rivals.push({ claim: read.claim, recv: stored.recv });
+    }
+  }
+  const [first] = rivals.toSorted((a, b) => a.recv - b.recv);
   const previous = await newestLocalClaim(deps, name);
-  const claim = buildKeyClaim(deps, { name, text, publicKey, previous });
-  await setLocalClaim(deps, claim);
-  return { key: { secret, publicKey, name, isNew: true }, claim: claim.packet.hash };
+  if (first === undefined || previous === undefined) return own;
+  const publicKey = claimPublicKey(first.claim);
+  const found = claimEncKey(first.claim);
+  const isStanding =
+    previous.packet.stamp > own.packet.stamp || previous.packet === first.claim.packet;
+  if (isStanding || publicKey === undefined || found === undefined || !("text" in found)) {
+    return first.claim;
+  }
+  await setLocalClaim(deps, buildKeyClaim(deps, { name, text: found.text, publicKey, previous }));
+  return first.claim;
 }
 
 /** A random scalar; one in 2^128 draws is none. */

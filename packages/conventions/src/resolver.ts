@@ -273,32 +273,34 @@ export async function setLocalClaim(
   claim: Claim,
   options: { readonly order?: "first" | "last" } = {},
 ): Promise<void> {
+  const replaced = await newestLocalClaim(deps, claim.name);
+  if (replaced !== undefined && replaced.packet.stamp >= claim.packet.stamp) {
+    if (equalBytes(replaced.packet.hash, claim.packet.hash)) return;
+    throw new ConventionsError(
+      "CONVENTIONS_CLAIM_OLDER",
+      `the claim of ${printName(claim.name)} is not newer than the one that stands`,
+    );
+  }
+  await deps.store.add(await localClaimPackets(deps, claim, options));
+}
+
+/** A claim and the reverse entries that change with it. Errors as `setLocalClaim`, but for the last. */
+export async function localClaimPackets(
+  deps: NameResolverDeps & { readonly crypto: Pick<Crypto, "hash"> },
+  claim: Claim,
+  options: { readonly order?: "first" | "last" } = {},
+): Promise<readonly Packet<"verified">[]> {
   if (!isLocalName(claim.name)) {
     throw new ConventionsError("CONVENTIONS_CLAIM", "only local names are set without votes");
   }
   const replaced = await newestLocalClaim(deps, claim.name);
-  if (replaced !== undefined) {
-    if (equalBytes(replaced.packet.hash, claim.packet.hash)) return;
-    if (replaced.packet.stamp >= claim.packet.stamp) {
-      throw new ConventionsError(
-        "CONVENTIONS_CLAIM_OLDER",
-        `the claim of ${printName(claim.name)} is not newer than the one that stands`,
-      );
-    }
-  }
-  const entries = [
-    ...(await changedEntries(
-      deps,
-      { tag: "group#", pointerOf: claimGroup, claim, replaced },
-      options,
-    )),
-    ...(await changedEntries(
-      deps,
-      { tag: "pubkey@", pointerOf: claimPublicKey, claim, replaced },
-      options,
-    )),
+  const groups = { tag: "group#", pointerOf: claimGroup, claim, replaced } as const;
+  const keys = { tag: "pubkey@", pointerOf: claimPublicKey, claim, replaced } as const;
+  return [
+    claim.packet,
+    ...(await changedEntries(deps, groups, options)),
+    ...(await changedEntries(deps, keys, options)),
   ];
-  await deps.store.add([claim.packet, ...entries]);
 }
 
 /** The reverse entries of one tag that a new claim changes: its own, and that of what it replaces. */

@@ -69,8 +69,8 @@ export async function* watchStatus(
   try {
     if (options.signal?.aborted === true) return;
     const recent = await recentStatus(deps, subject, timeoutMicros);
-    const askedAt = recent.askedAt ?? (await ask(deps, subject));
     for (const reply of recent.replies) inbox.offer(reply);
+    const askedAt = recent.askedAt ?? (await ask(deps, subject));
     const leftMicros = Number(askedAt) + timeoutMicros - nowMicros();
     cancel = timers.after(Math.max(0, Math.ceil(leftMicros / 1000)), stop);
     for (let reply = await inbox.next(); reply !== undefined; reply = await inbox.next()) {

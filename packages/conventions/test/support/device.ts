@@ -1,6 +1,7 @@
 /** A device with a store, a clock and timers that are set by hand. */
 import type { Crypto } from "@hawser/crypto";
-import { createMemoryPacketStore, type PacketStore } from "@hawser/query";
+import type { PacketStore } from "@hawser/query";
+import { createNaiveStore } from "./store.ts";
 import { crypto, startMicros } from "./values.ts";
 
 export interface Device {
@@ -22,7 +23,7 @@ export function createDevice(): Device {
   let nextTimer = 0;
   return {
     crypto,
-    store: createMemoryPacketStore({ clock: { nowMicros: () => now } }),
+    store: createNaiveStore(() => now),
     nowMicros: () => now,
     timers: {
       after(delayMs, callback) {
