@@ -41,6 +41,7 @@ import {
   writeNetHeader,
 } from "@hawser/packet";
 import { hexBytes, isObject, readClaims, VectorShapeError, type Json, jsonText } from "./claims.ts";
+import { abe } from "./linkspace-abe.ts";
 import { documentedKeys, enckey } from "./linkspace-keys.ts";
 import { knownPacket, testSecret } from "./linkspace-known.ts";
 import {
@@ -198,6 +199,7 @@ const sections: ReadonlyMap<string, SectionRunner> = new Map([
   ["spacename", spacename],
   ["bigdata", wholePackets],
   ["lns_root", wholePackets],
+  ["abe", abe],
   ["query", query],
   ["query_behaviour", queryBehaviour],
   ["tree_index", treeIndex],

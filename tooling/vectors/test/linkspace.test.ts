@@ -33,6 +33,13 @@ const rows: readonly (readonly [string, readonly string[]])[] = [
   ["LK-hashes", ["documented_hashes"]],
   ["LK-path", ["spacename"]],
   ["LK-tree-index", ["tree_index"]],
+  // One section, whose parts the rows tell apart.
+  ["LK-abe-eval", ["abe"]],
+  ["LK-abe-encode", ["abe"]],
+  ["LK-abe-b64", ["abe"]],
+  ["LK-abe-tokenize", ["abe"]],
+  ["LK-abe-errors", ["abe"]],
+  ["LK-abe-template", ["abe"]],
 ];
 
 /** Committed vectors, and those of the reference where they lie beside the repository. */
