@@ -14,7 +14,22 @@ export type {
   AbeVerdict,
 } from "./abe/types.ts";
 export type { QueryErrorCode } from "./errors.ts";
-export type { AddOutcome, PacketStore, StoredPacket, TreeRow } from "./store/types.ts";
+export type { GetLinksOptions, LinkedPacket } from "./store/links.ts";
+export type { Listeners } from "./store/listeners.ts";
+export type { MemoryPacketStoreDeps } from "./store/memory.ts";
+export type { ReadQueryOptions } from "./store/read.ts";
+export type {
+  AddOutcome,
+  Clock,
+  PacketStore,
+  PageOptions,
+  StoredPacket,
+  Timers,
+  TreePlace,
+  TreeRow,
+} from "./store/types.ts";
+export type { PacketHandler, WatchEnd, WatchStopReason } from "./store/watch.ts";
+export type { Watch, Watcher, WatcherDeps, WatcherOptions, WatchOptions } from "./store/watcher.ts";
 export type { MatchSource, MatchVerdict, Matcher } from "./matcher.ts";
 export type { ReferenceQueryError } from "./reference.ts";
 export type { QueryFlags, SelectorDefaults, StatementsVerdict } from "./selector.ts";
@@ -64,3 +79,10 @@ export {
 } from "./query.ts";
 export { referenceQueryError } from "./reference.ts";
 export { flagStatements, parseSelector, selectorStatements } from "./selector.ts";
+export { getLinks, linkedPackets } from "./store/links.ts";
+export { createListeners } from "./store/listeners.ts";
+export { createMemoryPacketStore } from "./store/memory.ts";
+export { compareTreePlaces, treeRowOf } from "./store/place.ts";
+export { readQuery } from "./store/read.ts";
+export { receiveStamps } from "./store/recv.ts";
+export { createWatcher } from "./store/watcher.ts";
