@@ -1,6 +1,7 @@
 /**
- * The database: one row per verified range in compact form, one per log with its head, a small
- * key-value table. Sequential integer keys: a range costs one append to a table and one to an index.
+ * Opening a database, and the format of the one of logs: one row per verified range in compact form,
+ * one per log with its head, a small key-value table. Sequential integer keys: a range costs one
+ * append to a table and one to an index.
  */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
@@ -9,8 +10,14 @@ import { SqliteStoreError, toStoreError } from "./errors.ts";
 
 /** Raised when a table changes; a file of a higher version is refused. */
 export const formatVersion = 1;
-/** "HAWS": tells our files from other databases. */
-const applicationId = 0x48415753;
+
+/** What makes a database one of a kind. */
+export interface DatabaseFormat {
+  /** Tells files of this kind from other databases. */
+  readonly applicationId: number;
+  readonly version: number;
+  readonly tables: string;
+}
 
 const tables = `
 CREATE TABLE logs (
@@ -53,7 +60,15 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WI
 INSERT INTO counters VALUES ('cursor', 0);
 `;
 
+/** The database of logs: "HAWS". */
+export const logFormat: DatabaseFormat = {
+  applicationId: 0x48415753,
+  version: formatVersion,
+  tables,
+};
+
 export interface DatabaseOptions {
+  readonly format: DatabaseFormat;
   readonly path: string;
   readonly durability: "full" | "normal";
   readonly busyTimeoutMs: number;
@@ -79,7 +94,8 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
 }
 
 function prepareDatabase(database: DatabaseSync, options: DatabaseOptions): void {
-  checkFormat(database, options.path);
+  const { format } = options;
+  checkFormat(database, format, options.path);
   // Ranges are blobs of kilobytes: larger pages mean fewer of them. No effect on an existing file.
   database.exec("PRAGMA page_size = 8192");
   database.exec("PRAGMA journal_mode = WAL");
@@ -95,28 +111,28 @@ function prepareDatabase(database: DatabaseSync, options: DatabaseOptions): void
   database.exec("BEGIN IMMEDIATE");
   // Another process may have made the tables while this one waited for the lock.
   if (readPragma(database, "user_version") === 0) {
-    database.exec(tables);
-    database.exec(`PRAGMA application_id = ${applicationId}`);
-    database.exec(`PRAGMA user_version = ${formatVersion}`);
+    database.exec(format.tables);
+    database.exec(`PRAGMA application_id = ${format.applicationId}`);
+    database.exec(`PRAGMA user_version = ${format.version}`);
   }
   database.exec("COMMIT");
 }
 
 /** Before anything is written: an unknown file stays as it is. */
-function checkFormat(database: DatabaseSync, path: string): void {
+function checkFormat(database: DatabaseSync, format: DatabaseFormat, path: string): void {
   const version = readPragma(database, "user_version");
   const owner = readPragma(database, "application_id");
   const tableCount = Number(
     database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"] ?? 0,
   );
-  if (version > formatVersion && owner === applicationId) {
+  if (version > format.version && owner === format.applicationId) {
     throw new SqliteStoreError(
       "STORE_NEWER_FORMAT",
-      `${path} has format ${version}; this version reads up to ${formatVersion}`,
+      `${path} has format ${version}; this version reads up to ${format.version}`,
     );
   }
-  if (tableCount > 0 && owner !== applicationId) {
-    throw new SqliteStoreError("STORE_FOREIGN_FILE", `${path} is a database of another program`);
+  if (tableCount > 0 && owner !== format.applicationId) {
+    throw new SqliteStoreError("STORE_FOREIGN_FILE", `${path} is a database of another kind`);
   }
 }
 

@@ -21,9 +21,9 @@ import {
   type StoredRange,
   type StoreStats,
 } from "@hawser/log";
-import { toStoreError } from "./errors.ts";
 import { createRows, type Rows } from "./rows.ts";
-import { openDatabase } from "./schema.ts";
+import { logFormat, openDatabase } from "./schema.ts";
+import { inTransaction } from "./transaction.ts";
 
 export interface SqliteStoreDeps {
   readonly crypto: Pick<Crypto, "hash" | "deriveKey">;
@@ -52,7 +52,13 @@ interface Waiting {
  */
 export function createSqliteStore(deps: SqliteStoreDeps, options: SqliteStoreOptions): LogStore {
   const { path, durability = "full", busyTimeoutMs = 5_000, pagesMax } = options;
-  const database = openDatabase({ path, durability, busyTimeoutMs, pagesMax });
+  const database = openDatabase({
+    format: logFormat,
+    path,
+    durability,
+    busyTimeoutMs,
+    pagesMax,
+  });
   const rows = createRows(deps.crypto, database);
   const listeners = new Set<(ranges: readonly StoredRange[]) => void>();
   let waiting: Waiting[] = [];
@@ -217,23 +223,6 @@ function applyBatch(rows: Rows, batch: CommitBatch, stored: StoredRange[]): Comm
   for (const proof of forks) rows.addFork(proof);
   for (const write of writes) rows.write(write);
   return { ok: true, cursor: rows.lastCursor() };
-}
-
-function inTransaction<Value>(database: DatabaseSync, path: string, work: () => Value): Value {
-  try {
-    database.exec("BEGIN IMMEDIATE");
-    try {
-      const value = work();
-      database.exec("COMMIT");
-      return value;
-    } catch (error) {
-      // SQLite has rolled back by itself after some errors; then there is nothing left to do.
-      if (database.isTransaction) database.exec("ROLLBACK");
-      throw error;
-    }
-  } catch (error) {
-    throw toStoreError(error, path);
-  }
 }
 
 /** The database and its write-ahead log. */
