@@ -119,7 +119,7 @@ function checkEvaluation(
 function checkFailure(check: CaseCheck, result: AbeVerdict<AbeList>): void {
   if (result.ok) return;
   check.equal("expected", true, result.expected.length > 0);
-  check.equal("message", true, result.message.includes(`byte ${result.index} `));
+  check.equal("message", true, result.message.startsWith(`byte ${result.index} `));
 }
 
 function resultBytes(result: AbeVerdict<AbeList>): Uint8Array | string {

@@ -2,7 +2,7 @@
  * From bytes to an expression that evaluates to them (docs/spec/query.md §3.1). Layer 3; pure.
  */
 import { equalBytes, utf8 } from "@hawser/codec";
-import { fault, success, type Fault, type Result } from "./fault.ts";
+import { fault, placeFault, success, type Fault, type Result } from "./fault.ts";
 import { joinBytes, nameText } from "./join.ts";
 import { parseAbe, type Node } from "./parse.ts";
 import { printNodes, splitNodes } from "./print-nodes.ts";
@@ -64,8 +64,9 @@ export function encodeWithText(
   index: number,
 ): Result<string> {
   const nodes = parseAbe(options, "strict");
-  if (nodes.ok) return encodeWith(bytes, nodes.value, errors, run, index);
-  return fault("ABE_ENCODING", index, nodes.expected, "option parse error");
+  if (!nodes.ok) return fault("ABE_ENCODING", index, nodes.expected, "option parse error");
+  const text = encodeWith(bytes, nodes.value, errors, run, index);
+  return text.ok ? text : placeFault(text, index);
 }
 
 interface Option {

@@ -143,7 +143,7 @@ function callFunction(id: Uint8Array, call: Call): Result<Uint8Array> {
     const found = applyIn(scope, name, call);
     if (found === undefined) continue;
     if (found.ok) return chargeValue(found.value, call);
-    return wrapFault(found, (said) => `func error : '${toAbeText(id)}' : ${said}`);
+    return wrapFault(found, toAbeText(id), (said) => `func error : '${toAbeText(id)}' : ${said}`);
   }
   return fault(
     "ABE_NO_SUCH_FUNCTION",
@@ -187,7 +187,11 @@ function callMacro(
     const found = scope.macros.get(name)?.apply(nodes, index, run);
     if (found === undefined) continue;
     if (found.ok) return run.budget.spend(1, found.value.length, index) ?? found;
-    return wrapFault(found, (said) => `evaluator err :  '${toAbeText(id)}' ${said}`);
+    return wrapFault(
+      found,
+      `/${toAbeText(id)}`,
+      (said) => `evaluator err :  '${toAbeText(id)}' ${said}`,
+    );
   }
   return fault(
     "ABE_NO_SUCH_FUNCTION",

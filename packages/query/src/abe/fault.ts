@@ -13,6 +13,8 @@ export interface Fault {
   readonly index: number;
   /** What would have been right there. */
   readonly expected: string;
+  /** The innermost function or macro that refused. */
+  readonly within?: string;
   /** The reference's words where the fault is wrapped in another one. */
   readonly said: () => string;
   /** The reference's words where nothing wraps it, if they differ. */
@@ -41,25 +43,36 @@ export function fault(
   };
 }
 
-/** The same fault seen from outside: the reference wraps what it says. */
-export function wrapFault(inner: Fault, wrap: (said: string) => string, index?: number): Fault {
+/** The same fault seen from outside `within`; `wrap` is what the reference makes of its words. */
+export function wrapFault(inner: Fault, within: string, wrap: (said: string) => string): Fault {
   return {
     ok: false,
     code: inner.code,
-    index: index ?? inner.index,
+    index: inner.index,
     expected: inner.expected,
-    said: () => wrap(inner.said()),
+    within: inner.within ?? within,
+    said: () => {
+      const said = inner.said();
+      return said === "" ? "" : wrap(said);
+    },
   };
+}
+
+/** A fault found in another text than the expression: it is where that text is used. */
+export function placeFault(inner: Fault, index: number): Fault {
+  return fault(inner.code, index, inner.expected, inner.said);
 }
 
 /** The fault as the caller of this package gets it. */
 export function toFailure(found: Fault): AbeFailure {
+  const within = found.within === undefined ? "" : `, in ${found.within}`;
+  const place = `byte ${found.index} of the expression${within}`;
   return {
     ok: false,
     code: found.code,
     index: found.index,
     expected: found.expected,
-    message: `byte ${found.index} of the expression: expected ${found.expected}`,
+    message: `${place}: expected ${found.expected}`,
     reference: (found.saidBare ?? found.said)(),
   };
 }

@@ -18,7 +18,7 @@ export const abePartsMax = 16;
 export const abeBytesMax = 16_777_216;
 
 /** Elements that one evaluation may look at: nodes of expressions, links of packets. */
-export const abeStepsMax = 1_000_000;
+export const abeStepsMax = 262_144;
 
 /** Values in `AbeContext.argv`. */
 export const abeArgvMax = 8;

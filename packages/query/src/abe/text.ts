@@ -75,17 +75,31 @@ function hexDigit(byte: number | undefined): number | undefined {
 }
 
 function byteFault(byte: number, index: number, expected: string): Fault {
-  const character = JSON.stringify(String.fromCharCode(byte)).slice(1, -1);
   return {
     ...fault(
       "ABE_SYNTAX",
       index,
       expected,
-      () => `ABTxt Error Unable to parse txt as bytes ${byte}('${character}') at ${index}`,
+      () =>
+        `ABTxt Error Unable to parse txt as bytes ${byte}('${debugCharacter(byte)}') at ${index}`,
     ),
     saidBare: () =>
       `AB(\n    ParseError {\n        byte: ${byte},\n        idx: ${index},\n    },\n)`,
   };
+}
+
+/** A byte as the reference prints a character for debugging. */
+function debugCharacter(byte: number): string {
+  const character = String.fromCharCode(byte);
+  const named = new Map([
+    ["\t", "\\t"],
+    ["\r", "\\r"],
+    ["\n", "\\n"],
+    ["\\", "\\\\"],
+  ]).get(character);
+  if (named !== undefined) return named;
+  const isPrinted = (byte >= 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+  return isPrinted ? character : `\\u{${byte.toString(16)}}`;
 }
 
 function hexFault(index: number): Fault {

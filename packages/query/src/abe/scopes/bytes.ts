@@ -9,6 +9,8 @@ import { parseStep, parseUnsigned, sizeMax } from "../numbers.ts";
 import { createScope, functionFault, type Call, type Scope, type ScopeFunction } from "../scope.ts";
 import { toAbeText } from "../text.ts";
 
+const none = new Uint8Array(0);
+
 /** Length that padding and cutting aim at unless told: that of domains and tags. */
 const defaultLength = 16;
 
@@ -28,7 +30,7 @@ function readLength(call: Call, bytes: Uint8Array | undefined): Result<number> {
 }
 
 function padBytes(call: Call, rule: PadRule): Result<Uint8Array> {
-  const [input = new Uint8Array(0), lengthText, padText] = call.args;
+  const [input = none, lengthText, padText] = call.args;
   const length = readLength(call, lengthText?.length === 0 ? undefined : lengthText);
   if (!length.ok) return length;
   const size = length.value;
@@ -59,7 +61,7 @@ function cutTo(bytes: Uint8Array, size: number, side: Side): Uint8Array {
 }
 
 function cutBytes(call: Call, side: Side, short: "refuse" | "keep"): Result<Uint8Array> {
-  const [bytes = new Uint8Array(0), lengthText] = call.args;
+  const [bytes = none, lengthText] = call.args;
   const length = readLength(call, lengthText);
   if (!length.ok) return length;
   if (length.value > bytes.length && short === "refuse") {
@@ -74,26 +76,47 @@ function cutBytes(call: Call, side: Side, short: "refuse" | "keep"): Result<Uint
 
 /** Every `from` becomes `to`, from the left and without overlap. */
 function replaceBytes(call: Call): Result<Uint8Array> {
-  const [bytes = new Uint8Array(0), from = bytes, to = bytes] = call.args;
+  const [bytes = none, from = none, to = none] = call.args;
   if (from.length === 0) return functionFault(call, "at least one byte to replace");
+  const found = findAll(bytes, from);
+  if (found.length * to.length > abeBytesMax) {
+    return fault("ABE_TOO_LARGE", call.index, `at most ${abeBytesMax} bytes of values`);
+  }
   const chunks: Uint8Array[] = [];
   let kept = 0;
-  let size = 0;
-  for (let index = 0; index + from.length <= bytes.length;) {
-    if (!from.every((byte, offset) => bytes[index + offset] === byte)) {
-      index++;
-      continue;
-    }
-    chunks.push(bytes.subarray(kept, index), to);
-    size += to.length;
-    if (size > abeBytesMax) {
-      return fault("ABE_TOO_LARGE", call.index, `at most ${abeBytesMax} bytes of values`);
-    }
-    index += from.length;
-    kept = index;
+  for (const start of found) {
+    chunks.push(bytes.subarray(kept, start), to);
+    kept = start + from.length;
   }
   chunks.push(bytes.subarray(kept));
   return success(joinBytes(chunks));
+}
+
+/** Where `pattern` begins in `bytes`, without overlap (Knuth, Morris and Pratt: linear time). */
+function findAll(bytes: Uint8Array, pattern: Uint8Array): readonly number[] {
+  const borders = borderLengths(pattern);
+  const found: number[] = [];
+  let matched = 0;
+  for (const [index, byte] of bytes.entries()) {
+    while (matched > 0 && byte !== pattern[matched]) matched = borders[matched - 1] ?? 0;
+    if (byte === pattern[matched]) matched++;
+    if (matched < pattern.length) continue;
+    found.push(index + 1 - pattern.length);
+    matched = 0;
+  }
+  return found;
+}
+
+/** For each prefix of `pattern`, the length of its longest proper border. */
+function borderLengths(pattern: Uint8Array): Uint32Array {
+  const borders = new Uint32Array(pattern.length);
+  let length = 0;
+  for (let index = 1; index < pattern.length; index++) {
+    while (length > 0 && pattern[index] !== pattern[length]) length = borders[length - 1] ?? 0;
+    if (pattern[index] === pattern[length]) length++;
+    borders[index] = length;
+  }
+  return borders;
 }
 
 interface Bound {
@@ -108,40 +131,42 @@ function readBound(call: Call, bytes: Uint8Array | undefined): Result<Bound | un
   return value.ok ? success({ isNegative, value: Number(value.value) }) : value;
 }
 
-/** Offsets `start`, `start + step`, … before `end`, as Python's slices choose them. */
-export function sliceOffsets(
-  call: Call,
-  length: number,
-  args: readonly Uint8Array[],
-): Result<readonly number[]> {
-  const start = readBound(call, args[0]);
-  if (!start.ok) return start;
-  const end = readBound(call, args[1]);
-  if (!end.ok) return end;
-  const step = args[2] === undefined ? success(1) : parseStep(call, args[2]);
-  if (!step.ok) return step;
-  const by = step.value;
-  const [first, past] = by >= 0 ? [0, length] : [length - 1, -1];
+/** Offsets `start`, `start + step`, … of a list, `count` of them. */
+export interface Slice {
+  readonly start: number;
+  readonly step: number;
+  readonly count: number;
+}
+
+/** What Python's `[start:end:step]` chooses of a list of `length`; nothing for a step of 0. */
+export function readSlice(call: Call, length: number, args: readonly Uint8Array[]): Result<Slice> {
+  const startBound = readBound(call, args[0]);
+  if (!startBound.ok) return startBound;
+  const endBound = readBound(call, args[1]);
+  if (!endBound.ok) return endBound;
+  const stepValue = args[2] === undefined ? success(1) : parseStep(call, args[2]);
+  if (!stepValue.ok) return stepValue;
+  const step = stepValue.value;
+  const [first, past] = step >= 0 ? [0, length] : [length - 1, -1];
   const place = (bound: Bound | undefined, otherwise: number): number => {
     if (bound === undefined) return otherwise;
     const offset = bound.isNegative ? length - bound.value : bound.value;
     return Math.min(Math.max(offset, Math.min(first, past)), Math.max(first, past));
   };
-  const offsets: number[] = [];
-  const stop = place(end.value, past);
-  if (by === 0) return success(offsets);
-  for (let at = place(start.value, first); by > 0 ? at < stop : at > stop; at += by) {
-    if (at < 0 || at >= length) break;
-    offsets.push(at);
-  }
-  return success(offsets);
+  const start = place(startBound.value, first);
+  const distance = (place(endBound.value, past) - start) / step;
+  const count = step === 0 || !(distance > 0) ? 0 : Math.ceil(distance);
+  return success({ start, step, count });
 }
 
 function sliceBytes(call: Call): Result<Uint8Array> {
-  const [bytes = new Uint8Array(0), ...args] = call.args;
-  const offsets = sliceOffsets(call, bytes.length, args);
-  if (!offsets.ok) return offsets;
-  return success(Uint8Array.from(offsets.value, (offset) => bytes[offset] ?? 0));
+  const [bytes = none, ...args] = call.args;
+  const slice = readSlice(call, bytes.length, args);
+  if (!slice.ok) return slice;
+  const { start, step, count } = slice.value;
+  const chosen = new Uint8Array(count);
+  for (let place = 0; place < count; place++) chosen[place] = bytes[start + place * step] ?? 0;
+  return success(chosen);
 }
 
 const lossyDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -162,7 +187,7 @@ function bytesFunction(
     use: "any",
     counts,
     help,
-    apply: (call) => apply(call, call.args[0] ?? new Uint8Array(0)),
+    apply: (call) => apply(call, call.args[0] ?? none),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { fromUtf8, utf8 } from "@hawser/codec";
 import { encodeWith, encodeWithText, optionsFault, type EncoderErrors } from "../encoders.ts";
-import { fault, success, wrapFault, type Fault, type Result } from "../fault.ts";
+import { fault, placeFault, success, type Fault, type Result } from "../fault.ts";
 import { parseAbe, type Node } from "../parse.ts";
 import { abeBytes } from "../parts.ts";
 import { debugNodes, splitNodes } from "../print-nodes.ts";
@@ -17,7 +17,7 @@ function evaluateText(call: Call): Result<Uint8Array> {
   const nodes = parseAbe(call.args[0] ?? none, "strict");
   const parts = nodes.ok ? call.run.evaluate(nodes.value, call.run) : nodes;
   // Its offsets count in the argument, which has no place in the expression.
-  if (!parts.ok) return wrapFault(parts, (said) => said, call.index);
+  if (!parts.ok) return placeFault(parts, call.index);
   return success(abeBytes(parts.value));
 }
 

@@ -9,23 +9,24 @@ import type { Node } from "../parse.ts";
 import { plainBytes } from "../parts.ts";
 import { createScope, functionFault, type Call, type Run, type Scope } from "../scope.ts";
 import { toAbeText } from "../text.ts";
-import { sliceOffsets } from "./bytes.ts";
+import { readSlice } from "./bytes.ts";
 import { base64Forms, formFunction, integerForms, paddedForms } from "./forms.ts";
 
 const none = new Uint8Array(0);
 
 /** `tag:pointer` of the chosen links, between delimiters. */
 function listLinks(packet: Packet, call: Call): Result<Uint8Array> {
-  const [delimiter = utf8("\n"), ...slice] = call.args;
-  const chosen = sliceOffsets(call, packet.linkCount, slice);
-  if (!chosen.ok) return chosen;
-  const spent = call.run.budget.spend(chosen.value.length, 0, call.index);
+  const [delimiter = utf8("\n"), ...args] = call.args;
+  const slice = readSlice(call, packet.linkCount, args);
+  if (!slice.ok) return slice;
+  const { start, step, count } = slice.value;
+  const spent = call.run.budget.spend(count, 0, call.index);
   if (spent !== undefined) return spent;
   const chunks: Uint8Array[] = [];
-  for (const offset of chosen.value) {
-    const link = packet.link(offset);
-    if (link === undefined) continue;
-    if (chunks.length > 0) chunks.push(delimiter);
+  for (let place = 0; place < count; place++) {
+    const link = packet.link(start + place * step);
+    if (link === undefined) break;
+    if (place > 0) chunks.push(delimiter);
     chunks.push(utf8(`${toAbeText(link.tag)}:${toBase64url(link.pointer)}`));
   }
   return success(joinBytes(chunks));

@@ -100,28 +100,37 @@ function escapeHtml(text: string): string {
 }
 
 function printFunction(
+  packet: Packet,
   id: string,
   help: string,
   counts: readonly [number, number],
   apply: (call: Call) => Result<Uint8Array>,
 ): ScopeFunction {
-  return { id, use: "open", counts, help, apply };
+  return {
+    id,
+    use: "open",
+    counts,
+    help,
+    // Printing looks at the whole packet, however little of it is given.
+    apply: (call) => call.run.budget.spend(1, packet.bytes.length, call.index) ?? apply(call),
+  };
 }
 
 export function printScope(packet: Packet): Scope {
   return createScope("print pkt default", "", [
-    printFunction("pkt", "default pk fmt", [0, 0], printByTemplate),
-    printFunction("netpkt", "default pk fmt", [0, 0], printByTemplate),
-    printFunction("point", "default pk fmt", [0, 0], printByTemplate),
+    printFunction(packet, "pkt", "default pk fmt", [0, 0], printByTemplate),
+    printFunction(packet, "netpkt", "default pk fmt", [0, 0], printByTemplate),
+    printFunction(packet, "point", "default pk fmt", [0, 0], printByTemplate),
     printFunction(
+      packet,
       "pkt-quick",
       "[add recv? =false , data_limit = max] same as pkt but without dynamic lookup",
       [0, 2],
       (call) => printQuick(packet, call),
     ),
-    printFunction("html-quick", "same as html but without dynamic lookup", [0, 0], () =>
+    printFunction(packet, "html-quick", "same as html but without dynamic lookup", [0, 0], () =>
       success(utf8(printHtml(packet))),
     ),
-    printFunction("netbytes", "raw netpkt bytes", [0, 0], () => success(packet.bytes)),
+    printFunction(packet, "netbytes", "raw netpkt bytes", [0, 0], () => success(packet.bytes)),
   ]);
 }
