@@ -1,0 +1,124 @@
+/** Options that say which packets are meant, and the query they stand for. */
+import { Option, type Command } from "commander";
+import {
+  findOption,
+  parseQuery,
+  printQuery,
+  selectorStatements,
+  type AbeContext,
+  type Query,
+  type QueryFailure,
+  type QueryFlags,
+  type QueryMode,
+} from "@hawser/query";
+import { packetError, usage } from "./errors.ts";
+import { defaultPlace, evaluateBytes } from "./expressions.ts";
+import { wholeNumber } from "./options.ts";
+import type { Session } from "./session.ts";
+
+export interface QueryOptions {
+  readonly bare?: boolean;
+  readonly dbOnly?: boolean;
+  readonly newOnly?: boolean;
+  readonly max?: number;
+  readonly maxBranch?: number;
+  readonly maxIndex?: number;
+  readonly maxNew?: number;
+  readonly signed?: boolean;
+  readonly unsigned?: boolean;
+  readonly watch?: boolean;
+  readonly qid?: string;
+  readonly follow?: boolean;
+  readonly until?: string;
+  readonly mode?: QueryMode;
+  readonly printExpr?: boolean;
+  readonly printText?: boolean;
+}
+
+const modes: readonly QueryMode[] = [
+  "tree-desc",
+  "tree-asc",
+  "hash-asc",
+  "hash-desc",
+  "log-asc",
+  "log-desc",
+];
+
+const u32Max = 0xffff_ffff;
+
+/** `withMode: false` for commands whose name says it. */
+export function addQueryOptions(command: Command): Command {
+  return command
+    .argument("[selector]", "DOMAIN:GROUP:SPACE[:DEPTH]; DEPTH is 0–8, * for 1, ** for any")
+    .option("-b, --bare", "no selector: only what the options and the words after -- say")
+    .option("--db-only", "only what the store has now")
+    .option("--new-only", "only what comes later")
+    .option("--max <count>", "at most so many", wholeNumber(0, u32Max))
+    .option("--max-branch <count>", "at most so many a place and key", wholeNumber(0, u32Max))
+    .option("--max-index <count>", "at most so many from the store", wholeNumber(0, u32Max))
+    .option("--max-new <count>", "at most so many that come later", wholeNumber(0, u32Max))
+    .option("--signed", "only keypoints")
+    .option("--unsigned", "no keypoints")
+    .option("--watch", "give the query the name `default` (:qid)")
+    .option("--qid <expr>", "give the query this name")
+    .option("--follow", "also the packets that matches link, as far as they are in the store")
+    .option("--until <duration>", "end after this time, e.g. 1m")
+    .addOption(new Option("--mode <order>", "the order the store is read in").choices(modes))
+    .option("-p, --print-expr", "print the query, and do nothing else")
+    .option("--print-text", "the same, with values as text");
+}
+
+/** The query of a selector, options and statements. Throws CliError with the failure's code. */
+export function queryOfOptions(
+  session: Session,
+  selector: string | undefined,
+  options: QueryOptions,
+  statements: readonly string[],
+): Query {
+  if (options.bare === true ? selector !== undefined : selector === undefined) {
+    throw usage(
+      options.bare === true ? `--bare and ${selector}` : "no selector",
+      'Give DOMAIN:GROUP:SPACE[:DEPTH], e.g. "my_app:[#:pub]:/notes:**", or --bare with -- STATEMENTS.',
+    );
+  }
+  const scope = session.scope();
+  const { group, domain } = defaultPlace(session, scope);
+  const made = selectorStatements(selector, toFlags(options, scope), scope, { group, domain });
+  if (!made.ok) throw queryError(made, `selector ${selector ?? ""}`);
+  const lines = [...made.statements, ...statements];
+  const parsed = parseQuery(lines, scope);
+  if (!parsed.ok) throw queryError(parsed, lines[parsed.statement] ?? "query");
+  if (findOption(parsed.query, "mode") !== undefined) return parsed.query;
+  const moded = parsed.query.withOption("mode", Buffer.from("tree-desc"));
+  if (!moded.ok) throw queryError(moded, "query");
+  return moded.query;
+}
+
+function toFlags(options: QueryOptions, scope: AbeContext): QueryFlags {
+  const { qid, bare: _bare, printExpr: _expr, printText: _text, ...flags } = options;
+  if (options.signed === true && options.unsigned === true) {
+    throw usage("--signed and --unsigned: no packet is both");
+  }
+  return qid === undefined
+    ? flags
+    : { ...flags, qid: evaluateBytes(qid, scope, { name: "--qid" }) };
+}
+
+function queryError(failure: QueryFailure, text: string): Error {
+  const { code, message, expected, index } = failure;
+  const where = index > 0 ? ` at character ${index + 1}` : "";
+  const error = packetError("CLI_QUERY", `${text}: ${message}`, `Expected${where}: ${expected}.`);
+  return Object.assign(error, { code });
+}
+
+/** Prints the query where that is all that was asked for; says whether it did. */
+export async function printInstead(
+  session: Session,
+  query: Query,
+  options: QueryOptions,
+): Promise<boolean> {
+  if (options.printExpr !== true && options.printText !== true) return false;
+  const text = printQuery(query, { expressions: options.printText !== true });
+  await session.stdout.write(Buffer.from(text));
+  return true;
+}
