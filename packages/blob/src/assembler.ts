@@ -51,32 +51,39 @@ export function createTreeAssembler(
     const group = publicGroup();
     return buildLinkpoint(crypto, { group, domain: treeDomain, links, stamp: 0, data });
   };
-  return {
-    *add(hash) {
-      // A full level is closed only when one more comes, because it may turn out to be the root.
-      let carried = hash.slice();
-      for (let level = 0; ; level++) {
-        const waiting = (levels[level] ??= []);
-        if (waiting.length < fanOut) {
-          waiting.push(carried);
-          return;
-        }
-        const closed = node(level, chunkBytes * fanOut ** level, none);
-        levels[level] = [carried];
-        carried = closed.hash.slice();
-        yield closed;
+  /**
+   * Puts a hash behind those that wait on `start`. A full level is closed only when one more comes,
+   * because it may turn out to be the root.
+   */
+  function* insert(start: number, hash: Uint8Array): ReturnType<Assembler["add"]> {
+    let carried = hash.slice();
+    for (let level = start; ; level++) {
+      const waiting = (levels[level] ??= []);
+      if (waiting.length < fanOut) {
+        waiting.push(carried);
+        return;
       }
-    },
+      const closed = node(level, chunkBytes * fanOut ** level, none);
+      levels[level] = [carried];
+      carried = closed.hash.slice();
+      yield closed;
+    }
+  }
+  return {
+    add: (hash) => insert(0, hash),
     *finish(lastChunkBytes) {
       if (levels.length === 1 && levels[0]?.length === 1 && header.length === 0) return;
       let lastBytes = lastChunkBytes;
+      // The last node of a level may fill the one above, which then grows: `levels` is asked again.
       for (let level = 0; level < levels.length; level++) {
+        const isRoot = level + 1 === levels.length;
         const fullBytes = chunkBytes * fanOut ** level;
         const nodeBytes = fullBytes * ((levels[level]?.length ?? 1) - 1) + lastBytes;
-        const closed = node(level, lastBytes, level + 1 === levels.length ? header : none);
-        levels[level + 1]?.push(closed.hash.slice());
+        const closed = node(level, lastBytes, isRoot ? header : none);
         lastBytes = nodeBytes;
         yield closed;
+        if (isRoot) return;
+        yield* insert(level + 1, closed.hash);
       }
     },
     state: () => ({ levels, previous: undefined }),

@@ -2,8 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toHex } from "@hawser/codec";
-import { buildDatapoint } from "@hawser/packet";
+import { buildDatapoint, type Packet } from "@hawser/packet";
 import {
+  createChunkSealer,
   createMemoryPoints,
   missingPoints,
   openBlob,
@@ -24,6 +25,7 @@ import {
   written,
 } from "./help.ts";
 import { oracleTree } from "./oracle.ts";
+import { createTreeAssembler } from "../src/assembler.ts";
 
 fc.configureGlobal({ seed: 3 });
 
@@ -44,6 +46,7 @@ const sizes = fc.oneof(
 
 /** The salt that `seededRandom("blob")` gives a sealer. */
 const salt = seededRandom("blob")(32);
+const sealHeader = createChunkSealer({ crypto, random: seededRandom("x") }, { key }).header;
 const withSeal = (seal: SealOptions | undefined): { readonly seal?: SealOptions } =>
   seal === undefined ? {} : { seal };
 
@@ -268,4 +271,30 @@ describe("arguments", () => {
     const source = ["text"] as unknown as readonly Uint8Array[];
     expect(await codeOf(writeBlob({ crypto }, source, createMemoryPoints()))).toBe("BLOB_ARGUMENT");
   });
+});
+
+it("the tree assembler has the one form of every size around 1,024², where levels fill up", async () => {
+  const full = new Uint8Array(32).fill(0xaa);
+  const square = 1024 * 1024;
+  for (const chunkCount of [square - 1, square, square + 1, square + 1024, square + 1025]) {
+    for (const header of [new Uint8Array(0), sealHeader]) {
+      const points = createMemoryPoints();
+      const assembler = createTreeAssembler(crypto, header);
+      for (let count = 0; count < chunkCount; count++) {
+        for (const packet of assembler.add(full)) await points.put(packet);
+      }
+      let root: Packet | undefined;
+      for (const packet of assembler.finish(9 + 16)) {
+        await points.put(packet);
+        root = packet;
+      }
+      const contentBytes = header.length === 0 ? chunk : sealedChunk;
+      const lastBytes = header.length === 0 ? 9 + 16 : 9;
+      const ref = { hash: root!.hash, byteCount: (chunkCount - 1) * contentBytes + lastBytes };
+      // Every node is checked on the way to the chunks, none of which is there.
+      for await (const point of missingPoints({ crypto }, ref, points)) {
+        expect(point.kind).toBe("chunk");
+      }
+    }
+  }
 });
