@@ -10,7 +10,6 @@ import {
   numberField,
   typeBits,
   type BytesFieldInfo,
-  type FieldInfo,
   type NumberField,
   type NumberFieldInfo,
   type PathFieldInfo,

@@ -40,10 +40,11 @@ export function readStatement(text: Uint8Array, context: AbeContext): Statement 
   return statement.ok ? statement : placeFailure(statement, text);
 }
 
-/** Gives a failure the offset of the part it is about. */
+/** Gives a failure the offset of the part it is about; of a missing part, the end. */
 export function placeFailure(failure: RuleFailure, text: Uint8Array): StatementFailure {
   const starts = partStarts(text);
-  const place = { field: 0, operator: 1, value: starts.length - 1 }[failure.part];
+  const name = failure.code === "QUERY_OPTION" ? 1 : 0;
+  const place = { field: name, operator: 1, value: 2 }[failure.part];
   const { part: _, ...rest } = failure;
   return { ...rest, index: starts[place] ?? text.length };
 }

@@ -44,7 +44,7 @@ describe("merged rules", () => {
           }
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 

@@ -157,7 +157,7 @@ function readFlags(words: readonly string[]): {
   let flags: QueryFlags = { mode: "tree-desc" };
   let selector: string | undefined;
   for (let index = 0; index < words.length; index++) {
-    const [name = "", inline] = splitFlag(words[index] ?? "");
+    const [name, inline] = splitFlag(words[index] ?? "");
     const reader = flagReaders[name];
     if (reader !== undefined) flags = reader(flags, inline ?? words[++index] ?? "");
     else if (switchReaders[name] !== undefined) flags = switchReaders[name](flags);
