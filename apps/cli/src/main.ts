@@ -9,6 +9,7 @@ import { CliError, codeOf, messageOf } from "./errors.ts";
 import { openHome } from "./home.ts";
 import { listLog, logLinesMax } from "./log-listing.ts";
 import { createOutput, type Output } from "./output.ts";
+import { findPacketWords, runPacketProcess } from "./packet/process.ts";
 import type { Reach } from "./relay-link.ts";
 import { join, share, sync } from "./session.ts";
 import { plural } from "./table.ts";
@@ -196,6 +197,11 @@ program
     process.exitCode = (await doctor(await openHome(home), output)) ? 0 : 1;
   });
 
+// Only for the list of commands: its own words are parsed in packet/run.ts.
+program
+  .command("packet")
+  .description("Linkspace packets on pipes: make, print, filter, collect, save … (packet --help)");
+
 /** What commander found wrong with the words of a command. */
 function usageError(error: unknown): CliError {
   const message = messageOf(error)
@@ -208,7 +214,9 @@ function usageError(error: unknown): CliError {
 const interruptedExitCode = 130;
 
 try {
-  await program.parseAsync();
+  const packetWords = findPacketWords(process.argv.slice(2));
+  if (packetWords === undefined) await program.parseAsync();
+  else process.exitCode = await runPacketProcess(packetWords);
 } catch (error) {
   if (codeOf(error).startsWith("commander.")) {
     const exitCode = error instanceof Error && "exitCode" in error ? Number(error.exitCode) : 1;
