@@ -337,7 +337,7 @@ function netHeaderTexts(header: NetHeader): { readonly [key: string]: string } {
 const packetKeys = ["packet", "hex", "bytes", "netpkt", "packet_b64", "b64"] as const;
 
 /**
- * Sections of whole packets with what they decode to: `documented_packets`, `lns_root`, `bigdata`.
+ * Sections of whole packets with what they decode to: `documented_packets`, `lns_root`.
  * A section may hold `vectors` or be a single one.
  */
 export const wholePackets: SectionRunner = async (section, report, context) => {

@@ -42,6 +42,7 @@ import {
 } from "@hawser/packet";
 import { hexBytes, isObject, readClaims, VectorShapeError, type Json, jsonText } from "./claims.ts";
 import { abe } from "./linkspace-abe.ts";
+import { bigdata } from "./linkspace-bigdata.ts";
 import { documentedKeys, enckey } from "./linkspace-keys.ts";
 import { knownPacket, testSecret } from "./linkspace-known.ts";
 import {
@@ -197,7 +198,7 @@ const sections: ReadonlyMap<string, SectionRunner> = new Map([
   ["documented_hashes", documentedHashes],
   ["enckey", enckey],
   ["spacename", spacename],
-  ["bigdata", wholePackets],
+  ["bigdata", bigdata],
   ["lns_root", wholePackets],
   ["abe", abe],
   ["query", query],
