@@ -55,7 +55,12 @@ function rebuild(crypto: Crypto): Example {
     hashes: new Set([...packets.map(({ hash }) => toHex(hash)), toHex(publicGroup())]),
     packets: new Set(packets.map(({ bytes }) => toHex(bytes))),
     numbers: new Set([
-      ...[contentBytes, datapointDataBytesMax, lastBytes, count, count - 1, linkCountMax],
+      contentBytes,
+      datapointDataBytesMax,
+      lastBytes,
+      count,
+      count - 1,
+      linkCountMax,
       ...packets.flatMap((packet) => [packet.bytes.length, packet.pointBytes, packet.linkCount]),
       ...packets.flatMap((packet) => [packet.point.length, packet.data.length]),
       count % linkCountMax,
