@@ -79,7 +79,7 @@ export function countedStanding(
 
 /** Did somebody grant this who stands removed above, without anybody there knowing of it? */
 export function isByOutcast(outcasts: Outcasts, node: OpNode): boolean {
-  if (node.effect.strike !== undefined) return false;
+  if (node.effect.strike !== undefined || node.effect.settles !== undefined) return false;
   const clearing = outcasts.get(node.effect.inviter ?? node.names.author);
   return clearing !== undefined && !clearing.some((knowing) => hasSeen(knowing.past, node));
 }

@@ -22,7 +22,8 @@ export interface OpNames {
 
 /**
  * What an op takes away (docs/spec/4-auth.md §5.2): `remove` and `lower` end authority of `target`
- * (a member), `narrow` only takes the delete right, `revoke` ends an invite (`target`).
+ * (a member), `narrow` only takes the delete right, `revoke` ends an invite (`target`) that was not
+ * spent.
  */
 export interface Strike {
   readonly kind: "remove" | "lower" | "narrow" | "revoke";
@@ -38,6 +39,8 @@ export interface OpEffect {
   readonly delegates: number | undefined;
   /** The member by whose authority a join counts. */
   readonly inviter: number | undefined;
+  /** The invite that it ends as spent: the joins in its past come before others. */
+  readonly settles: number | undefined;
 }
 
 /**

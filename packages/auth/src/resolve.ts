@@ -5,7 +5,7 @@
  */
 import { assertNever } from "./assert.ts";
 import { intSize, intGet } from "./int-map.ts";
-import { compareIds, compareNodes, isConcurrent, type OpNode } from "./node.ts";
+import { compareIds, compareNodes, isBefore, isConcurrent, type OpNode } from "./node.ts";
 import { type GroupState, mergeStates } from "./state.ts";
 import { groupBy } from "./resolve-index.ts";
 import { strataOf, type Stratum } from "./strata.ts";
@@ -271,16 +271,42 @@ function firstLosers(
   }
   const [first] = crowded.sort((a, b) => compareNodes(a.offer, b.offer));
   if (first === undefined) return undefined;
-  const ordered = smallestFirst(bubble.nodes, new Set(first.joins));
+  const ranks = ranksOf(bubble, first.joins, dead);
+  const ordered = bestFirst(bubble.nodes, ranks);
   const free = Math.max(0, first.free);
   return { nodes: ordered.slice(free), winner: ordered[free - 1] };
 }
 
 /**
- * Joins of one invite in the order in which they count: an earlier join before a later one, and
- * among concurrent ones the smaller op id. Kahn's algorithm over the bubble; other ops do not wait.
+ * Who saw the joins of one invite spend it: 0 for a join in the past of the most senior author of an
+ * effective revoke that ended it as spent, and so on; the last rank for joins that nobody saw so. An
+ * earlier join never has a higher rank than a later one: who saw the later saw both.
  */
-function smallestFirst(bubble: readonly OpNode[], joins: ReadonlySet<OpNode>): readonly OpNode[] {
+function ranksOf(
+  bubble: Bubble,
+  joins: readonly OpNode[],
+  dead: ReadonlyMap<OpNode, VoidCause>,
+): ReadonlyMap<OpNode, number> {
+  const invite = joins[0]?.names.invite;
+  const ends = bubble.nodes.filter((node) => node.effect.settles === invite && !dead.has(node));
+  ends.sort((a, b) => bubble.compareSeniority(a.names.author, b.names.author));
+  const ranks = new Map<OpNode, number>();
+  for (const join of joins) {
+    const rank = ends.findIndex((end) => isBefore(join, end));
+    ranks.set(join, rank < 0 ? ends.length : rank);
+  }
+  return ranks;
+}
+
+/**
+ * Joins of one invite in the order in which they count: an earlier join before a later one, and
+ * among concurrent ones the lower rank, then the smaller op id. Kahn's algorithm over the bubble;
+ * other ops do not wait.
+ */
+function bestFirst(
+  bubble: readonly OpNode[],
+  joins: ReadonlyMap<OpNode, number>,
+): readonly OpNode[] {
   const inBubble = new Set(bubble);
   const waitsFor = new Map<OpNode, number>();
   const children = new Map<OpNode, OpNode[]>();
@@ -306,7 +332,7 @@ function smallestFirst(bubble: readonly OpNode[], joins: ReadonlySet<OpNode>): r
   };
   for (;;) {
     for (let node = ready.pop(); node !== undefined; node = ready.pop()) {
-      if (joins.has(node)) insertById(waitingJoins, node);
+      if (joins.has(node)) insertJoin(waitingJoins, node, joins);
       else release(node);
     }
     const next = waitingJoins.pop();
@@ -316,14 +342,16 @@ function smallestFirst(bubble: readonly OpNode[], joins: ReadonlySet<OpNode>): r
   }
 }
 
-/** Keeps `nodes` sorted by descending op id, so that the smallest is at the end. */
-function insertById(nodes: OpNode[], node: OpNode): void {
+/** Keeps `nodes` sorted with the best at the end. */
+function insertJoin(nodes: OpNode[], node: OpNode, ranks: ReadonlyMap<OpNode, number>): void {
+  const compare = (a: OpNode, b: OpNode): number =>
+    (ranks.get(a) ?? 0) - (ranks.get(b) ?? 0) || compareIds(a.op.id, b.op.id);
   let low = 0;
   let high = nodes.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     const other = nodes[middle];
-    if (other !== undefined && compareIds(other.op.id, node.op.id) > 0) low = middle + 1;
+    if (other !== undefined && compare(other, node) > 0) low = middle + 1;
     else high = middle;
   }
   nodes.splice(low, 0, node);

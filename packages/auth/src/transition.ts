@@ -113,7 +113,8 @@ export function effectOf(step: Step, before: GroupState): OpEffect {
   const delegates = delegateOf(action, author, member);
   const raises = raisedMember(step, before);
   const strike = strikeOf(step, before);
-  return { strike, raises, delegates, inviter: inviterOf(step, before) };
+  const inviter = inviterOf(step, before);
+  return { strike, raises, delegates, inviter, settles: settledBy(step, before) };
 }
 
 /** Which map of a state a member is in. */
@@ -239,10 +240,21 @@ function mayEndSpentInvite(
 ): boolean {
   if (node.op.action.type !== "revoke" || !allows(actor.access, "read")) return false;
   const offer = offerOf(state, node);
-  const terms = offer?.by.op.action;
-  if (offer === undefined || terms?.type !== "invite") return false;
-  if (intGet(offer.joins, actor.by.index) !== undefined) return false;
-  return asked === "evaluation" || intSize(offer.joins) >= terms.uses;
+  if (offer === undefined || intGet(offer.joins, actor.by.index) !== undefined) return false;
+  return asked === "evaluation" || isSpent(offer);
+}
+
+function isSpent(offer: Offer): boolean {
+  const terms = offer.by.op.action;
+  return terms.type === "invite" && intSize(offer.joins) >= terms.uses;
+}
+
+/** The invite of a revoke whose uses were spent at its position. */
+function settledBy(step: Step, before: GroupState): number | undefined {
+  const { invite } = step.names;
+  if (step.op.action.type !== "revoke" || invite === undefined) return undefined;
+  const offer = intGet(before.offers, invite);
+  return offer !== undefined && isSpent(offer) ? invite : undefined;
 }
 
 function revoke(state: GroupState, node: OpNode, asked: Asked): Outcome {
@@ -334,7 +346,9 @@ function strikeOf(step: Step, before: GroupState): Strike | undefined {
   const { action } = step.op;
   const { member, author, invite: inviteNumber } = step.names;
   if (action.type === "revoke" && inviteNumber !== undefined) {
-    return { kind: "revoke", target: inviteNumber };
+    // An end of what was spent takes nothing away: it says which joins spent it (§5.4).
+    const isStrike = settledBy(step, before) === undefined;
+    return isStrike ? { kind: "revoke", target: inviteNumber } : undefined;
   }
   if (member === undefined) return undefined;
   if (action.type === "remove") return { kind: "remove", target: member };

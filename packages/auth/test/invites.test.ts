@@ -28,6 +28,12 @@ function resultOf(...lines: readonly string[]): string {
 
 const start = "0: A create{A:m,B:m}";
 
+/** Members as `Scenario.show` writes them. */
+function shown(members: Readonly<Record<string, string>>): string {
+  const sorted = Object.entries(members).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${sorted.map(([name, level]) => `${name}:${level}`).join(",")}}`;
+}
+
 describe("invites", () => {
   for (const [role, level] of [
     ["follower", "p"],
@@ -216,6 +222,53 @@ describe("concurrent joins", () => {
     expect(s.add("8: R revoke k [2]")).toMatchObject({ reason: "NOT_MANAGER" });
     s.play("9: R revoke i [2]");
     expect(s.add("10: R revoke i [9]")).toMatchObject({ reason: "INVITE_REVOKED" });
+  });
+
+  it("[ATK-quiet3456] two ends of one spent invite, each with another join, let one in, not none", () => {
+    // The founder is the most senior of those who saw a join spend the invite: what he saw holds.
+    for (const [ben, eve] of ["BE", "EB", "XY", "YX"]) {
+      const history = [
+        "0: A create{A:m,R:r,S:r}",
+        "1: A invite i:w",
+        `2: ${ben} join i [1]`,
+        `3: ${eve} join i [1]`,
+      ];
+      expect(resultOf(...history, "4: A revoke i [2]", "5: R revoke i [3]")).toBe(
+        shown({ A: "m", R: "r", S: "r", [ben ?? ""]: "w" }),
+      );
+      expect(resultOf(...history, "4: S revoke i [2]", "5: R revoke i [3]")).toBe(
+        shown({ A: "m", R: "r", S: "r", [eve ?? ""]: "w" }),
+      );
+      // The end of somebody who is removed at the same time says nothing.
+      const removed = ["4: S revoke i [2]", "5: R revoke i [3]", "6: A rm R [1]"];
+      expect(resultOf(...history, ...removed)).toBe(shown({ A: "m", S: "r", [ben ?? ""]: "w" }));
+    }
+  });
+
+  it("an end of a spent invite voids no join inside its uses", () => {
+    const history = [
+      "0: A create{A:m,R:r,S:r}",
+      "1: A invite i:w*2",
+      ...["J", "K", "L", "M"].map((who, n) => `${n + 2}: ${who} join i [1]`),
+    ];
+    // R saw J and K, S saw K and L, nobody saw M: R is senior.
+    const ends = ["6: R revoke i [2,3]", "7: S revoke i [3,4]"];
+    expect(resultOf(...history, ...ends)).toBe("{A:m,J:w,K:w,R:r,S:r}");
+    expect(resultOf(...history, ends[1] ?? "")).toBe("{A:m,K:w,L:w,R:r,S:r}");
+    // An end by somebody who saw uses left is no such thing: it voids what it did not see.
+    expect(resultOf(...history, "6: A revoke i [2]")).toBe("{A:m,J:w,R:r,S:r}");
+    expect(resultOf(...history, ends[1] ?? "", "8: A revoke i [2]")).toBe("{A:m,J:w,R:r,S:r}");
+  });
+
+  it("[ATK-quiet3456] whoever came by a spent link cannot strike at those who ended it", () => {
+    const history = ["0: A create{A:m,B:m,R:r} senior", "1: A invite i:m", "2: J join i [1]"];
+    const thief = ["4: E join i [1]", "5: E rm A [4]", "6: E rm B [4]", "7: E add F:m [4]"];
+    for (const policy of [" senior", ""]) {
+      const [create = "", ...rest] = history;
+      const first = create.replace(" senior", policy);
+      expect(resultOf(first, ...rest, "3: A revoke i [2]", ...thief)).toBe("{A:m,B:m,J:m,R:r}");
+      expect(resultOf(first, ...rest, "3: R revoke i [2]", ...thief)).toBe("{A:m,B:m,J:m,R:r}");
+    }
   });
 
   it("an invite is void with its author, and so are its joins", () => {

@@ -108,13 +108,22 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
   };
 
   /** The state at an op's own position, by resolving nothing but its past. */
-  const accessAt = new Map<OpId, ReadonlyMap<string, Standing>>();
-  const membersBefore = (op: AuthOp): ReadonlyMap<string, Standing> => {
-    const known = accessAt.get(op.id);
+  const statesBefore = new Map<OpId, State>();
+  const stateBefore = (op: AuthOp): State => {
+    const known = statesBefore.get(op.id);
     if (known !== undefined) return known;
-    const { members } = resolve(all.filter((other) => isBefore(other, op))).state;
-    accessAt.set(op.id, members);
-    return members;
+    const { state } = resolve(all.filter((other) => isBefore(other, op)));
+    statesBefore.set(op.id, state);
+    return state;
+  };
+  const membersBefore = (op: AuthOp): State["members"] => stateBefore(op).members;
+
+  /** Does this revoke end an invite whose uses its author had seen spent? */
+  const settles = (op: AuthOp): boolean => {
+    if (op.action.type !== "revoke") return false;
+    const offer = stateBefore(op).offers.get(op.action.invite);
+    const source = offer === undefined ? undefined : byId.get(offer.op)?.action;
+    return source?.type === "invite" && (offer?.joins.size ?? 0) >= source.uses;
   };
 
   const inviterOf = (op: AuthOp): string | undefined => {
@@ -129,7 +138,9 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
 
   const removalOf = (op: AuthOp): Removal | undefined => {
     const { action } = op;
-    if (action.type === "revoke") return { op, target: action.invite, kind: "revoke" };
+    if (action.type === "revoke") {
+      return settles(op) ? undefined : { op, target: action.invite, kind: "revoke" };
+    }
     if (action.type === "remove") return { op, target: keyOf(action.member), kind: "exit" };
     if (action.type !== "set") return undefined;
     const target = keyOf(action.grant.member);
@@ -204,11 +215,12 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
     before: State,
     voided: ReadonlySet<OpId>,
     forced: ReadonlySet<OpId>,
+    group: readonly AuthOp[],
   ): { state: State; dead: Set<OpId> } => {
     const exhausted = new Set<OpId>();
     for (;;) {
       const pass = applyAll(segment, before, new Set([...voided, ...exhausted]), forced);
-      const losers = firstLosers(segment, pass.dead, before);
+      const losers = firstLosers(segment, pass.dead, before, group);
       if (losers.length === 0) return pass;
       for (const id of losers) exhausted.add(id);
     }
@@ -246,6 +258,7 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
     segment: readonly AuthOp[],
     dead: ReadonlySet<OpId>,
     before: State,
+    group: readonly AuthOp[],
   ): readonly OpId[] => {
     const offers = inOrder(all).filter((op) => op.action.type === "invite");
     for (const offer of offers) {
@@ -255,18 +268,36 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
         (op) => op.action.type === "join" && op.action.invite === invite && !dead.has(op.id),
       );
       const free = uses - (before.offers.get(invite)?.joins.size ?? 0);
-      if (joins.length > free) return smallestFirst(joins).slice(Math.max(0, free));
+      if (joins.length <= free) continue;
+      const ends = segment.filter(
+        (op) => op.action.type === "revoke" && op.action.invite === invite && settles(op),
+      );
+      const alive = ends.filter((op) => !dead.has(op.id));
+      return bestFirst(joins, alive, group).slice(Math.max(0, free));
     }
     return [];
   };
 
-  /** Repeatedly the smallest id among the joins whose predecessors were taken. */
-  const smallestFirst = (joins: readonly AuthOp[]): readonly OpId[] => {
+  /**
+   * Repeatedly the best among the joins whose predecessors were taken: seen by the more senior author
+   * of an end, then the smaller id.
+   */
+  const bestFirst = (
+    joins: readonly AuthOp[],
+    ends: readonly AuthOp[],
+    group: readonly AuthOp[],
+  ): readonly OpId[] => {
+    const nobody: Seniority = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, ""];
+    const seenBy = (join: AuthOp): Seniority => {
+      const witnesses = ends.filter((end) => isBefore(join, end));
+      const all = witnesses.map((end) => seniority(group, `i:${end.author}`));
+      return all.sort(compareSeniority)[0] ?? nobody;
+    };
     const rest = new Set(joins);
     const taken: OpId[] = [];
     while (rest.size > 0) {
       const free = [...rest].filter((op) => ![...rest].some((other) => isBefore(other, op)));
-      free.sort((a, b) => (a.id < b.id ? -1 : 1));
+      free.sort((a, b) => compareSeniority(seenBy(a), seenBy(b)) || (a.id < b.id ? -1 : 1));
       const first = free[0];
       if (first === undefined) break;
       rest.delete(first);
@@ -276,7 +307,7 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
   };
 
   const resolveSegment = (segment: readonly AuthOp[], before: State, group: readonly AuthOp[]) => {
-    if (segment.length === 1) return evaluate(segment, before, new Set(), new Set());
+    if (segment.length === 1) return evaluate(segment, before, new Set(), new Set(), group);
     const voided = new Set<OpId>();
     const forced = new Set<OpId>();
     const decided = new Set<OpId>();
@@ -288,7 +319,7 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
       if (removals.length === 0) break;
       const grants = segment.filter((op) => delegateOf(op) !== undefined && !voided.has(op.id));
       const sources = sourceComponents(removals, grants);
-      const { dead } = evaluate(segment, before, voided, forced);
+      const { dead } = evaluate(segment, before, voided, forced, group);
       const effective: Removal[] = [];
       for (const component of sources) {
         const first = component.removals[0];
@@ -316,7 +347,7 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
         }
       }
     }
-    return evaluate(segment, before, voided, forced);
+    return evaluate(segment, before, voided, forced, group);
   };
 
   const mostSenior = (component: Component, group: readonly AuthOp[]): string | undefined => {
