@@ -2,7 +2,8 @@
  * One rule, and how it is written (docs/spec/query.md §5.7). Layer 3; pure.
  */
 import { toBase64url } from "@hawser/codec";
-import { decodePath, printPadded, toEscapedText } from "@hawser/packet";
+import { decodePath, printPaddedExpression, toEscapedText } from "@hawser/packet";
+import { printPathExpression } from "./abe/scopes/space.ts";
 import type { FieldInfo, NumberFieldInfo, QueryOperator } from "./fields.ts";
 import { toNumber } from "./test-set.ts";
 
@@ -48,9 +49,8 @@ function printValue({ field, operator, value }: Rule, form: PrintForm): string {
     return whole ? printNumber(field, value) : `[b:${toBase64url(value)}]`;
   }
   if (field.name === "data") return `[:${toEscapedText(value)}]`;
-  // A component of that length is padded by [a:…] to itself; parts of one and masks are not.
-  const isComponent = field.name !== "rspacename" && operator === "=" && value.length < 256;
-  return isComponent ? `[a:${printPadded(value)}:${value.length}]` : `[b:${toBase64url(value)}]`;
+  const isComponent = field.name !== "rspacename" && operator === "=";
+  return isComponent ? printPaddedExpression(value) : `[b:${toBase64url(value)}]`;
 }
 
 function printNumber(field: NumberFieldInfo, value: Uint8Array): string {
@@ -60,23 +60,15 @@ function printNumber(field: NumberFieldInfo, value: Uint8Array): string {
     case "decimal":
       return `[u${8 * field.byteCount}:${toNumber(value)}]`;
     case "padded":
-      return `[a:${printPadded(value)}]`;
+      return printPaddedExpression(value);
     case "base64":
       return `[b:${toBase64url(value)}]`;
   }
 }
 
-/** `/component/component`; hashes and padded names inside it may be expressions. */
 function printPathValue(unrooted: Uint8Array, form: PrintForm): string {
   const decoded = decodePath(unrooted);
   if (!decoded.ok) return toEscapedText(unrooted);
-  const print = form === "text" ? toEscapedText : printComponent;
-  return decoded.path.map((component) => `/${print(component)}`).join("");
-}
-
-function printComponent(component: Uint8Array): string {
-  if (component.length === 32) return `[b:${toBase64url(component)}]`;
-  const text = toEscapedText(component);
-  const isPlain = text.length === component.length;
-  return component.length === 16 && !isPlain ? `[a:${printPadded(component)}]` : text;
+  if (form === "expressions") return printPathExpression(decoded.path);
+  return decoded.path.map((component) => `/${toEscapedText(component)}`).join("");
 }

@@ -16,15 +16,21 @@ export type Statement =
   | { readonly ok: true; readonly kind: "rule"; readonly rule: Rule }
   | { readonly ok: true; readonly kind: "option"; readonly option: QueryOption };
 
-/** The longest value of a field of variable length: no packet has more bytes. */
-export const valueBytesMax = 65_536;
+/** The longest value of a field of variable length; what is longer is better named by its hash. */
+export const valueBytesMax = 4_096;
+
+/**
+ * Bytes that the expressions of one statement may produce. Far below what an expression alone may:
+ * a text holds a thousand statements, and a peer pays only for writing them.
+ */
+const statementBytesMax = 65_536;
 
 /** A failure with its place in the statement. */
 export type StatementFailure = Omit<QueryFailure, "statement">;
 
 /** Evaluates one statement; its text must not be empty. */
 export function readStatement(text: Uint8Array, context: AbeContext): Statement | StatementFailure {
-  const evaluated = evaluateAbe(text, context);
+  const evaluated = evaluateAbe(text, context, { bytesMax: statementBytesMax });
   if (!evaluated.ok) {
     const { code, index, expected, message } = evaluated;
     return {

@@ -252,6 +252,14 @@ describe("refused text", () => {
     expect(queryOf(most).rules.numbers.size).toBe(2);
   });
 
+  test("[LK-query-contradiction] a statement may not produce megabytes on its way", () => {
+    const failure = failureOf("data:?:[rpad:a:16000000:b/slice:0:1]");
+    expect(failure).toMatchObject({ code: "QUERY_EXPRESSION" });
+    expect(failure.message).toContain("ABE_TOO_LARGE");
+    expect(failureOf("data:=:[rpad:a:5000:b]").code).toBe("QUERY_VALUE");
+    expect(() => queryOf("data:=:[rpad:a:4096:b]")).not.toThrow();
+  });
+
   test("[LK-query-contradiction] options are bounded over many additions", () => {
     let query = queryOf(":x\n".repeat(queryStatementsMax - 1));
     const one = query.withOption("x");

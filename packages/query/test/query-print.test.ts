@@ -94,9 +94,10 @@ describe("canonical text", () => {
   });
 
   test("[LK-query-print] path components of 32 and of 16 bytes print as hash and as name", () => {
+    expect(rulesOf("domain:=:[f:exchange]")).toContain("domain:=:[f:exchange]");
     const statement = "prefix:=:/pull/[#:pub]/[a:my_domain]/0123456789abcdef/qid";
     expect(rulesOf(statement)).toContain(
-      "prefix:=:/pull/[b:Yrs7iz3VznXh-ogv4aM62VmMNxXFiT4P24tIfVz9sTk]/[a:my_domain]/0123456789abcdef/qid",
+      "prefix:=:/pull/[b:Yrs7iz3VznXh-ogv4aM62VmMNxXFiT4P24tIfVz9sTk]/[a:my_domain]/[a:0123456789abcdef]/qid",
     );
   });
 

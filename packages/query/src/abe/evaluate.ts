@@ -3,7 +3,7 @@
  */
 import { utf8 } from "@hawser/codec";
 import { fault, success, toFailure, wrapFault, type Fault, type Result } from "./fault.ts";
-import { abeArgvMax, abeDepthMax, abePartsMax } from "./limits.ts";
+import { abeArgvMax, abeBytesMax, abeDepthMax, abePartsMax } from "./limits.ts";
 import { parseAbe, type Node } from "./parse.ts";
 import { applyIn } from "./call.ts";
 import { joinBytes, nameText } from "./join.ts";
@@ -17,6 +17,8 @@ export interface AbeOptions {
   readonly loose?: boolean;
   /** What `[?:…]` and its kin may answer. Default `exact`. */
   readonly encodings?: Encodings;
+  /** Bytes that the evaluation may produce. Default, and at most, `abeBytesMax`. */
+  readonly bytesMax?: number;
 }
 
 /** Evaluates an expression to its list of separated byte strings. Never throws for bad input. */
@@ -30,7 +32,8 @@ export function evaluateAbe(
   const bytes = typeof text === "string" ? utf8(text) : text;
   const nodes = parseAbe(bytes, options.loose === true ? "loose" : "strict");
   if (!nodes.ok) return toFailure(nodes);
-  const parts = evaluateNodes(nodes.value, createRun(context, options.encodings));
+  const run = createRun(context, options.encodings, options.bytesMax);
+  const parts = evaluateNodes(nodes.value, run);
   if (!parts.ok) return toFailure(parts);
   return {
     ok: true,
@@ -45,11 +48,15 @@ export function checkContext(context: AbeContext): Fault | undefined {
 }
 
 /** A fresh evaluation under `context`: all its scopes and a full budget. */
-export function createRun(context: AbeContext, encodings: Encodings = "exact"): Run {
+export function createRun(
+  context: AbeContext,
+  encodings: Encodings = "exact",
+  bytesMax: number = abeBytesMax,
+): Run {
   return {
     scopes: scopesFor(context),
     context,
-    budget: createBudget(),
+    budget: createBudget(Math.min(bytesMax, abeBytesMax)),
     depth: 0,
     encodings,
     evaluate: evaluateNodes,

@@ -3,7 +3,7 @@
  */
 import type { Packet } from "@hawser/packet";
 import { fault, type Fault, type Result } from "./fault.ts";
-import { abeBytesMax, abeStepsMax } from "./limits.ts";
+import { abeStepsMax } from "./limits.ts";
 import type { Node } from "./parse.ts";
 import type { AbeContext, AbePart } from "./types.ts";
 
@@ -97,15 +97,16 @@ export function functionFault(
   return fault("ABE_FUNCTION", call.index, expected, said);
 }
 
-export function createBudget(): Budget {
+/** What one evaluation may spend: `abeStepsMax` elements, and values of `bytesMax` together. */
+export function createBudget(bytesMax: number): Budget {
   let steps = abeStepsMax;
-  let bytes = abeBytesMax;
+  let bytes = bytesMax;
   return {
     spend(count, byteCount, index) {
       steps -= count;
       bytes -= byteCount;
       if (steps < 0) return fault("ABE_TOO_LARGE", index, `at most ${abeStepsMax} steps`);
-      if (bytes < 0) return fault("ABE_TOO_LARGE", index, `at most ${abeBytesMax} bytes of values`);
+      if (bytes < 0) return fault("ABE_TOO_LARGE", index, `at most ${bytesMax} bytes of values`);
       return undefined;
     },
   };
