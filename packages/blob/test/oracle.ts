@@ -43,12 +43,13 @@ function cut(bytes: Uint8Array, chunkSize: number): Uint8Array[] {
 export function oracleSeal(
   bytes: Uint8Array,
   { key, suite, salt, context }: OracleSeal,
+  chunkSize: number = size - 16,
 ): { readonly header: Uint8Array; readonly chunks: readonly Uint8Array[] } {
   const derived = blake3(Buffer.concat([key, Uint8Array.of(suite), salt, context]), {
     context: Buffer.from("hawser blob v1 seal"),
     dkLen: 64,
   });
-  const plain = cut(bytes, size - 16);
+  const plain = cut(bytes, chunkSize);
   const chunks = plain.map((chunk, index) => {
     const end = Buffer.concat([u32(index), Uint8Array.of(index === plain.length - 1 ? 1 : 0)]);
     const nonce = Buffer.concat([Buffer.alloc((suite === 1 ? 24 : 12) - 5), end]);
