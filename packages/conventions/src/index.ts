@@ -33,7 +33,6 @@ export type {
   AnswerStatus,
   StatusAnswerer,
   StatusDeps,
-  Timers,
   WatchStatusOptions,
 } from "./status-exchange.ts";
 export type {

@@ -5,7 +5,7 @@
 import { equalBytes, toHex } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import type { BytesOrText, Packet } from "@hawser/packet";
-import type { PacketStore, StoredPacket } from "@hawser/query";
+import type { PacketStore, StoredPacket, Timers } from "@hawser/query";
 import { ConventionsError } from "./errors.ts";
 import { newestAt, newestBelow, newestStamp, toBytes, type Place } from "./place.ts";
 import {
@@ -19,12 +19,6 @@ import {
   type StatusRequest,
   type StatusSubject,
 } from "./status.ts";
-
-/** Sets timers. */
-export interface Timers {
-  /** Calls back once after `delayMs`; returns the cancel function. */
-  after(delayMs: number, callback: () => void): () => void;
-}
 
 export interface StatusDeps {
   readonly store: PacketStore;

@@ -1,7 +1,6 @@
 /** A device with a store, a clock and timers that are set by hand. */
 import type { Crypto } from "@hawser/crypto";
-import type { PacketStore } from "@hawser/query";
-import { createNaiveStore } from "./store.ts";
+import { createMemoryPacketStore, type PacketStore } from "@hawser/query";
 import { crypto, startMicros } from "./values.ts";
 
 export interface Device {
@@ -23,7 +22,7 @@ export function createDevice(): Device {
   let nextTimer = 0;
   return {
     crypto,
-    store: createNaiveStore(() => now),
+    store: createMemoryPacketStore({ clock: { nowMicros: () => now } }),
     nowMicros: () => now,
     timers: {
       after(delayMs, callback) {
