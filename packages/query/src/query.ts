@@ -36,8 +36,9 @@ export function createQuery(): Query {
 }
 
 /**
- * A query of text, one statement a line, or of a list of statements. Lines may be indented; empty
- * ones are skipped. The options keep the order of the text: its first is the newest.
+ * A query of a text, one statement a line, or of a list of texts added one after another. Lines may
+ * be indented; empty ones are skipped. Of the options of one text the first is the newest, as in
+ * printed queries; those of later texts in a list are newer.
  */
 export function parseQuery(
   text: string | Uint8Array | readonly string[],
@@ -100,29 +101,48 @@ function verdictOf(verdict: PartsVerdict): QueryVerdict {
   return verdict.ok ? { ok: true, query: queryOf(verdict.parts) } : verdict;
 }
 
+/** One text, or several added one after another. */
 function addText(
   parts: Parts,
   text: string | Uint8Array | readonly string[],
   context: AbeContext,
 ): PartsVerdict {
-  const statements = splitText(text);
-  if (statements === undefined) {
+  const isList = typeof text !== "string" && !(text instanceof Uint8Array);
+  const texts = splitTexts(isList ? text : [text]);
+  if (texts === undefined) {
     return tooLarge(`at most ${queryStatementsMax} statements in ${queryTextBytesMax} bytes`);
   }
   let { rules } = parts;
+  const blocks: (readonly QueryOption[])[] = [];
+  for (const [place, lines] of texts.entries()) {
+    const added = addLines(rules, lines, context);
+    if (!added.ok) return isList ? { ...added, statement: place } : added;
+    rules = added.parts.rules;
+    blocks.push(added.parts.options);
+  }
+  return addOptions({ ...parts, rules }, blocks.reverse().flat());
+}
+
+/** Merges the lines of one text into `rules`; gives its options in their order. */
+function addLines(
+  start: QueryRules,
+  lines: readonly Uint8Array[],
+  context: AbeContext,
+): PartsVerdict {
+  let rules = start;
   const options: QueryOption[] = [];
-  for (const [index, statement] of statements.entries()) {
-    const trimmed = withoutIndent(statement);
+  for (const [statement, line] of lines.entries()) {
+    const trimmed = withoutIndent(line);
     if (trimmed.length === 0) continue;
     const read = readStatement(trimmed, context);
     const added = read.ok ? addStatement(rules, read, trimmed, options) : read;
     if (!added.ok) {
-      const indent = statement.length - trimmed.length;
-      return { ...added, statement: index, index: added.index + indent };
+      const indent = line.length - trimmed.length;
+      return { ...added, statement, index: added.index + indent };
     }
     rules = added.rules;
   }
-  return addOptions({ ...parts, rules }, options);
+  return { ok: true, parts: { rules, options } };
 }
 
 /** Merges a rule into `rules`, or puts an option after the `options` of the same text. */
@@ -140,23 +160,31 @@ function addStatement(
   return verdict.ok ? verdict : placeFailure(verdict, text);
 }
 
-/** Lines as bytes, or `undefined` where there is more of them than a query may have. */
-function splitText(
-  text: string | Uint8Array | readonly string[],
-): readonly Uint8Array[] | undefined {
-  const joined =
-    typeof text === "string"
-      ? utf8(text)
-      : text instanceof Uint8Array
-        ? text
-        : utf8(text.join("\n"));
-  if (joined.length > queryTextBytesMax) return undefined;
+/** Lines of each text in bytes, or `undefined` where there is more than a query may have. */
+function splitTexts(
+  texts: readonly (string | Uint8Array)[],
+): readonly (readonly Uint8Array[])[] | undefined {
+  const split: (readonly Uint8Array[])[] = [];
+  let byteCount = 0;
+  let lineCount = 0;
+  for (const text of texts) {
+    byteCount += text.length;
+    // A character is a byte at least, so what is too long shows before it is copied.
+    if (byteCount > queryTextBytesMax) return undefined;
+    const lines = splitLines(typeof text === "string" ? utf8(text) : text);
+    lineCount += lines.length;
+    if (lineCount > queryStatementsMax) return undefined;
+    split.push(lines);
+  }
+  return split;
+}
+
+function splitLines(text: Uint8Array): readonly Uint8Array[] {
   const lines: Uint8Array[] = [];
   let start = 0;
-  for (let index = 0; index <= joined.length; index++) {
-    if (index < joined.length && joined[index] !== 0x0a) continue;
-    lines.push(joined.subarray(start, index));
-    if (lines.length > queryStatementsMax) return undefined;
+  for (let index = 0; index <= text.length; index++) {
+    if (index < text.length && text[index] !== 0x0a) continue;
+    lines.push(text.subarray(start, index));
     start = index + 1;
   }
   return lines;

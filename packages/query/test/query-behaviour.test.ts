@@ -299,7 +299,11 @@ describe("options", () => {
       if (verdict.ok) query = verdict.query;
     }
     expect(queryMode(query)).toBe("hash-asc");
+    // In one text the first is the newest, as queries are printed; in a list the last.
     expect(queryMode(queryOf(":mode:log-asc\n:mode:hash-asc"))).toBe("log-asc");
+    expect(queryMode(queryOf([":mode:log-asc", ":mode:hash-asc\n:mode:tree-asc"]))).toBe(
+      "hash-asc",
+    );
     const joined = queryOf(":mode:log-asc").concat([queryOf(":mode:tree-asc"), createQuery()]);
     expect(joined.ok && queryMode(joined.query)).toBe("tree-asc");
   });
