@@ -207,6 +207,8 @@ export interface InLog {
   /** Height in our last want or ack. */
   acked: number;
   gaps: number;
+  /** The peer's branch of a forked log was sent to its end. */
+  branchSeen: boolean;
   /** Entries still to come, as counted in the session's total. */
   due: number;
 }

@@ -5,7 +5,16 @@ import { type ForkProof, logIdOf, type LogHead, type LogId } from "@hawser/log";
 import type { TopicState, Turn } from "./machine-types.ts";
 import { clearOut, freshOut } from "./out-log.ts";
 import { growLog, publish, pushNew, tellFork } from "./step-announce.ts";
-import { clearIn, freshIn, giveUp, isOtherHead, reviewIn, reviewLog } from "./step-compare.ts";
+import {
+  clearIn,
+  fetchBranch,
+  freshIn,
+  giveUp,
+  isOtherHead,
+  lacksBranch,
+  reviewIn,
+  reviewLog,
+} from "./step-compare.ts";
 import { isVisible, progressed } from "./turn.ts";
 
 /** True when `head` is newer than what is known, or tells more of the same height. */
@@ -82,6 +91,10 @@ export function onFork(turn: Turn, topic: TopicState, logId: LogId, proof: ForkP
   const number = topic.in.numbers.get(logId);
   const log = number === undefined ? undefined : topic.in.logs[number];
   if (log === undefined || log.status === "hidden") return;
+  const known = topic.heads.get(logId);
+  if (log.status !== "refused" && log.status !== "overBudget" && lacksBranch(topic, log, known)) {
+    return fetchBranch(turn, topic, log);
+  }
   const isPast = (head?.signedHeight ?? 0) > forkedAt;
   if (isPast && (log.height > (head?.signedHeight ?? 0) || isOtherHead(log, head))) {
     giveUp(turn, topic, log, "forked");

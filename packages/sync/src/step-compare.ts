@@ -103,6 +103,7 @@ function addInLog(
     claimed: false,
     acked: 0,
     gaps: 0,
+    branchSeen: false,
     due: 0,
   };
   topic.in.logs.push(log);
@@ -129,6 +130,7 @@ function review(turn: Turn, topic: TopicState, log: InLog): void {
   if (log.status === "refused" || log.status === "forked" || log.status === "overBudget") return;
   const head = topic.heads.get(log.logId);
   const have = head?.signedHeight ?? 0;
+  if (lacksBranch(topic, log, head)) return fetchBranch(turn, topic, log);
   if (log.height > have) return reviewBehind(turn, topic, log, head);
   if (log.height === have && isOtherHead(log, head)) return reviewDiverged(turn, topic, log, head);
   if (log.status === "branch" && log.height === have) return;
@@ -173,11 +175,26 @@ function reviewDiverged(
   head: LogHead | undefined,
 ): void {
   if (head?.forkedAt !== undefined) return giveUp(turn, topic, log, "forked");
+  fetchBranch(turn, topic, log);
+}
+
+/** Asks for a log from its start, so that it is seen where the branches part. */
+export function fetchBranch(turn: Turn, topic: TopicState, log: InLog): void {
   if (log.status === "branch") return;
   if (!isAffordable(turn, topic)) return giveUp(turn, topic, log, "overBudget");
   if (log.prunedTo > 0) return giveUp(turn, topic, log, "pruned");
   setStatus(turn, topic, log, "branch");
   want(turn, topic, log, "branch");
+}
+
+/**
+ * Should the peer's branch be fetched although the fork is known? Once a session, of control logs:
+ * others may have built on it. What ends like ours is no other branch.
+ */
+export function lacksBranch(topic: TopicState, log: InLog, head: LogHead | undefined): boolean {
+  if (!topic.snapshot.controlDomains.includes(log.domain)) return false;
+  if (head?.forkedAt === undefined || log.branchSeen || log.height <= head.forkedAt) return false;
+  return log.height !== head.signedHeight || log.hash === undefined || isOtherHead(log, head);
 }
 
 /** This session may fetch these logs now. */

@@ -2,13 +2,14 @@
  * Taking ranges and fork proofs from the peer (docs/spec/3-sync.md §7). Layer 4; pure.
  */
 import { concatBytes } from "@hawser/codec";
-import { logIdOf, type LogId } from "@hawser/log";
+import { logIdOf, type ForkProof, type LogId } from "@hawser/log";
 import { forkProofsPerTopicMax, gapsInARowMax } from "./limits.ts";
 import type { Assembly, ForkAssembly, InFlight, InLog, TopicState, Turn } from "./machine-types.ts";
 import type { ForkMessage, ForkMoreMessage, MoreMessage, RangeMessage } from "./message.ts";
 import {
   acknowledgeKnown,
   askAgain,
+  fetchBranch,
   giveUp,
   isOtherHead,
   reviewLog,
@@ -162,19 +163,18 @@ function settle(
         log.height = end;
         log.hash = undefined;
       }
+      // It turned out to go on where ours ends.
+      if (log.status === "branch" && end >= log.height) {
+        log.branchSeen = true;
+        setStatus(turn, topic, log, "same");
+      }
       return reviewLog(turn, topic, log.logId);
     case "known":
       return settleKnown(turn, topic, log, end);
     case "gap":
       return settleGap(turn, topic, log);
     case "forked":
-      turn.effects.push({
-        type: "checkFork",
-        topic: topic.topic,
-        logId: log.logId,
-        proof: outcome.proof,
-      });
-      return giveUp(turn, topic, log, "forked");
+      return settleForked(turn, topic, log, { end, proof: outcome.proof });
     case "refused":
       return giveUp(turn, topic, log, "refused", outcome.reason);
     case "bad":
@@ -182,11 +182,30 @@ function settle(
   }
 }
 
+/** The rest of a control log's branch is taken too: others may have built on it. */
+function settleForked(
+  turn: Turn,
+  topic: TopicState,
+  log: InLog,
+  { end, proof }: { readonly end: number; readonly proof: ForkProof },
+): void {
+  if (!topic.forks.has(log.logId)) {
+    turn.effects.push({ type: "checkFork", topic: topic.topic, logId: log.logId, proof });
+  }
+  const isControl = topic.snapshot.controlDomains.includes(log.domain);
+  if (isControl && log.status === "branch" && end < log.height) return;
+  if (isControl && log.status !== "branch" && !log.branchSeen) return fetchBranch(turn, topic, log);
+  log.branchSeen = true;
+  giveUp(turn, topic, log, "forked");
+}
+
 /** Two sources may send the same; another branch that turns out known is a contradiction. */
 function settleKnown(turn: Turn, topic: TopicState, log: InLog, end: number): void {
   if (log.status === "branch") {
     if (end < log.height) return;
+    log.branchSeen = true;
     const isOther = isOtherHead(log, topic.heads.get(log.logId));
+    if (isOther && topic.forks.has(log.logId)) return giveUp(turn, topic, log, "forked");
     if (isOther) return giveUp(turn, topic, log, "refused", "DIVERGED");
     return setStatus(turn, topic, log, "same");
   }
