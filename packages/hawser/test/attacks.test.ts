@@ -197,28 +197,8 @@ describe("an author who signs two histories", () => {
 });
 
 describe("a manager who signs two histories", () => {
-  // Open: a store keeps the branch it had first, whatever others have built on.
-  test.fails("[P2-M12] [ATK-automerge870] two people who were shown different memberships come to one, and to new ones", async () => {
-    const world = await createWorld();
-    const { ada, ben, cyd, adas, cyds, key } = await three(world);
-    const { crypto } = world;
-    await adas.set(ben.author, "manage");
-    await world.settle(ada, ben, cyd);
-    const { group, heads } = await readOps(crypto, ben.store, adas.topic, key);
-    const puppet = villain(crypto, "puppet");
-    const member = { kind: "individual", id: puppet.author } as const;
-    const access = { level: "write", mayDelete: false } as const;
-    const add = opBytes(crypto, ben, group, heads, { type: "add", grant: { member, access } });
-    const base = { crypto, topic: adas.topic, who: ben, base: ben.store, metadataKey: key };
-    const bundle = bundleContent(bundleOf(crypto, puppet, world.now()));
-    const left = await forgeControl({ ...base, now: world.now() }, [bundle, authContent(add)]);
-    const other = [addressContent("wss://right.example", 60)];
-    const right = await forgeControl({ ...base, now: world.now() }, other);
-    expect(await feed(ada, [left])).toEqual(["stored"]);
-    expect(await feed(cyd, [right])).toEqual(["stored"]);
-    // Ada builds on what she was shown.
-    const dan = await world.device("dan");
-    await adas.add(await dan.spaces.bundle(), "read");
+  test("[P2-M12] [ATK-automerge870] two people who were shown different memberships come to one, and to new ones", async () => {
+    const { world, ada, cyd, adas, cyds, ben, left, right } = await withSplitMembership();
     await feed(ada, [right]);
     await feed(cyd, [left]);
     await world.settle(ada, cyd);
@@ -230,8 +210,37 @@ describe("a manager who signs two histories", () => {
     expect(await textsOf(cyds)).toEqual(["ada's"]);
   });
 
-  // Open: as above; here nobody but the newcomer is deceived, and no honest peer can mend it.
-  test.fails("[P2-M12] [ATK-quiet3454] a newcomer whom a relay gave the founder's false branch first is mended by honest peers", async () => {
+  test("[P2-M12] [ATK-automerge870] who built on a branch shows it to those who never get it from its author", async () => {
+    const { world, ada, cyd, adas, cyds, ben, right } = await withSplitMembership();
+    // Only Ada hears of both; Cyd has neither the other branch nor a proof.
+    await feed(ada, [right]);
+    await world.settle(ada, cyd);
+    expect(cyds.members()).toEqual(adas.members());
+    await adas.remove(ben.author);
+    await write(adas, "ada's");
+    await world.settle(ada, cyd);
+    expect(cyds.members()).toEqual(adas.members());
+    expect(await textsOf(cyds)).toEqual(["ada's"]);
+    const again = await world.restart(cyd);
+    const reopened = again.spaces.open(cyds.id ?? "");
+    expect(reopened.members()).toEqual(adas.members());
+    expect(await textsOf(reopened)).toEqual(["ada's"]);
+  });
+
+  test("[P2-M12] two who built on different branches show both, and come to the same members", async () => {
+    const { world, ada, cyd, adas, cyds, right } = await withSplitMembership();
+    const eve = await world.device("eve");
+    await cyds.add(await eve.spaces.bundle(), "read");
+    await feed(ada, [right]);
+    await world.settle(ada, cyd);
+    expect(cyds.members()).toEqual(adas.members());
+    const authors = adas.members().map(({ author }) => author);
+    expect(authors).toContain(eve.author);
+    // Both puppets too: what others built on stands. They can be removed like anybody.
+    expect(authors).toHaveLength(7);
+  });
+
+  test("[P2-M12] [ATK-quiet3454] a newcomer whom a relay gave the founder's false branch first is mended by honest peers", async () => {
     const world = await createWorld();
     const { ada, ben, cyd, adas, bens, key } = await three(world);
     const { crypto } = world;
@@ -257,6 +266,42 @@ describe("a manager who signs two histories", () => {
     expect(await textsOf(dans)).toEqual(["ours now"]);
   });
 });
+
+/** Manager Ben shows Ada that he adds somebody, on which she builds, and Cyd something else. */
+async function withSplitMembership(): Promise<
+  Awaited<ReturnType<typeof three>> & {
+    readonly world: World;
+    readonly left: EncodedRange;
+    readonly right: EncodedRange;
+  }
+> {
+  const world = await createWorld();
+  const people = await three(world);
+  const { ada, ben, cyd, adas, key } = people;
+  const { crypto } = world;
+  await adas.set(ben.author, "manage");
+  await adas.set(cyd.author, "manage");
+  await world.settle(ada, ben, cyd);
+  const { group, heads } = await readOps(crypto, ben.store, adas.topic, key);
+  const puppet = villain(crypto, "puppet");
+  const member = { kind: "individual", id: puppet.author } as const;
+  const access = { level: "write", mayDelete: false } as const;
+  const add = opBytes(crypto, ben, group, heads, { type: "add", grant: { member, access } });
+  const base = { crypto, topic: adas.topic, who: ben, base: ben.store, metadataKey: key };
+  const bundle = bundleContent(bundleOf(crypto, puppet, world.now()));
+  const left = await forgeControl({ ...base, now: world.now() }, [bundle, authContent(add)]);
+  const other = villain(crypto, "other puppet");
+  const grant = { member: { kind: "individual", id: other.author } as const, access };
+  const addOther = opBytes(crypto, ben, group, heads, { type: "add", grant });
+  const otherBundle = bundleContent(bundleOf(crypto, other, world.now()));
+  const told = [otherBundle, authContent(addOther)];
+  const right = await forgeControl({ ...base, now: world.now() }, told);
+  expect(await feed(ada, [left])).toEqual(["stored"]);
+  expect(await feed(cyd, [right])).toEqual(["stored"]);
+  const dan = await world.device("dan");
+  await adas.add(await dan.spaces.bundle(), "read");
+  return { ...people, world, left, right };
+}
 
 /** Ben shows Ada one entry and Cyd another; then both hear of both. */
 async function withSplitBen(

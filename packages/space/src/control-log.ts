@@ -6,6 +6,7 @@ import type { AuthOp, OpId } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
 import type { VerifiedBundle } from "@hawser/keys";
 import type { Dep, LogId } from "@hawser/log";
+import { createPartJoiner, type PartJoiner } from "./control.ts";
 
 /** How an operation of the log stands. */
 export type OpStanding = "pending" | "accepted" | "rejected";
@@ -34,7 +35,14 @@ export interface SeenDeps {
 
 /** Grows as entries are folded, in seq order. */
 export interface ControlLog {
+  /** Names the log; of a branch, nothing but the branch. */
   readonly logId: LogId;
+  /** The log that its entries stand in. */
+  readonly placeId: LogId;
+  /** The log that this is a branch of. */
+  readonly parent: ControlLog | undefined;
+  /** seq of the first entry that is not the parent's; 0 of a whole log. */
+  readonly branchedAt: number;
   readonly author: AuthorId;
   /** Entries folded. */
   height: number;
@@ -46,13 +54,20 @@ export interface ControlLog {
   readonly seen: SeenDeps[];
   /** Only of entries that have no effect. */
   readonly verdicts: Map<number, ControlVerdict>;
-  parts: Uint8Array[];
+  readonly parts: PartJoiner;
 }
 
-/** A log of which nothing was folded yet. */
-export function createControlLog(logId: LogId, author: AuthorId): ControlLog {
+/** A log, or a branch of one, of which nothing was folded yet. */
+export function createControlLog(
+  logId: LogId,
+  author: AuthorId,
+  branch?: { readonly parent: ControlLog; readonly at: number },
+): ControlLog {
   return {
     logId,
+    placeId: branch?.parent.placeId ?? logId,
+    parent: branch?.parent,
+    branchedAt: branch?.at ?? 0,
     author,
     height: 0,
     ops: [],
@@ -60,7 +75,7 @@ export function createControlLog(logId: LogId, author: AuthorId): ControlLog {
     bundles: new Map(),
     seen: [],
     verdicts: new Map(),
-    parts: [],
+    parts: createPartJoiner(),
   };
 }
 
@@ -83,7 +98,7 @@ export function lastOpAt(log: ControlLog, seq: number): OpId | undefined {
     const placed = log.ops[index];
     if (placed?.standing === "accepted") return placed.op.id;
   }
-  return undefined;
+  return log.parent === undefined ? undefined : lastOpAt(log.parent, log.branchedAt - 1);
 }
 
 /** The operation before index `index` that its author must have seen: the last not rejected. */
@@ -92,7 +107,10 @@ export function opBefore(log: ControlLog, index: number): OpId | undefined {
     const placed = log.ops[at];
     if (placed !== undefined && placed.standing !== "rejected") return placed.op.id;
   }
-  return undefined;
+  const { parent, branchedAt } = log;
+  return parent === undefined
+    ? undefined
+    : opBefore(parent, firstAfter(parent.ops, branchedAt - 1));
 }
 
 /** Index of the first item whose seq is greater than `seq`; items ascend by seq. */

@@ -4,25 +4,43 @@
  *
  *   data      = nonce (24) ‖ XChaCha20-Poly1305(metadata key, nonce, plaintext, AAD = place)
  *   plaintext = canonical CBOR [0, auth op] | [1, bundle] | [2, keys op] | [3, address, ttl s]
- *             | [4, more, part of a plaintext]
+ *             | [4, more, part of a plaintext] | [5, author, from, count, range]
  */
 import { concatBytes, decodeCbor, encodeCbor, type CborValue } from "@hawser/codec";
-import type { Crypto } from "@hawser/crypto";
+import type { AuthorId, Crypto } from "@hawser/crypto";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { SpaceError } from "./errors.ts";
-import { associatedData, type Place } from "./place.ts";
+import { associatedData, hexBytes, type Place } from "./place.ts";
+import { toAuthorId } from "./words.ts";
 
 /** Bytes of a plaintext that still stands in one entry. */
 export const controlPartBytes: number = 48 * 1024;
 /** Parts of one plaintext. */
 export const controlPartsMax = 16;
 
+/** Bytes of the longest range that fits into one plaintext. */
+export const evidenceBytesMax: number = controlPartsMax * controlPartBytes - 256;
+
 /** What a control entry says. Bytes are the canonical encodings of the layers that own them. */
 export type ControlContent =
   | { readonly kind: "auth"; readonly op: Uint8Array }
   | { readonly kind: "bundle"; readonly bundle: Uint8Array }
   | { readonly kind: "keys"; readonly op: Uint8Array }
-  | { readonly kind: "address"; readonly address: string; readonly ttlSeconds: number };
+  | { readonly kind: "address"; readonly address: string; readonly ttlSeconds: number }
+  | { readonly kind: "evidence"; readonly evidence: Evidence };
+
+/**
+ * A stretch of another author's forked control log, from where its branches part: shown by a member
+ * who built on it to those who hold another branch.
+ */
+export interface Evidence {
+  readonly author: AuthorId;
+  /** seq of the first entry. */
+  readonly from: number;
+  readonly count: number;
+  /** A range in compact form (chapter 2). */
+  readonly bytes: Uint8Array;
+}
 
 /** Content too long for one entry is cut: parts in consecutive entries, the last with `more` false. */
 export interface ControlPart {
@@ -47,11 +65,28 @@ export function encodeControl(content: ControlContent): readonly Uint8Array[] {
   });
 }
 
-/** The content that parts make together, or `undefined`. */
-export function joinParts(parts: readonly Uint8Array[]): ControlContent | undefined {
-  if (parts.length > controlPartsMax) return undefined;
-  const content = decodeControl(concatBytes(...parts));
-  return content?.kind === "part" ? undefined : content;
+/** Puts the contents of consecutive entries together. */
+export interface PartJoiner {
+  /** The content that ends with an entry; `undefined` in the middle of one. */
+  next(opened: ControlContent | ControlPart | undefined): ControlContent | "unreadable" | undefined;
+}
+
+/** A joiner at the start of a log. */
+export function createPartJoiner(): PartJoiner {
+  let parts: Uint8Array[] = [];
+  return {
+    next: (opened) => {
+      if (opened?.kind !== "part") {
+        parts = [];
+        return opened ?? "unreadable";
+      }
+      parts.push(opened.bytes);
+      if (opened.more && parts.length < controlPartsMax) return undefined;
+      const content = decodeControl(concatBytes(...parts));
+      parts = [];
+      return content === undefined || content.kind === "part" ? "unreadable" : content;
+    },
+  };
 }
 
 /**
@@ -94,7 +129,28 @@ function encodeContent(content: ControlContent): Uint8Array {
       return encodeCbor([2, content.op]);
     case "address":
       return encodeCbor([3, content.address, content.ttlSeconds]);
+    case "evidence":
+      return encodeEvidence(content.evidence);
   }
+}
+
+/** `[5, author, from, count, range]`. */
+export function encodeEvidence({ author, from, count, bytes }: Evidence): Uint8Array {
+  return encodeCbor([5, hexBytes(author), from, count, bytes]);
+}
+
+/** The fields of an array that was decoded, or `undefined`. */
+export function decodeEvidence(fields: readonly CborValue[]): Evidence | undefined {
+  const [kind, author, from, count, bytes] = fields;
+  if (fields.length !== 5 || kind !== 5) return undefined;
+  if (!(author instanceof Uint8Array) || author.length !== 32) return undefined;
+  if (!isCount(from) || !isCount(count) || count === 0) return undefined;
+  if (!(bytes instanceof Uint8Array) || bytes.length > evidenceBytesMax) return undefined;
+  return { author: toAuthorId(author), from, count, bytes };
+}
+
+function isCount(value: CborValue | undefined): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function decodeControl(plaintext: Uint8Array): ControlContent | ControlPart | undefined {
@@ -103,6 +159,10 @@ function decodeControl(plaintext: Uint8Array): ControlContent | ControlPart | un
   const [kind, first, second]: readonly CborValue[] = value;
   if (kind === 3) return decodeAddress(value.length, first, second);
   if (kind === 4) return decodePart(value.length, first, second);
+  if (kind === 5) {
+    const evidence = decodeEvidence(value);
+    return evidence && { kind: "evidence", evidence };
+  }
   if (value.length !== 2 || !(first instanceof Uint8Array)) return undefined;
   if (kind === 0) return { kind: "auth", op: first };
   if (kind === 1) return { kind: "bundle", bundle: first };

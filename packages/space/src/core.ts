@@ -11,23 +11,25 @@ import {
   ingestRange,
   isLogContext,
   logIdOf,
+  tryCutRange,
   verifyRange,
   type EncodedRange,
   type Entry,
+  type ForkProof,
   type KvWrite,
   type LogContext,
-  type LogHead,
   type LogId,
   type RangeOutcome,
 } from "@hawser/log";
 import type { IngestOutcome, SyncTopic, TopicAccess } from "@hawser/sync";
 import { encodeAbout, type About } from "./about.ts";
+import { createBranchBook, rangeOf } from "./branches.ts";
 import { createAddressBook, type AddressBook } from "./addresses.ts";
-import { encodeControl, sealControl, type ControlContent } from "./control.ts";
+import { encodeControl, sealControl, type ControlContent, type Evidence } from "./control.ts";
 import type { Device } from "./device.ts";
 import { SpaceError } from "./errors.ts";
 import { createControlFold, type ControlFold, type ControlRange, type FoldChange } from "./fold.ts";
-import { cutsOf, hashesBeyond } from "./forks.ts";
+import { createForkReader, noForks } from "./fork-view.ts";
 import { isGenesisOf } from "./ids.ts";
 import { createOpener, type Opener } from "./opener.ts";
 import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
@@ -65,6 +67,8 @@ export interface Core {
   sequencer(): Sequencer;
   opener(): Opener;
   forkedAt(logId: LogId): number | undefined;
+  /** Branches to show to others. */
+  unshown(): readonly Evidence[];
   membershipRevision(): number;
   /** Counts gains of keys. */
   keyRevision(): number;
@@ -134,7 +138,16 @@ export async function openCore(
   const { author, secret } = device;
   const own = createOwnLogs({ store, crypto, clock, topic, author, secret });
   let about = parts.about;
-  let forks: ReadonlyMap<LogId, number> = new Map();
+  let forks = noForks;
+  const branchBook = createBranchBook({ store, crypto, topic });
+  const forkReader = createForkReader({
+    store,
+    crypto,
+    topic,
+    book: branchBook,
+    own: own.logId("control"),
+    about: () => about,
+  });
   let fold = emptyFold(undefined);
   let sequencer = newSequencer();
   let opener = newOpener();
@@ -144,24 +157,25 @@ export async function openCore(
   let closed = false;
   let mismatch = false;
   let started = false;
-  // Signed entries of forked control logs that have no effect; what was looked up on their account.
-  let beyondCuts: ReadonlySet<string> = new Set();
+  // Entries without effect that were looked up because others name them.
   const usedClues = new Set<string>();
   let stopTimer: (() => void) | undefined;
   let advancing: Promise<void> | undefined;
 
-  function emptyFold(keys: Uint8Array | undefined): ControlFold {
+  function emptyFold(keys: Uint8Array | undefined, book: AddressBook = addresses): ControlFold {
     const { createOp, metadataKey } = about;
     const self = device.author;
-    return createControlFold({ crypto, topic, self, metadataKey, createOp, addresses }, keys);
+    const parts = { crypto, topic, self, metadataKey, createOp, addresses: book };
+    return createControlFold(parts, keys);
   }
   function newSequencer(): Sequencer {
     const parts = { store, recent, clock, topic, changed, driftMicros: microsMax };
     return createSequencer({
       ...parts,
       fold: () => fold,
-      forkedAt: (logId) => forks.get(logId),
-      mayStayAway: () => forks.size > 0 || fold.hasVoidGrants(),
+      branches: forks.branches,
+      forkedAt: (logId) => forks.ends.get(logId),
+      mayStayAway: () => forks.ends.size > 0 || fold.hasVoidGrants(),
     });
   }
   function newOpener(): Opener {
@@ -172,29 +186,11 @@ export async function openCore(
   const readControl = async (logId: LogId, context: LogContext): Promise<ControlRange> => {
     const entries: Entry[] = [];
     const from = fold.height(logId);
-    const to = forks.get(logId) ?? Infinity;
+    const to = forks.ends.get(logId) ?? Infinity;
     if (from < to) {
       for await (const entry of store.entries(logId, { from, to })) entries.push(entry);
     }
     return { logId, context, entries };
-  };
-
-  /** Cuts of forked control logs; seqs from which forked data logs are quarantined. */
-  const findForks = async (heads: readonly LogHead[]): Promise<ReadonlyMap<LogId, number>> => {
-    const forkedAt = new Map<LogId, number>();
-    for (const { logId, forkedAt: seq } of heads) if (seq !== undefined) forkedAt.set(logId, seq);
-    const control = heads.filter(({ context }) => context.domain === controlDomain);
-    if (!control.some(({ logId }) => forkedAt.has(logId))) return forkedAt;
-    const ranges: ControlRange[] = [];
-    for (const { logId, context } of control) {
-      const entries: Entry[] = [];
-      for await (const entry of store.entries(logId)) entries.push(entry);
-      ranges.push({ logId, context, entries });
-    }
-    const { metadataKey, createOp } = about;
-    const cuts = cutsOf({ crypto, topic, metadataKey, createOp }, ranges, forkedAt);
-    beyondCuts = hashesBeyond(ranges, cuts);
-    return new Map([...forkedAt, ...cuts]);
   };
 
   const react = async (change: FoldChange): Promise<void> => {
@@ -220,16 +216,34 @@ export async function openCore(
     const range = await readControl(logId, context);
     if (range.entries.length === 0) return;
     const change = fold.apply([range], device.prekeys());
-    if (mayMoveForks(range.entries) && (await haveForksMoved())) return refold();
+    const learned = await learnForks(change.evidence);
+    const mayHaveMoved = learned || mayMoveForks(range.entries, change);
+    if (mayHaveMoved && (await haveForksMoved())) return refold();
     await advanceIfStarted();
     await react(change);
   };
 
+  /** A branch that members show may be how a fork becomes known. True when it did. */
+  const learnForks = async (evidence: readonly Evidence[]): Promise<boolean> => {
+    let learned = false;
+    for (const shown of evidence) {
+      const range = rangeOf(topic, shown);
+      const logId = logIdOf(crypto, range.context);
+      const isKnown = fold.levelClaimed(shown.author) !== undefined;
+      if (!isKnown || forks.ends.has(logId) || shown.author === device.author) continue;
+      const outcome = await ingestRange({ store, crypto }, range, { drift: { clock, microsMax } });
+      if (outcome.status === "stored") await takeControl(logId, range.context);
+      learned ||= outcome.status === "forked";
+    }
+    return learned;
+  };
+
   /** Do entries give a new clue that more of a forked control log is acknowledged? */
-  const mayMoveForks = (entries: readonly Entry[]): boolean => {
-    if (beyondCuts.size === 0) return false;
+  const mayMoveForks = (entries: readonly Entry[], { evidence }: FoldChange): boolean => {
+    if (forks.ends.size === 0) return false;
+    if (evidence.length > 0) return true;
     const hashes = entries.flatMap((entry) => entry.deps.map((dep) => toHex(dep.hash)));
-    const clues = [...fold.awaited(), ...hashes.filter((hash) => beyondCuts.has(hash))];
+    const clues = [...fold.awaited(), ...hashes.filter((hash) => forks.beyond.has(hash))];
     const fresh = clues.filter((clue) => !usedClues.has(clue));
     for (const clue of fresh) usedClues.add(clue);
     return fresh.length > 0;
@@ -237,8 +251,10 @@ export async function openCore(
 
   /** New entries may acknowledge more of a forked control log. */
   const haveForksMoved = async (): Promise<boolean> => {
-    const found = await findForks(await store.heads(topic));
-    return found.size !== forks.size || [...found].some(([logId, seq]) => forks.get(logId) !== seq);
+    const { ends, beyond, uncounted, letIn, unshown } = await forkReader.read();
+    forks = { ...forks, beyond, uncounted, letIn, unshown };
+    if (ends.size !== forks.ends.size) return true;
+    return [...ends].some(([logId, seq]) => forks.ends.get(logId) !== seq);
   };
 
   const recheck = async (): Promise<void> => {
@@ -248,7 +264,7 @@ export async function openCore(
   const refold = async (): Promise<void> => {
     const heads = await store.heads(topic);
     addresses.clear();
-    forks = await findForks(heads);
+    forks = await forkReader.read();
     fold = emptyFold(await device.vault.read(keysKey(topic)));
     opener = newOpener();
     sequencer = newSequencer();
@@ -256,6 +272,7 @@ export async function openCore(
     for (const { logId, context } of heads) {
       if (context.domain === controlDomain) ranges.push(await readControl(logId, context));
     }
+    ranges.push(...forks.branches);
     const change = fold.apply(ranges, device.prekeys());
     await advanceIfStarted();
     await react({ ...change, membership: true });
@@ -330,23 +347,53 @@ export async function openCore(
     return [...acks, ...sequencer.heads().filter((head) => fold.height(head.logId) > 0)];
   };
 
+  /** Why the first entries of an unknown author's log are not stored. */
+  const newcomerRefusal = async (
+    range: EncodedRange,
+    logId: LogId,
+  ): Promise<IngestOutcome | undefined> => {
+    const { context } = range;
+    if (range.from > 0) return { status: "gap", height: 0 };
+    const verdict = verifyRange({ crypto }, emptyChain(crypto, context), range);
+    const good = verdict.ok ? verdict.range : verdict.accepted;
+    if (good === undefined) {
+      const { reason, failedSeq } = verdict as Extract<typeof verdict, { ok: false }>;
+      return { status: "bad", reason, seq: failedSeq };
+    }
+    const log: ControlRange = { context, logId, entries: good.entries };
+    const admitted = fold.admitJoiningLog(log);
+    if (admitted.ok) return undefined;
+    const mayJoinBranch = admitted.missing?.some((op) => forks.uncounted.has(op)) === true;
+    const reason =
+      mayJoinBranch && (await joinsBranch(log))
+        ? await budgetRefusal(context.author, range.bytes.length)
+        : admitted.reason;
+    return reason === undefined ? undefined : { status: "refused", reason };
+  };
+
+  /**
+   * Would the log be let in if all branches counted? Whoever joined on a branch that is not in the
+   * store may be the only one who shows that it counts.
+   */
+  const joinsBranch = async (log: ControlRange): Promise<boolean> => {
+    const whatIf = emptyFold(undefined, createAddressBook({ clock }));
+    whatIf.apply(await forkReader.uncut(), device.prekeys());
+    return whatIf.admitJoiningLog(log).ok;
+  };
+
   const ingestControl = async (range: EncodedRange, logId: LogId): Promise<IngestOutcome> => {
     const { context } = range;
-    const isNew = fold.levelClaimed(context.author) === undefined;
-    const byteCount = range.bytes.length;
-    const overBudget = isNew ? undefined : await budgetRefusal(context.author, byteCount);
-    if (overBudget !== undefined) return { status: "refused", reason: overBudget };
-    if (isNew) {
-      if (range.from > 0) return { status: "gap", height: 0 };
-      const verdict = verifyRange({ crypto }, emptyChain(crypto, context), range);
-      const good = verdict.ok ? verdict.range : verdict.accepted;
-      if (good === undefined) {
-        const { reason, failedSeq } = verdict as Extract<typeof verdict, { ok: false }>;
-        return { status: "bad", reason, seq: failedSeq };
-      }
-      const admitted = fold.admitJoiningLog({ context, logId, entries: good.entries });
-      if (!admitted.ok) return { status: "refused", reason: admitted.reason };
+    const { author } = context;
+    const isNew = fold.levelClaimed(author) === undefined;
+    if (!isNew || forks.letIn.has(author)) {
+      const refusal = await budgetRefusal(author, range.bytes.length);
+      if (refusal !== undefined) return { status: "refused", reason: refusal };
+    } else {
+      const refusal = await newcomerRefusal(range, logId);
+      if (refusal !== undefined) return refusal;
     }
+    const proof = forks.ends.has(logId) ? await extendBranch(range, logId) : undefined;
+    if (proof !== undefined) return { status: "forked", proof };
     // Everybody builds on control entries, so none that is ahead of the clock is let in.
     const outcome = await ingestRange({ store, crypto }, range, { drift: { clock, microsMax } });
     const isKept = outcome.status === "stored" || outcome.status === "known";
@@ -354,8 +401,29 @@ export async function openCore(
     if (isKept || isPrefixKept) await takeControl(logId, context);
     // The join may be in the graph while its log is not in the store.
     else if (isNew) await refold();
-    else if (outcome.status === "forked") await recheck();
+    else if (outcome.status === "forked") {
+      await keepBranch(range, outcome.proof.seq);
+      await recheck();
+    }
     return toIngestOutcome(outcome);
+  };
+
+  /** The fork proof of the log, when a range continues a branch that is not in the store. */
+  const extendBranch = async (
+    range: EncodedRange,
+    logId: LogId,
+  ): Promise<ForkProof | undefined> => {
+    const [proof] = await store.forkProofs(logId);
+    if (proof === undefined || !(await branchBook.extend(range))) return undefined;
+    await recheck();
+    return proof;
+  };
+
+  /** What others built on counts, on whichever branch it stands (§7). */
+  const keepBranch = async (range: EncodedRange, forkedAt: number): Promise<void> => {
+    const to = range.from + range.count;
+    const branch = tryCutRange(range, Math.max(range.from, forkedAt), to);
+    if (branch !== undefined) await branchBook.keep(branch);
   };
 
   /** Authors whose every right was void from the start may leave a little, for whoever built on it. */
@@ -443,7 +511,8 @@ export async function openCore(
     fold: () => fold,
     sequencer: () => sequencer,
     opener: () => opener,
-    forkedAt: (logId) => forks.get(logId),
+    forkedAt: (logId) => forks.ends.get(logId),
+    unshown: () => forks.unshown,
     membershipRevision: () => membershipRevision,
     keyRevision: () => keyRevision,
     state: () => stateOf(about, fold, device.author),

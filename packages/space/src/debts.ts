@@ -103,6 +103,7 @@ function payments(
   const debts = debtsOf(core);
   // The bundle first: answers to requests are sealed to the newest one that is known.
   const contents: ControlContent[] = bundle === undefined ? [] : [bundleContent(bundle)];
+  contents.push(...core.unshown().map((evidence) => ({ kind: "evidence", evidence }) as const));
   contents.push(...ended.contents);
   contents.push(...givesFor(core, debts.gives), ...requestsFor(core, debts));
   if (debts.rekey || ended.rotate) {
@@ -234,7 +235,7 @@ async function bundleDue(core: Core): Promise<"newer" | "lost" | undefined> {
 function delayMs(core: Core, debts: Debts, refused: ReadonlySet<AuthorId>): number | undefined {
   const { bundles } = core.fold();
   const step = core.options.answerDelayMs ?? defaultAnswerDelayMs;
-  if (debts.requests.length > 0) return 0;
+  if (debts.requests.length > 0 || core.unshown().length > 0) return 0;
   const gift = debts.gives.find((owed) => latestBundle(bundles, owed.recipient) !== undefined);
   if (gift !== undefined) return step * rankOf(core, hexBytes(gift.recipient));
   const [ended] = endableInvites(core, refused);

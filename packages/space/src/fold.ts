@@ -35,7 +35,7 @@ import {
 } from "@hawser/keys";
 import type { Entry, LogContext, LogId, Topic } from "@hawser/log";
 import type { AddressBook } from "./addresses.ts";
-import { joinParts, openControl, controlPartsMax, type ControlContent } from "./control.ts";
+import { openControl, type ControlContent, type Evidence } from "./control.ts";
 import {
   advanceDecided,
   createControlLog,
@@ -47,6 +47,7 @@ import {
   type ControlVerdict,
   type PlacedOp,
 } from "./control-log.ts";
+import { grantsOf } from "./grants.ts";
 import { admitJoiningLog, flawOfOp, type JoiningVerdict } from "./join.ts";
 import type { Place } from "./place.ts";
 
@@ -61,11 +62,24 @@ export interface FoldDeps {
   readonly addresses: AddressBook;
 }
 
-/** Entries of one control log that follow those folded before. */
+/** Entries of one control log, or of a branch of it, that follow those folded before. */
 export interface ControlRange {
   readonly context: LogContext;
+  /** Names the log; of a branch, nothing but the branch. */
   readonly logId: LogId;
   readonly entries: readonly Entry[];
+  /** Set where a log is forked and these entries are not those in the store. */
+  readonly branch?: {
+    /** The log, which is folded before its branches. */
+    readonly of: LogId;
+    /** All entries before these, which both branches have. */
+    readonly before: readonly Entry[];
+  };
+}
+
+/** The log that a range stands in. */
+export function rootOf({ logId, branch }: ControlRange): LogId {
+  return branch?.of ?? logId;
 }
 
 /** What a batch of entries changed. */
@@ -76,6 +90,8 @@ export interface FoldChange {
   readonly gained: readonly EpochId[];
   /** Attachments of rekeys and welcomes that were opened. */
   readonly attachments: readonly Uint8Array[];
+  /** Branches of control logs that were shown. */
+  readonly evidence: readonly Evidence[];
 }
 
 /** Where an operation stands. */
@@ -168,6 +184,7 @@ interface Progress {
   keys: boolean;
   readonly gained: EpochId[];
   readonly attachments: Uint8Array[];
+  readonly evidence: Evidence[];
 }
 
 /** An empty fold; `keyState` brings secrets that stand in no log. */
@@ -210,22 +227,11 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       raise(levelsClaimed, author, level);
       grants.push({ op: op.id, author, level });
     };
+    if (action.type !== "join")
+      for (const grant of grantsOf(op)) raiseLevel(grant.author, grant.level);
     switch (action.type) {
-      case "create":
-        for (const { member, access } of action.grants) {
-          // Safe: groups are refused before, so the id is an author.
-          raiseLevel(member.id as AuthorId, access.level);
-        }
-        return;
-      case "add":
-      case "set":
-        // Safe: as above.
-        raiseLevel(action.grant.member.id as AuthorId, action.grant.access.level);
-        return;
       case "leave":
         leaves.set(op.author, [...(leaves.get(op.author) ?? []), op.id]);
-        // Safe: as above.
-        if (action.successor !== undefined) raiseLevel(action.successor.id as AuthorId, "manage");
         return;
       case "invite": {
         const { access, uses } = action;
@@ -246,7 +252,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         if (facts !== undefined) invites.set(action.invite, { ...facts, revoked: true });
         return;
       }
-      case "remove":
+      default:
         return;
     }
   };
@@ -260,6 +266,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       case "accepted":
         placed.standing = "accepted";
         log.verdicts.delete(placed.seq);
+        // Two branches may hold one operation.
+        if (places.has(placed.op.id)) return;
         places.set(placed.op.id, { logId: log.logId, author: log.author, seq: placed.seq });
         rememberFacts(placed);
         progress.membership = true;
@@ -332,6 +340,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     log: ControlLog,
     entry: Entry,
     content: ControlContent,
+    progress: Progress,
   ): string | undefined => {
     switch (content.kind) {
       case "auth":
@@ -341,29 +350,47 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       case "keys":
         return onKeyOp(log, entry, content.op);
       case "address":
-        deps.addresses.set(log.logId, content.address, content.ttlSeconds, entry.stamp);
+        deps.addresses.set(log.placeId, content.address, content.ttlSeconds, entry.stamp);
+        return undefined;
+      case "evidence":
+        progress.evidence.push(content.evidence);
         return undefined;
     }
   };
 
-  const onEntry = (log: ControlLog, entry: Entry): void => {
+  /** The content that ends with an entry; `undefined` in the middle of one. */
+  const openNext = (log: ControlLog, entry: Entry): ControlContent | "unreadable" | undefined => {
     log.height = entry.seq + 1;
     // A checkpoint signs what came before and says nothing.
-    if (entry.data.length === 0) return;
+    if (entry.data.length === 0) return undefined;
     if (entry.deps.length > 0) log.seen.push({ seq: entry.seq, deps: entry.deps });
-    const place: Place = { topic, logId: log.logId, author: log.author, seq: entry.seq };
-    const opened = openControl(crypto, deps.metadataKey, place, entry.data);
-    let content: ControlContent | undefined;
-    if (opened?.kind === "part") {
-      log.parts.push(opened.bytes);
-      if (opened.more && log.parts.length < controlPartsMax) return;
-      content = joinParts(log.parts);
-    } else {
-      content = opened;
-    }
-    log.parts = [];
-    const reason = content === undefined ? "UNREADABLE" : onContent(log, entry, content);
+    const place: Place = { topic, logId: log.placeId, author: log.author, seq: entry.seq };
+    return log.parts.next(openControl(crypto, deps.metadataKey, place, entry.data));
+  };
+
+  const onEntry = (log: ControlLog, entry: Entry, progress: Progress): void => {
+    const content = openNext(log, entry);
+    if (content === undefined) return;
+    const reason =
+      content === "unreadable" ? "UNREADABLE" : onContent(log, entry, content, progress);
     if (reason !== undefined) log.verdicts.set(entry.seq, { state: "rejected", reason });
+  };
+
+  /**
+   * A log to fold a range into. What a branch has in common with its log counts once, in the log;
+   * the branch only remembers of it what its own entries rest on.
+   */
+  const openLog = ({ logId, context, branch }: ControlRange): ControlLog => {
+    const parent = branch && logs.get(branch.of);
+    if (branch === undefined || parent === undefined)
+      return createControlLog(logId, context.author);
+    const { before } = branch;
+    const log = createControlLog(logId, context.author, { parent, at: before.length });
+    for (const entry of before) {
+      const content = openNext(log, entry);
+      if (typeof content === "object" && content.kind === "bundle") onBundle(log, content.bundle);
+    }
+    return log;
   };
 
   /** Decides ops until nothing moves: an op may wait for one in any other log. */
@@ -434,11 +461,18 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       bundles = addBundles(bundles, [bundle]);
     },
     apply: (ranges, prekeys) => {
-      const progress: Progress = { membership: false, keys: false, gained: [], attachments: [] };
-      for (const { context, logId, entries } of ranges) {
-        const log = logs.get(logId) ?? createControlLog(logId, context.author);
-        logs.set(logId, log);
-        for (const entry of entries) if (entry.seq === log.height) onEntry(log, entry);
+      const progress: Progress = {
+        membership: false,
+        keys: false,
+        gained: [],
+        attachments: [],
+        evidence: [],
+      };
+      for (const range of ranges) {
+        const log = logs.get(range.logId) ?? openLog(range);
+        logs.set(range.logId, log);
+        for (const entry of range.entries)
+          if (entry.seq === log.height) onEntry(log, entry, progress);
       }
       decideAll(progress);
       countGrants();

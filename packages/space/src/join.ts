@@ -101,7 +101,12 @@ function individual(member: {
 /** Whether the start of an unknown author's control log lets its author in. */
 export type JoiningVerdict =
   | { readonly ok: true }
-  | { readonly ok: false; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly reason: string;
+      /** Operations that it builds on and that are not here. */
+      readonly missing?: readonly OpId[];
+    };
 
 /** What a joining log is judged by. */
 export interface JoiningRules extends OpRules {
@@ -159,7 +164,9 @@ function admitOp(rules: JoiningRules, op: AuthOp): JoiningVerdict {
   }
   const verdict = rules.graph.add(op);
   if (verdict.status === "rejected") return refused(verdict.reason);
-  if (verdict.status === "pending") return refused("MISSING_OPS");
+  if (verdict.status === "pending") {
+    return { ok: false, reason: "MISSING_OPS", missing: verdict.missing };
+  }
   const isVoid = rules.graph.status(op.id)?.state === "void";
   return isVoid && !isNeeded ? refused("JOIN_VOID") : { ok: true };
 }

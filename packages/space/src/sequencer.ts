@@ -7,7 +7,7 @@ import type { OpId } from "@hawser/auth";
 import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { Clock, Dep, Entry, LogId, LogStore, StoredRange, Topic } from "@hawser/log";
-import type { ControlFold } from "./fold.ts";
+import type { ControlFold, ControlRange } from "./fold.ts";
 import { createQueue, type Signal } from "./queue.ts";
 import type { RecentEntries } from "./recent.ts";
 import { controlDomain, dataDomain } from "./words.ts";
@@ -84,6 +84,8 @@ export interface SequencerDeps {
   readonly changed: Signal;
   /** Stamps further ahead than this are held; µs. */
   readonly driftMicros: number;
+  /** What counts of branches of control logs that are not in the store. */
+  readonly branches: readonly ControlRange[];
   /** First quarantined entry of a forked log. */
   readonly forkedAt: (logId: LogId) => number | undefined;
   /**
@@ -367,6 +369,10 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     if (moved) deps.changed.notify();
   };
 
+  for (const { logId, entries } of deps.branches) {
+    for (const entry of entries) if (entry.signature !== undefined) index(logId, entry);
+    decided.set(logId, 0);
+  }
   return {
     spans,
     advance: () => queue.run(advance),

@@ -6,10 +6,12 @@ import { describe, expect, test } from "vitest";
 import {
   controlPartBytes,
   encodeControl,
-  joinParts,
+  createPartJoiner,
   openControl,
   sealControl as sealPlaintext,
   type ControlContent,
+  type ControlPart,
+  type PartJoiner,
 } from "../src/control.ts";
 import { associatedData, type Place } from "../src/place.ts";
 import { encodeCbor, concatBytes, type CborValue } from "@hawser/codec";
@@ -27,6 +29,10 @@ const contents: readonly ControlContent[] = [
   { kind: "bundle", bundle: utf8("bundle") },
   { kind: "keys", op: utf8("keys") },
   { kind: "address", address: "wss://relay.example", ttlSeconds: 3_600 },
+  {
+    kind: "evidence",
+    evidence: { author: place.author, from: 3, count: 2, bytes: utf8("a range") },
+  },
 ];
 
 function sealControl(
@@ -52,9 +58,15 @@ describe("control entries", () => {
       return opened;
     });
     expect(parts.map((part) => part.more)).toEqual([true, true, true, false]);
-    expect(joinParts(parts.map((part) => part.bytes))).toEqual({ kind: "keys", op });
-    expect(joinParts(parts.slice(1).map((part) => part.bytes))).toBeUndefined();
-    expect(joinParts([encodeCbor([4, false, utf8("x")])])).toBeUndefined();
+    const join = (items: readonly ControlPart[]): ReturnType<PartJoiner["next"]> => {
+      const joiner = createPartJoiner();
+      return items.map((part) => joiner.next(part)).at(-1);
+    };
+    expect(join(parts)).toEqual({ kind: "keys", op });
+    expect(join(parts.slice(0, 3))).toBeUndefined();
+    expect(join(parts.slice(1))).toBe("unreadable");
+    const bytes = encodeCbor([4, false, utf8("x")]);
+    expect(join([{ kind: "part", more: false, bytes }])).toBe("unreadable");
     expect(() =>
       encodeControl({ kind: "keys", op: new Uint8Array(17 * controlPartBytes) }),
     ).toThrow(expect.objectContaining({ code: "SPACE_BODY_TOO_LARGE" }));

@@ -2,6 +2,7 @@
 import { createSyncPeer, type SyncPeer, type SyncSession } from "@hawser/sync";
 import { createMemoryPair } from "@hawser/sync/testing";
 import { describe, expect, test } from "vitest";
+import { forgeControl } from "./forge.ts";
 import { seededRandom } from "./help.ts";
 import { createWorld, spaceOn, textsOf, write, type TestDevice, type World } from "./world.ts";
 
@@ -144,5 +145,62 @@ describe("spaces over sync", () => {
     expect(await eve.store.heads(space.topic)).toEqual([]);
     await peer[Symbol.asyncDispose]();
     await stranger[Symbol.asyncDispose]();
+  });
+
+  test("[P2-M12] [ATK-automerge870] through a relay that has one branch, all come to one membership", async () => {
+    const world = await createWorld();
+    const { crypto } = world;
+    const [ada, ben, cyd, relay] = [
+      await world.device("ada"),
+      await world.device("ben"),
+      await world.device("cyd"),
+      await world.device("relay"),
+    ];
+    const space = await ada.spaces.create();
+    for (const device of [ben, cyd]) {
+      await device.spaces.join(await space.invite({ level: "write" }));
+      await world.settle(ada, device);
+    }
+    await space.set(ben.author, "manage");
+    await space.set(cyd.author, "manage");
+    const bundle = await relay.spaces.bundle();
+    await space.add(bundle, "pull");
+    await relay.spaces.follow(space.hosting(bundle));
+    await world.settle(ada, ben, cyd, relay);
+
+    // Ben shows Ada one entry and Cyd another; each builds on what it was shown.
+    const shown = async (to: TestDevice, address: string): Promise<void> => {
+      const range = await forgeControl({
+        crypto,
+        id: space.id!,
+        topic: space.topic,
+        author: ben.author,
+        secret: ben.secret,
+        base: ben.store,
+        now: world.clock.nowMicros(),
+        contents: [{ kind: "address", address, ttlSeconds: 60 }],
+      });
+      expect((await to.spaces.ingest(range)).status).toBe("stored");
+    };
+    await shown(ada, "wss://left.example");
+    await shown(cyd, "wss://right.example");
+    const cyds = spaceOn(cyd, space);
+    await space.add(await (await world.device("dan")).spaces.bundle(), "read");
+    await cyds.add(await (await world.device("eve")).spaces.bundle(), "read");
+
+    const peers = [ada, cyd, relay].map((device) => peerOf(world, device));
+    const [adas, cydsPeer, hub] = peers as [SyncPeer, SyncPeer, SyncPeer];
+    connect(adas, hub);
+    await world.pass(5_000);
+    connect(cydsPeer, hub);
+    await world.pass(20_000);
+    expect(cyds.members()).toEqual(space.members());
+    expect(space.members()).toHaveLength(6);
+    await space.remove(ben.author);
+    await write(space, "without ben");
+    await world.pass(60_000);
+    expect(cyds.members()).toEqual(space.members());
+    expect(await textsOf(cyds)).toEqual(["without ben"]);
+    for (const peer of peers) await peer[Symbol.asyncDispose]();
   });
 });
