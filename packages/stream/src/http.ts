@@ -2,3 +2,5 @@
 export type { Fetch, FetchInit } from "./stores/body.ts";
 export type { HttpBytesDeps, HttpBytesOptions } from "./stores/http.ts";
 export { openHttpBytes } from "./stores/http.ts";
+export type { StreamAddress } from "./http/address.ts";
+export { parseStreamAddress, printStreamAddress } from "./http/address.ts";
