@@ -15,6 +15,8 @@ export interface DataOptions {
   readonly dataStdin?: boolean;
   readonly dataStr?: string;
   readonly dataRepeat?: boolean;
+  /** Linkspace's other name for the same. */
+  readonly rr?: boolean;
   readonly dataDelim?: string;
   readonly dataBufsize?: number;
   readonly dataReads?: number;
@@ -41,6 +43,11 @@ export function namesData({ data, dataStdin, dataStr }: DataOptions): boolean {
   return typeof data === "string" || dataStdin === true || dataStr !== undefined;
 }
 
+/** True when the source begins again at its end. */
+export function isRepeated({ dataRepeat, rr }: DataOptions): boolean {
+  return dataRepeat === true || rr === true;
+}
+
 /** Opens the source. Without one there is no data, or stdin where the command says so. */
 export function openData(
   session: Session,
@@ -57,7 +64,7 @@ export function openData(
   }
   const usesStdin =
     data !== false && (options.dataStdin === true || (defaultStdin && !namesData(options)));
-  if (usesStdin && options.dataRepeat === true) {
+  if (usesStdin && isRepeated(options)) {
     throw usage("stdin cannot be repeated", "Give the data with --data <file> or --data-str.");
   }
   if (!usesStdin && !namesData(options)) return emptyReader();
@@ -93,7 +100,7 @@ function createReader(
   source: { readonly open: () => AsyncIterable<Uint8Array>; readonly usesStdin: boolean },
 ): DataReader {
   const overflow = options.dataOverflow ?? "error";
-  const bytes = createByteQueue(session, source.open, options.dataRepeat === true);
+  const bytes = createByteQueue(session, source.open, isRepeated(options));
   const delimiter = readDelimiter(session, options.dataDelim);
   const isEvaluated = options.dataEval === true;
   let readsLeft = options.dataReads ?? Number.POSITIVE_INFINITY;

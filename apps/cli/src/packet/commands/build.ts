@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { buildDatapoint, datapointDataBytesMax, type LinkDraft } from "@hawser/packet";
 import { buildPoint, dataRoom, openSigner, readStamp } from "../build.ts";
-import { namesData, openData, type DataReader } from "../data.ts";
+import { isRepeated, namesData, openData, type DataReader } from "../data.ts";
 import { openDestinations } from "../destinations.ts";
 import { packetError, usage } from "../errors.ts";
 import { evaluateBytes, evaluateLink, evaluatePlace, toTag } from "../expressions.ts";
@@ -21,7 +21,6 @@ import type { Session } from "../session.ts";
 interface BuildOptions extends PointOptions, OutputOptions {
   readonly multi?: boolean;
   readonly multiLink?: string;
-  readonly rr?: boolean;
 }
 
 export function addBuildCommands(program: Command, call: PacketCall): void {
@@ -97,7 +96,7 @@ export function refuseTrailing(call: PacketCall, name: string): void {
 }
 
 async function writeDatapoints(session: Session, options: BuildOptions): Promise<void> {
-  const data = openData(session, repeating(options), { defaultStdin: true });
+  const data = openData(session, options, { defaultStdin: true });
   const destinations = await openDestinations(session, options.write);
   const hasData = options.data !== false;
   try {
@@ -111,10 +110,6 @@ async function writeDatapoints(session: Session, options: BuildOptions): Promise
   } finally {
     await data.close();
   }
-}
-
-function repeating(options: BuildOptions): BuildOptions {
-  return options.rr === true ? { ...options, dataRepeat: true } : options;
 }
 
 async function writePoints(
@@ -132,24 +127,20 @@ async function writePoints(
   if (isMulti && !namesData(options)) {
     throw usage("--multi needs data", "Add --data-stdin, --data <file> or --data-str <text>.");
   }
-  const data = openData(session, repeating(options), { defaultStdin: false });
+  const data = openData(session, options, { defaultStdin: false });
   const destinations = await openDestinations(session, options.write, { allowPrivate: true });
   let chain: readonly LinkDraft[] = [];
   try {
     for (;;) {
       const all = [...chain, ...links];
-      const block = await nextBlock(data, dataRoom(place, all.length, secret !== undefined), {
-        isMulti,
-        isOptional: !isMulti,
-      });
+      const room = dataRoom(place, all.length, secret !== undefined);
+      const block = await nextBlock(data, room, { isOptional: !isMulti });
       if (block === undefined) return;
+      if (!isMulti) await refuseSurplus(data, options);
       const stamp = readStamp(session, options, scope);
       const packet = buildPoint(session, { place, links: all, stamp, data: block }, secret);
       await destinations.write(packet);
-      if (!isMulti) {
-        await refuseSurplus(data, options);
-        return;
-      }
+      if (!isMulti) return;
       if (chainTag !== undefined) chain = [{ tag: chainTag, pointer: packet.hash.slice() }];
     }
   } finally {
@@ -168,7 +159,7 @@ function readChainTag(session: Session, { multiLink }: BuildOptions): Uint8Array
 async function nextBlock(
   data: DataReader,
   room: number,
-  { isOptional }: { readonly isMulti: boolean; readonly isOptional: boolean },
+  { isOptional }: { readonly isOptional: boolean },
 ): Promise<Uint8Array | undefined> {
   // The builder says what is too much when there is no room at all.
   const block = await data.next(Math.max(0, room));
@@ -181,8 +172,7 @@ async function refuseSurplus(data: DataReader, options: BuildOptions): Promise<v
     options.dataDelim !== undefined ||
     options.dataBufsize !== undefined ||
     options.dataOverflow === "trim" ||
-    options.dataRepeat === true ||
-    options.rr === true;
+    isRepeated(options);
   if (isFirstOnly || !(await data.hasMore())) return;
   throw packetError(
     "CLI_DATA_TOO_LARGE",
