@@ -33,6 +33,8 @@ export interface OpenPoints {
   readonly finder: ChunkFinder;
   /** `undefined` for plain blobs, and for sealed ones whose key is not at hand. */
   readonly opener: ChunkOpener | undefined;
+  /** Whether a walk meets the end of the content first, as chains make it. */
+  readonly walksBackwards: boolean;
   walk(options: {
     readonly fromChunk: number;
     readonly skipsRepeats: boolean;
@@ -110,6 +112,7 @@ export async function openPoints(
     form: tree.form,
     finder: createTreeFinder(context, ref, tree),
     opener,
+    walksBackwards: false,
     walk: (walkOptions) => walkTree(context, ref, tree, walkOptions),
   };
 }
@@ -132,6 +135,7 @@ function chainPoints(
     },
     finder: createChainFinder(context, ref, form, root),
     opener: undefined,
+    walksBackwards: true,
     walk: (walkOptions) => walkChain(context, ref, form, root, walkOptions),
   };
 }

@@ -60,15 +60,19 @@ async function verifyPoints(
   const { signal } = options;
   // Sealed chunks are checked at their place, so equal ones must be looked at twice.
   const walk = points.walk({ fromChunk: 0, skipsRepeats: opener === undefined, signal });
+  const { chunkCount } = form.root;
   let pointCount = 0;
+  let visitedChunks = 0;
   for await (const { hash, span, node } of walk) {
     pointCount += 1;
     if (node !== undefined) continue;
     const packet = await fetchPoint(context, hash, signal);
     chunkContent(points, span, packet, hash);
-    const { chunkCount } = form.root;
-    const done = (span.firstChunk + span.chunkCount) / chunkCount;
-    onProgress?.({ doneBytes: Math.floor(done * ref.byteCount), totalBytes: ref.byteCount });
+    visitedChunks += 1;
+    // A walk forwards may pass over repeats, so its place tells more than its count.
+    const done = points.walksBackwards ? visitedChunks : span.firstChunk + 1;
+    const doneBytes = Math.floor((done / chunkCount) * ref.byteCount);
+    onProgress?.({ doneBytes, totalBytes: ref.byteCount });
   }
   return { ok: true, pointCount, isOpened: !form.isSealed || opener !== undefined };
 }
@@ -89,7 +93,8 @@ export interface MissingOptions extends OpenOptions {
 /**
  * The points under `ref` that the source lacks, as far as the nodes that are there tell: what lies under
  * a missing node shows when it has come. Lazy, so taking some and stopping costs only those; the nodes
- * on the way are checked. For chains the last linkpoint comes first. Throws as `openBlob`, but
+ * on the way are checked. A hash that the content has at several places may come more than once. For
+ * chains the last linkpoint comes first. Throws as `openBlob`, but
  * needs no key.
  */
 export async function* missingPoints(
