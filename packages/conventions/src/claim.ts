@@ -2,7 +2,7 @@
  * Claims, votes and reverse entries of the name system: bytes to values and back
  * (docs/spec/conventions.md §7.2–7.4). Layer 4; pure.
  */
-import { concatBytes, equalBytes, fromUtf8, utf8 } from "@hawser/codec";
+import { concatBytes, equalBytes, fromUtf8, toHex, utf8 } from "@hawser/codec";
 import { parseEncKey, type Crypto } from "@hawser/crypto";
 import {
   buildKeypoint,
@@ -12,6 +12,7 @@ import {
   privateGroup,
   publicGroup,
   tagBytes,
+  textToHash,
   type BytesOrText,
   type Link,
   type LinkDraft,
@@ -73,6 +74,14 @@ export function readRootClaim(packet: Packet<"verified">): ClaimVerdict {
   return { ok: true, claim };
 }
 
+/**
+ * The hash of the root claim that Linkspace ships, of seven authorities. Who wants Linkspace's public
+ * names reads that packet from a copy he trusts; it is no part of this package.
+ */
+export function linkspaceRootHash(): Uint8Array {
+  return textToHash("xzNKFCjCIP1qX-uwdkYgFSB5eUywlSzPWjbX2J_NilY") ?? new Uint8Array(0);
+}
+
 /** More keys than this vote on nothing: each costs a look-up in every resolution. */
 export const authorityCountMax = 256;
 
@@ -86,12 +95,15 @@ export function claimGroup({ packet }: Claim): Uint8Array | undefined {
   return linkEndingIn(packet, "group#")?.pointer;
 }
 
+/** `^`, the last byte of an authority's tag. */
+const authorityMark = 0x5e;
+
 /** The keys that vote on direct sub-names: tags ending in `^`, each key once, in link order. */
 export function claimAuthorities({ packet }: Claim): readonly Uint8Array[] {
   const keys = new Map<string, Uint8Array>();
   for (const { tag, pointer } of packet.links) {
-    if (tag[tagBytes - 1] !== 0x5e || keys.size === authorityCountMax) continue;
-    const id = pointer.join();
+    if (tag[tagBytes - 1] !== authorityMark || keys.size === authorityCountMax) continue;
+    const id = toHex(pointer);
     if (!keys.has(id)) keys.set(id, pointer);
   }
   return [...keys.values()];

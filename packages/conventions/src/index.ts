@@ -56,6 +56,7 @@ export {
   claimGroup,
   claimPublicKey,
   claimUntilMax,
+  linkspaceRootHash,
   readClaim,
   readReverseEntry,
   readRootClaim,

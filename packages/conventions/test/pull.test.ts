@@ -92,7 +92,7 @@ describe("pull requests", () => {
   }
 
   test("[LK-pull] the longest qid that fits a path does", () => {
-    const qid = "x".repeat(185);
+    const qid = "x".repeat(186);
     const built = buildPull(
       crypto,
       queryOf("group:=:[#:pub]", "domain:=:[a:board]", `:qid:${qid}`),

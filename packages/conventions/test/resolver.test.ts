@@ -7,7 +7,7 @@ import {
   testGroup,
   type Packet,
 } from "@hawser/packet";
-import type { AbeNames } from "@hawser/query";
+import { abeBytes, encodeAbe, evaluateAbe, type AbeNames } from "@hawser/query";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -393,6 +393,25 @@ describe("names in expressions", () => {
     };
     expect(await withNames(createNameResolver(device), evaluate)).toBe("b:local");
     expect(runs).toBe(3);
+  });
+
+  test("[LK-lns] [LK-key-management] expressions resolve local names, both ways", async () => {
+    const device = createDevice();
+    const resolver = createNameResolver(device);
+    await setLocalClaim(device, claimOf("me:local", { group: bytes32(4) }));
+    const evaluated = (text: string) =>
+      withNames(resolver, (names) => {
+        const verdict = evaluateAbe(text, { nowMicros: device.nowMicros, names });
+        return verdict.ok ? abeBytes(verdict.value) : verdict.code;
+      });
+    expect(await evaluated("[#:me:local]")).toEqual(bytes32(4));
+    expect(await evaluated("[@:me:local]")).toEqual(bytes32(1));
+    const encoded = await withNames(resolver, (names) =>
+      encodeAbe(bytes32(1), "@/b", { nowMicros: device.nowMicros, names }),
+    );
+    expect(encoded).toBe("[@:me:local]");
+    expect(await evaluated("[#:you:local]")).toMatch(/^ABE_/);
+    expect(await evaluated("[#:pub]")).toEqual(publicGroup());
   });
 
   test("[LK-lns] a name that is unknown is asked for once", async () => {
