@@ -111,11 +111,13 @@ describe.skipIf(process.platform === "win32")("[LK-cli-pipeline] real pipes", ()
       );
       expect(key).toMatchObject({ code: 0, err: "" });
       expect(key.out).toBe("[@:me:local]\n");
+      // The second packet is made when the first one has come out, so after the watch began.
       const watched = await bash(
-        `(sleep 0.5; lk linkpoint app::/w --data-str later -w db) &` +
-          ` lk watch app::/w --new-only --max-new 1 --until 30s | lk p '[data]'; wait`,
+        `make() { lk linkpoint app::/w --data-str "$1" -w db; }; make first` +
+          ` && lk watch app::/w --mode log-asc --max 2 --until 50s | lk p '[data]'` +
+          ` | while read -r line; do echo "$line"; [ "$line" != first ] || make later; done`,
       );
-      expect(watched).toEqual({ code: 0, out: "later\n", err: "" });
+      expect(watched).toEqual({ code: 0, out: "first\nlater\n", err: "" });
     },
     stepMsMax,
   );

@@ -85,6 +85,10 @@ describe("[LK-cli-pipeline] bytes to datapoints and back", () => {
     [["datapoint", "-w", "buffer"], "CLI_USAGE"],
     [["datapoint", "-w", "file:/nowhere/at/all"], "CLI_USAGE"],
     [["datapoint", "--data", "/nowhere/at/all"], "ENOENT"],
+    [["point", "--sign"], "CLI_USAGE"],
+    [["filter", "a", "--follow"], "CLI_USAGE"],
+    [["watch-log", "a", "--mode", "log-asc"], "CLI_USAGE"],
+    [["--json", "datapoint"], "CLI_USAGE"],
     [["nonsense"], "CLI_USAGE"],
     [["datapoint", "--nonsense"], "CLI_USAGE"],
   ])("%j is refused with %s and a remedy", async (args, code) => {

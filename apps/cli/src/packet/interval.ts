@@ -17,7 +17,7 @@ export function readDuration(text: string, scope: AbeContext, name: string): num
 /** The longest time a timer of the platform can wait. */
 const waitMsMax = 2_147_483_647;
 
-export function toWaitMs(micros: number): number {
+function toWaitMs(micros: number): number {
   return Math.min(waitMsMax, Math.max(0, Math.ceil(micros / 1_000)));
 }
 
@@ -55,6 +55,8 @@ export async function withInterval<Item>(
     }
   } finally {
     stopped.abort();
-    await iterator.return?.();
+    // Not awaited: an item that is being waited for may never come. Its failure is nobody's then.
+    next.catch(() => undefined);
+    iterator.return?.().catch(() => undefined);
   }
 }

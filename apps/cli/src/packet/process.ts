@@ -23,13 +23,16 @@ export interface PacketWords {
  * parser of the other commands, which would take `--` and what stands behind it for its own.
  */
 export function findPacketWords(words: readonly string[]): PacketWords | undefined {
+  const refused: string[] = [];
   let home: string | undefined;
   for (let index = 0; index < words.length; index++) {
     const word = words[index] ?? "";
-    if (word === "packet") return { home, args: words.slice(index + 1) };
+    // An option of the other commands that is none here is refused with the rest of the words.
+    if (word === "packet") return { home, args: [...refused, ...words.slice(index + 1)] };
     if (word === "--home") home = words[++index];
     else if (word.startsWith("--home=")) home = word.slice("--home=".length);
-    else if (word !== "--json") return undefined;
+    else if (word === "--json") refused.push(word);
+    else return undefined;
   }
   return undefined;
 }
@@ -53,7 +56,12 @@ export async function runPacketProcess({ home, args }: PacketWords): Promise<Pac
     folder: join(folder, "packets"),
     signal: new AbortController().signal,
   };
-  return await runPacketCommand(args, io);
+  try {
+    return await runPacketCommand(args, io);
+  } finally {
+    // Input that nobody takes any more would keep the process alive.
+    process.stdin.destroy();
+  }
 }
 
 async function openStore(file: string): Promise<PacketStore> {

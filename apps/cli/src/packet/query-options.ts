@@ -46,26 +46,44 @@ const modes: readonly QueryMode[] = [
 
 const u32Max = 0xffff_ffff;
 
-/** `withMode: false` for commands whose name says it. */
-export function addQueryOptions(command: Command): Command {
-  return command
+/**
+ * What a query is for, which says what options it has: the text of any query; a stream of packets,
+ * which has no order and no store behind it; a store, in an order of choice or in a fixed one.
+ */
+export type QueryPurpose = "text" | "stream" | "store" | "order";
+
+export function addQueryOptions(command: Command, purpose: QueryPurpose): Command {
+  command
     .argument("[selector]", "DOMAIN:GROUP:SPACE[:DEPTH]; DEPTH is 0–8, * for 1, ** for any")
     .option("-b, --bare", "no selector: only what the options and the words after -- say")
+    .option("--max <count>", "at most so many", wholeNumber(0, u32Max))
+    .option("--signed", "only keypoints")
+    .option("--unsigned", "no keypoints")
+    .option("--until <duration>", "nothing later than this from now, e.g. 1m");
+  if (purpose !== "stream") addStoreOptions(command);
+  if (purpose === "text" || purpose === "store") {
+    command.addOption(new Option("--mode <order>", "the order to read a store in").choices(modes));
+  }
+  if (purpose === "text") {
+    command
+      .option("--watch", "give the query the name `default` (:qid)")
+      .option("--qid <expr>", "give the query this name")
+      .option("--print-text", "print values as text, not as expressions");
+    return command;
+  }
+  return command
+    .option("-p, --print-expr", "print the query, and do nothing else")
+    .option("--print-text", "the same, with values as text");
+}
+
+function addStoreOptions(command: Command): void {
+  command
     .option("--db-only", "only what the store has now")
     .option("--new-only", "only what comes later")
-    .option("--max <count>", "at most so many", wholeNumber(0, u32Max))
     .option("--max-branch <count>", "at most so many a place and key", wholeNumber(0, u32Max))
     .option("--max-index <count>", "at most so many from the store", wholeNumber(0, u32Max))
     .option("--max-new <count>", "at most so many that come later", wholeNumber(0, u32Max))
-    .option("--signed", "only keypoints")
-    .option("--unsigned", "no keypoints")
-    .option("--watch", "give the query the name `default` (:qid)")
-    .option("--qid <expr>", "give the query this name")
-    .option("--follow", "also the packets that matches link, as far as they are in the store")
-    .option("--until <duration>", "end after this time, e.g. 1m")
-    .addOption(new Option("--mode <order>", "the order the store is read in").choices(modes))
-    .option("-p, --print-expr", "print the query, and do nothing else")
-    .option("--print-text", "the same, with values as text");
+    .option("--follow", "also the packets that matches link, as far as they are in the store");
 }
 
 /** The query of a selector, options and statements. Throws CliError with the failure's code. */

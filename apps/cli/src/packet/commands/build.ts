@@ -82,11 +82,20 @@ function addPlaced(program: Command, call: PacketCall, about: PlacedCommand): vo
         if (place !== undefined) await writePoints(session, place, call.trailing, options);
         else {
           refuseTrailing(call, "point without a place");
+          refusePlaced(given);
           await writeDatapoints(session, options);
         }
       });
     },
   );
+}
+
+/** Without a place it is a datapoint, which has neither stamp nor signature nor links. */
+function refusePlaced(options: BuildOptions): void {
+  const names = ["sign", "create", "stamp", "createInt", "multi", "multiLink", "key", "enckey"];
+  const given = Object.entries(options).find(([name]) => names.includes(name));
+  if (given === undefined) return;
+  throw usage(`point without a place has no ${given[0]}`, "Give DOMAIN:GROUP:SPACE as well.");
 }
 
 /** For commands that take nothing after `--`. */

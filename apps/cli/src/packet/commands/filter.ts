@@ -42,7 +42,7 @@ export function addFilterCommands(program: Command, call: PacketCall): void {
         "null",
       ])
       .addHelpText("after", `\nExample: ${example}`);
-    addQueryOptions(addWrite(addPacketInput(command))).action(
+    addQueryOptions(addWrite(addPacketInput(command)), "stream").action(
       async (selector: string | undefined, options: FilterOptions) => {
         const given = { selector, statements: call.trailing, keeps };
         await call.run((session) => filterPackets(session, given, options));
@@ -66,6 +66,8 @@ async function filterPackets(
   const matcher = createMatcher(compileQuery(query));
   const passed = await openDestinations(session, options.write);
   const others = await openDestinations(session, options.writeFalse);
+  // A filter that can pass nothing more ends, so that whoever feeds it ends too.
+  const canEnd = given.keeps && others.isEmpty && options.allowDatapoint !== true;
   for await (const packet of readPackets(session, options)) {
     const isContent = packet.kind === "datapoint" || packet.kind === "errorpoint";
     if (options.allowDatapoint === true && isContent) {
@@ -73,24 +75,11 @@ async function filterPackets(
       continue;
     }
     const verdict = matcher.test(packet, session.io.nowMicros(), "fresh");
-    const matches = verdict === "match";
-    // A filter that can pass nothing more ends, so that whoever feeds it ends too; what ignore has
-    // finished counting it no longer drops.
-    if (
-      verdict === "finished" &&
-      given.keeps &&
-      others.isEmpty &&
-      options.allowDatapoint !== true
-    ) {
-      return;
-    }
-    await (matches === given.keeps ? passed : others).write(packet);
-    if (given.keeps && matcher.isFinished("fresh") && canEnd(options, others.isEmpty)) return;
+    if (verdict === "finished" && canEnd) return;
+    // What ignore has finished counting it no longer drops.
+    await ((verdict === "match") === given.keeps ? passed : others).write(packet);
+    if (canEnd && matcher.isFinished("fresh")) return;
   }
-}
-
-function canEnd(options: FilterOptions, othersGoNowhere: boolean): boolean {
-  return othersGoNowhere && options.allowDatapoint !== true;
 }
 
 function addQueryCommand(program: Command, call: PacketCall): void {
@@ -100,11 +89,13 @@ function addQueryCommand(program: Command, call: PacketCall): void {
     .alias("print-query")
     .description("print the query that selector, options and the words after -- stand for")
     .addHelpText("after", '\nExample: hawser packet query "my:[#:pub]:/hello:*" --signed');
-  addQueryOptions(command).action(async (selector: string | undefined, options: QueryOptions) => {
-    await call.run(async (session) => {
-      const query = queryOfOptions(session, selector, options, call.trailing);
-      const isText = options.printText === true;
-      await printInstead(session, query, { ...options, printExpr: !isText });
-    });
-  });
+  addQueryOptions(command, "text").action(
+    async (selector: string | undefined, options: QueryOptions) => {
+      await call.run(async (session) => {
+        const query = queryOfOptions(session, selector, options, call.trailing);
+        const isText = options.printText === true;
+        await printInstead(session, query, { ...options, printExpr: !isText });
+      });
+    },
+  );
 }

@@ -6,20 +6,13 @@ import { openDestinations } from "../destinations.ts";
 import { usage } from "../errors.ts";
 import { evaluateList } from "../expressions.ts";
 import { readPackets } from "../input.ts";
-import {
-  addPacketInput,
-  addWrite,
-  wholeNumber,
-  type ForwardOptions,
-  type OutputOptions,
-} from "../options.ts";
+import { addPacketInput, addWrite, wholeNumber, type OutputOptions } from "../options.ts";
 import type { PacketInputOptions } from "../input.ts";
 import type { PacketCall } from "../run.ts";
 import type { Session } from "../session.ts";
 import { refuseTrailing } from "./build.ts";
 
 interface StreamOptions extends OutputOptions, PacketInputOptions {}
-export type { ForwardOptions };
 
 export function addRouteCommands(program: Command, call: PacketCall): void {
   const route = program

@@ -84,12 +84,9 @@ function addWatch(
       .addOption(new Option("--desc", "descending (default)").conflicts("asc"));
   }
   command.addHelpText("after", `\nExample: ${about.example}`);
-  addQueryOptions(addWrite(command)).action(
+  addQueryOptions(addWrite(command), about.order === undefined ? "store" : "order").action(
     async (selector: string | undefined, given: WatchOptions) => {
       const { asc, desc: _, ...options } = given;
-      if (about.order !== undefined && options.mode !== undefined) {
-        throw usage(`${about.name} and --mode`, "Use watch with --mode.");
-      }
       const direction = asc === true ? "asc" : "desc";
       const mode =
         about.order === undefined ? {} : { mode: `${about.order}-${direction}` as const };
