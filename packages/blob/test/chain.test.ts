@@ -1,8 +1,9 @@
 /** Linkspace's chain: its documented example, and reading what was written. */
 import { describe, expect, it } from "vitest";
 import { utf8 } from "@hawser/codec";
-import { hashToText, type Packet } from "@hawser/packet";
+import { buildLinkpoint, hashToText, type Packet } from "@hawser/packet";
 import {
+  createMemoryPoints,
   missingPoints,
   openBlob,
   verifyBlob,
@@ -136,5 +137,53 @@ describe("chains", () => {
       missing.push(`${point.kind} ${point.firstChunk}`);
     }
     expect(missing).toEqual(["chunk 4", "chunk 0"]);
+  });
+
+  it("show nothing before a missing linkpoint, and go on where they are told", async () => {
+    const { ref, points } = await written(content(7 * 65_020), small);
+    const linkpoints = points.packets().filter(({ kind }) => kind === "linkpoint");
+    points.delete(linkpoints[1]!.hash);
+    points.delete(points.packets()[0]!.hash);
+    const listed = async (fromChunk: number): Promise<string[]> => {
+      const missing: string[] = [];
+      const options = { ...small, fromChunk };
+      for await (const point of missingPoints({ crypto }, ref, points, options)) {
+        missing.push(`${point.kind} ${point.firstChunk}`);
+      }
+      return missing;
+    };
+    expect(await listed(0)).toEqual(["node 3"]);
+    expect(await listed(6)).toEqual([]);
+    expect(await codeOf(readAll(ref, points, small))).toBe("BLOB_MISSING");
+    expect((await readAll(ref, points, small, { from: 6 * 65_020 })).length).toBe(65_020);
+  });
+
+  it("do not change group, domain or path on the way, nor carry data", async () => {
+    const root = await written(content(4 * 65_020), small);
+    const first = root.points.packets().find(({ kind }) => kind === "linkpoint")!;
+    const changes = [
+      { domain: "b" },
+      { path: ["a"] },
+      { group: content(32) },
+      { data: content(1) },
+    ];
+    for (const change of changes) {
+      const points = createMemoryPoints();
+      for (const packet of root.points.packets()) await points.put(packet);
+      const { group, links } = first;
+      const bad = buildLinkpoint(crypto, { group, links, stamp: 0, ...change });
+      await points.put(bad);
+      const last = (await points.get(root.ref.hash))!;
+      const forged = buildLinkpoint(crypto, {
+        group: last.group,
+        stamp: 0,
+        links: [{ tag: "continue", pointer: bad.hash }, ...last.links.slice(1)],
+      });
+      await points.put(forged);
+      const ref = { ...root.ref, hash: forged.hash };
+      expect(await codeOf(readAll(ref, points, small))).toBe("BLOB_SHAPE");
+      const verdict = await verifyBlob({ crypto }, ref, points, small);
+      expect(verdict).toMatchObject({ ok: false, reason: "BLOB_SHAPE" });
+    }
   });
 });

@@ -331,3 +331,48 @@ it("no bit of a small plain blob can change unnoticed, and no flip hangs or thro
     { numRuns: 200 },
   );
 });
+
+it("random forgeries end in a code, whatever links, tags and sizes they have", async () => {
+  const leaf = buildDatapoint(crypto, content(chunk));
+  const small = buildDatapoint(crypto, content(3));
+  const inner = buildLinkpoint(crypto, node([{ tag: tag(3, 0), pointer: small.hash }]));
+  const pointers = fc.constantFrom(leaf.hash, small.hash, inner.hash, new Uint8Array(32));
+  const sizes = fc.constantFrom(
+    0,
+    3,
+    chunk - 1,
+    chunk,
+    chunk + 1,
+    2 * chunk,
+    1024 * chunk,
+    2 ** 52,
+  );
+  const links = fc.array(
+    fc.record({
+      tag: fc
+        .tuple(sizes, fc.constantFrom(0, 1, 2, 3, 4, 5, 255))
+        .map(([size, level]) => tag(size, level)),
+      pointer: pointers,
+    }),
+    { maxLength: 4 },
+  );
+  const data = fc.constantFrom(new Uint8Array(0), Uint8Array.of(1, 1), new Uint8Array(66).fill(1));
+  const codes = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(links, sizes, data, async (list, byteCount, bytes) => {
+      const root = buildLinkpoint(crypto, node(list, { data: bytes }));
+      const points = createMemoryPoints();
+      for (const packet of [leaf, small, inner, root]) await points.put(packet);
+      const ref = { hash: root.hash, byteCount };
+      for (const options of [{}, { seal: { key: content(32) } }, { shape: "chain" }] as const) {
+        const code = await codeOf(readAll(ref, points, options));
+        expect(code === "none" || code.startsWith("BLOB_"), code).toBe(true);
+        codes.add(code);
+        const verdict = await codeOf(verifyBlob({ crypto }, ref, points, options));
+        expect(verdict === "none" || verdict === "BLOB_TOO_LARGE", verdict).toBe(true);
+      }
+    }),
+    { numRuns: 300 },
+  );
+  expect(codes.has("BLOB_SHAPE")).toBe(true);
+});
