@@ -26,6 +26,7 @@ export type {
   StoreStats,
 } from "./store.ts";
 export type { BuildDeps, StampedDraft } from "./build.ts";
+export type { ChainCursor } from "./chain.ts";
 export type { Checkpoint } from "./checkpoint.ts";
 export type { Drafts, SignMode } from "./committer.ts";
 export type { LinkedEntry } from "./entry-packet.ts";
@@ -38,7 +39,7 @@ export type { RangeVerdict } from "./verify.ts";
 export type { RangeWalk } from "./walk.ts";
 export type { AppendOptions, LogWriter, LogWriterDeps, LogWriterOptions } from "./writer.ts";
 export { buildRange } from "./build.ts";
-export { decodeChainState, emptyChain, encodeChainState } from "./chain.ts";
+export { createChainCursor, decodeChainState, emptyChain, encodeChainState } from "./chain.ts";
 export {
   createCheckpoint,
   decodeCheckpoint,

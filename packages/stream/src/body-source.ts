@@ -1,0 +1,150 @@
+/**
+ * Where the points of a detached content lie (docs/spec/stream.md §3): everything about their order
+ * and sizes follows from the content's size, so any of them is found without an index. Layer 4; pure.
+ *
+ *   chunk 0 … chunk 1024, node 0, chunk 1025 … chunk 2048, node 1, … last chunk, right edge, root
+ *
+ * A node is written when the next part of its level arrives, or at the end.
+ */
+import { chunkBytes, sealHeaderBytes, sealedChunkBytes, sealTagBytes } from "@hawser/blob";
+import type { BlobRef, PointSource } from "@hawser/blob";
+import { toHex } from "@hawser/codec";
+import {
+  linkBytes,
+  linkHeaderBytes,
+  packetHeadBytes,
+  paddedBytes,
+  pointHeaderBytes,
+  type Packet,
+} from "@hawser/packet";
+import type { ByteStore } from "./byte-store.ts";
+import { faultError } from "./errors.ts";
+import { readPacketAt } from "./packet-io.ts";
+
+const fanOut = 1024;
+const chunkPacketBytes = packetHeadBytes + paddedBytes(pointHeaderBytes + chunkBytes);
+const nodePacketBytes = nodeBytes(fanOut, 0);
+
+/** A part of the content by place: level 0 is a chunk; `index` counts within the level. */
+interface Part {
+  readonly level: number;
+  readonly index: number;
+}
+
+/** The layout of one content. Offsets count from the start of its first chunk. */
+interface BodyLayout {
+  readonly rootLevel: number;
+  /** Bytes of all points together. */
+  readonly byteCount: number;
+  place(part: Part): { readonly offset: number; readonly byteCount: number };
+}
+
+/** Bytes that the points of a content take in the file. */
+export function bodyBytes(byteCount: number, isSealed: boolean): number {
+  return bodyLayout(byteCount, isSealed).byteCount;
+}
+
+/** Points of the content that ends at `end`, the offset of its entry. */
+export function createBodySource(
+  store: ByteStore,
+  end: number,
+  ref: BlobRef,
+  isSealed: boolean,
+): PointSource {
+  const layout = bodyLayout(ref.byteCount, isSealed);
+  const start = end - layout.byteCount;
+  const root: Part = { level: layout.rootLevel, index: 0 };
+  // By level, the children of the nodes last read: readers go down one way at a time.
+  const known: Map<string, Part>[] = [];
+
+  const partOf = (hash: Uint8Array): Part | undefined => {
+    const key = toHex(hash);
+    if (key === toHex(ref.hash)) return root;
+    return known.find((parts) => parts.has(key))?.get(key);
+  };
+
+  const learn = (part: Part, packet: Packet): void => {
+    const level = part.level - 1;
+    const parts = new Map<string, Part>();
+    for (const [index, link] of packet.links.entries()) {
+      parts.set(toHex(link.pointer), { level, index: part.index * fanOut + index });
+    }
+    known[level] = parts;
+  };
+
+  return {
+    get: async (hash, signal) => {
+      const part = partOf(hash);
+      if (part === undefined || start < 0) return undefined;
+      const { offset, byteCount } = layout.place(part);
+      const options = { expectedBytes: byteCount, ...(signal === undefined ? {} : { signal }) };
+      const read = await readPacketAt(store, start + offset, end, options);
+      if (!read.ok) throw faultError(read.fault);
+      if (part.level > 0) learn(part, read.packet);
+      return read.packet;
+    },
+  };
+}
+
+function bodyLayout(byteCount: number, isSealed: boolean): BodyLayout {
+  const contentBytes = isSealed ? sealedChunkBytes : chunkBytes;
+  const chunkCount = Math.max(1, Math.ceil(byteCount / contentBytes));
+  let rootLevel = isSealed ? 1 : 0;
+  while (fanOut ** rootLevel < chunkCount) rootLevel++;
+  const lastContent = byteCount - (chunkCount - 1) * contentBytes;
+  const lastStored = isSealed ? lastContent + sealTagBytes : lastContent;
+  const lastChunkBytes = packetHeadBytes + paddedBytes(pointHeaderBytes + lastStored);
+
+  const chunkSize = (index: number): number =>
+    index === chunkCount - 1 ? lastChunkBytes : chunkPacketBytes;
+  /** Where chunk `index` starts: behind full chunks and the nodes that were closed by then. */
+  const chunkOffset = (index: number): number =>
+    index * chunkPacketBytes + closedNodes(index) * nodePacketBytes;
+  const nodeCount = (level: number): number => Math.ceil(chunkCount / fanOut ** level);
+  /** Size of the last node of a level, which ends the content. */
+  const edgeBytes = (level: number): number => {
+    const children = nodeCount(level - 1) - (nodeCount(level) - 1) * fanOut;
+    return nodeBytes(children, isSealed && level === rootLevel ? sealHeaderBytes : 0);
+  };
+  const edgeOffset = (level: number): number => {
+    let offset = chunkOffset(chunkCount - 1) + lastChunkBytes;
+    // What the last chunk's own arrival closed lies between it and the right edge.
+    offset += (closedNodes(chunkCount) - closedNodes(chunkCount - 1)) * nodePacketBytes;
+    for (let below = 1; below < level; below++) offset += edgeBytes(below);
+    return offset;
+  };
+  const place = ({ level, index }: Part): { offset: number; byteCount: number } => {
+    if (level === 0) return { offset: chunkOffset(index), byteCount: chunkSize(index) };
+    if (index === nodeCount(level) - 1) {
+      return { offset: edgeOffset(level), byteCount: edgeBytes(level) };
+    }
+    const closer = closingChunk(level, index);
+    const offset = chunkOffset(closer) + chunkSize(closer) + (level - 1) * nodePacketBytes;
+    return { offset, byteCount: nodePacketBytes };
+  };
+  const end = rootLevel === 0 ? lastChunkBytes : edgeOffset(rootLevel) + edgeBytes(rootLevel);
+  return { rootLevel, byteCount: end, place };
+}
+
+/** Full nodes that lie before chunk `index`: those closed when chunks before it arrived. */
+function closedNodes(index: number): number {
+  let count = 0;
+  let parts = index;
+  // Of n parts of a level that have arrived, those closed are all whole rows but the last one.
+  while (parts > 0) {
+    parts = Math.floor((parts - 1) / fanOut);
+    count += parts;
+  }
+  return count;
+}
+
+/** The chunk whose arrival closes full node `index` of a level. */
+function closingChunk(level: number, index: number): number {
+  let part = index;
+  for (let below = level; below > 0; below--) part = (part + 1) * fanOut;
+  return part;
+}
+
+function nodeBytes(children: number, dataBytes: number): number {
+  return packetHeadBytes + paddedBytes(linkHeaderBytes + linkBytes * children + dataBytes);
+}

@@ -1,0 +1,90 @@
+/**
+ * The bytes of a stream as they lie in its store, for mirrors (docs/spec/stream.md §3). Layer 4; pure.
+ */
+import type { ByteStore } from "./byte-store.ts";
+import type { EntryReader, StreamState } from "./entry-reader.ts";
+import { StreamError } from "./errors.ts";
+import { isIndexPacket } from "./index-packet.ts";
+import { readFully, readPacketAt, type PacketReader } from "./packet-io.ts";
+
+const pieceBytes = 256 * 1024;
+
+/**
+ * Bytes from behind entry `fromHeight − 1` and its index to the end of `state`. Entry
+ * `fromHeight − 1` must be signed: throws STREAM_RANGE otherwise.
+ */
+export async function* rawBytes(
+  store: ByteStore,
+  entries: EntryReader,
+  state: StreamState,
+  fromHeight: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let offset = await endOf(store, entries, state, fromHeight, signal);
+  while (offset < state.end) {
+    signal?.throwIfAborted();
+    const piece = await readFully(store, offset, Math.min(pieceBytes, state.end - offset), signal);
+    if (piece.length === 0) {
+      throw new StreamError("BYTES_MOVED", `the store has fewer than ${state.end} bytes`);
+    }
+    yield piece;
+    offset += piece.length;
+  }
+}
+
+async function endOf(
+  store: ByteStore,
+  entries: EntryReader,
+  state: StreamState,
+  height: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  if (height === 0) return 0;
+  if (height === state.height) return state.end;
+  const entry = await entries.entry(height - 1, signal);
+  if (entry.packet.kind !== "keypoint") {
+    throw new StreamError("STREAM_RANGE", `entry ${height - 1} is not signed`);
+  }
+  const options = signal === undefined ? {} : { signal };
+  let offset = entry.offset + entry.packet.bytes.length;
+  for (;;) {
+    const read = await readPacketAt(store, offset, state.end, options);
+    if (!read.ok || !isIndexPacket(read.packet)) return offset;
+    offset += read.packet.bytes.length;
+  }
+}
+
+/** A packet reader over bytes that arrive; `start` is where the first of them belongs. */
+export function createIncomingReader(
+  bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  start: number,
+): PacketReader {
+  const iterator =
+    Symbol.asyncIterator in bytes ? bytes[Symbol.asyncIterator]() : bytes[Symbol.iterator]();
+  let offset = start;
+  let held: Uint8Array = new Uint8Array(0);
+  let isDone = false;
+  return {
+    get offset() {
+      return offset;
+    },
+    peek: async (count) => {
+      while (held.length < count && !isDone) {
+        const next = await iterator.next();
+        if (next.done === true) {
+          isDone = true;
+          break;
+        }
+        const joined = new Uint8Array(held.length + next.value.length);
+        joined.set(held);
+        joined.set(next.value, held.length);
+        held = joined;
+      }
+      return held.subarray(0, count);
+    },
+    skip: (count) => {
+      held = held.subarray(count);
+      offset += count;
+    },
+  };
+}
