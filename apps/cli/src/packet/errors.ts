@@ -19,9 +19,7 @@ export type PacketCliErrorCode =
   /** The password does not open the key. */
   | "CLI_KEY_PASSWORD"
   /** The text is no enckey. */
-  | "CLI_KEY_FORMAT"
-  /** A query contradicts itself or is not understood. */
-  | "CLI_QUERY";
+  | "CLI_KEY_FORMAT";
 
 /** An error with its remedy; `cause` is kept for programs. */
 export function packetError(

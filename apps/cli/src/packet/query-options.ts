@@ -11,7 +11,8 @@ import {
   type QueryFlags,
   type QueryMode,
 } from "@hawser/query";
-import { packetError, usage } from "./errors.ts";
+import { CliError } from "../errors.ts";
+import { usage } from "./errors.ts";
 import { defaultPlace, evaluateBytes } from "./expressions.ts";
 import { wholeNumber } from "./options.ts";
 import type { Session } from "./session.ts";
@@ -125,8 +126,7 @@ function toFlags(options: QueryOptions, scope: AbeContext): QueryFlags {
 function queryError(failure: QueryFailure, text: string): Error {
   const { code, message, expected, index } = failure;
   const where = index > 0 ? ` at character ${index + 1}` : "";
-  const error = packetError("CLI_QUERY", `${text}: ${message}`, `Expected${where}: ${expected}.`);
-  return Object.assign(error, { code });
+  return new CliError(code, `${text}: ${message}`, `Expected${where}: ${expected}.`);
 }
 
 /** Prints the query where that is all that was asked for; says whether it did. */
