@@ -1,4 +1,7 @@
-/** Invites that several readers end as spent, each having seen other joins (docs/spec/4-auth.md §5.4). */
+/**
+ * Invites that several readers end as spent, each having seen other joins (docs/spec/4-auth.md
+ * §5.4).
+ */
 import { createNobleCrypto } from "@hawser/crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

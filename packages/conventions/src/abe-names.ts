@@ -1,7 +1,7 @@
 /**
- * Names for ABE expressions (docs/spec/conventions.md §7.8). Layer 4. An evaluation is synchronous and
- * a store is not, so an evaluation runs on the names known so far, those it asked for in vain are
- * looked up, and it runs again until it asks for nothing new.
+ * Names for ABE expressions (docs/spec/conventions.md §7.8). Layer 4. An evaluation is synchronous
+ * and a store is not, so an evaluation runs on the names known so far, those it asked for in vain
+ * are looked up, and it runs again until it asks for nothing new.
  */
 import { toHex } from "@hawser/codec";
 import type { AbeNames } from "@hawser/query";

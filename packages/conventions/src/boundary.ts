@@ -1,6 +1,6 @@
 /**
- * The boundary of the private group (docs/spec/conventions.md §2): packets of the all-zero group stay
- * on the device unless somebody asks for the opposite. Layer 4; pure.
+ * The boundary of the private group (docs/spec/conventions.md §2): packets of the all-zero group
+ * stay on the device unless somebody asks for the opposite. Layer 4; pure.
  */
 import { isPrivate, type Packet } from "@hawser/packet";
 
@@ -15,8 +15,8 @@ export type BoundaryVerdict =
   | { readonly ok: false; readonly reason: "PACKET_GROUP_PRIVATE" };
 
 /**
- * The mode of a reader. Private packets from outside are an error unless `allowed` is true: who sends
- * them means harm or made a mistake.
+ * The mode of a reader. Private packets from outside are an error unless `allowed` is true: who
+ * sends them means harm or made a mistake.
  */
 export function readerPrivateMode(allowed: boolean | undefined): PrivateMode {
   return allowed === true ? "allow" : "refuse";

@@ -75,8 +75,8 @@ export function readRootClaim(packet: Packet<"verified">): ClaimVerdict {
 }
 
 /**
- * The hash of the root claim that Linkspace ships, of seven authorities. Who wants Linkspace's public
- * names reads that packet from a copy he trusts; it is no part of this package.
+ * The hash of the root claim that Linkspace ships, of seven authorities. Who wants Linkspace's
+ * public names reads that packet from a copy he trusts; it is no part of this package.
  */
 export function linkspaceRootHash(): Uint8Array {
   return textToHash("xzNKFCjCIP1qX-uwdkYgFSB5eUywlSzPWjbX2J_NilY") ?? new Uint8Array(0);
@@ -150,7 +150,9 @@ export interface ClaimDraft {
   readonly stamp?: bigint;
 }
 
-/** Builds a claim. Throws CONVENTIONS_CLAIM, CONVENTIONS_NAME, or PacketError for what fits none. */
+/**
+ * Builds a claim. Throws CONVENTIONS_CLAIM, CONVENTIONS_NAME, or PacketError for what fits none.
+ */
 export function buildClaim(crypto: Pick<Crypto, "hash">, draft: ClaimDraft): Claim {
   const { name, until } = draft;
   const stamp = draft.stamp ?? 0n;

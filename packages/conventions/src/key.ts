@@ -1,6 +1,6 @@
 /**
- * Password-wrapped signing keys in local claims (docs/spec/conventions.md §5). Layer 4. A key is found
- * by its name, `me:local` unless said otherwise, as Linkspace's `lk_key` does.
+ * Password-wrapped signing keys in local claims (docs/spec/conventions.md §5). Layer 4. A key is
+ * found by its name, `me:local` unless said otherwise, as Linkspace's `lk_key` does.
  */
 import { equalBytes, utf8 } from "@hawser/codec";
 import {
@@ -67,9 +67,9 @@ export function defaultKeyName(): Name {
 }
 
 /**
- * Opens the key of a name, or makes one. Rejects with CONVENTIONS_KEY_UNKNOWN, CONVENTIONS_KEY_PASSWORD,
- * CONVENTIONS_KEY_FORMAT, CONVENTIONS_KEY_COST, or CONVENTIONS_NAME for a name that a key cannot be made
- * at.
+ * Opens the key of a name, or makes one. Rejects with CONVENTIONS_KEY_UNKNOWN,
+ * CONVENTIONS_KEY_PASSWORD, CONVENTIONS_KEY_FORMAT, CONVENTIONS_KEY_COST, or CONVENTIONS_NAME for a
+ * name that a key cannot be made at.
  */
 export async function openKey(deps: KeyDeps, options: OpenKeyOptions = {}): Promise<OpenedKey> {
   const name = options.name ?? defaultKeyName();
@@ -113,8 +113,9 @@ export async function changePassword(
 }
 
 /**
- * Puts an enckey text from elsewhere at a local name. Rejects with CONVENTIONS_KEY_FORMAT for a text
- * that is none and CONVENTIONS_KEY_EXISTS when the name has another key and `replace` is not set.
+ * Puts an enckey text from elsewhere at a local name. Rejects with CONVENTIONS_KEY_FORMAT for a
+ * text that is none and CONVENTIONS_KEY_EXISTS when the name has another key and `replace` is not
+ * set.
  */
 export async function importKey(
   deps: KeyDeps,
@@ -153,7 +154,7 @@ async function createKey(
   const draft = newSecret(deps);
   const text = await encryptEncKey(draft, password, cost);
   const publicKey = deps.crypto.publicKey(draft);
-  // Opened again, so that the first use gives the same normal form of the secret as every later one.
+  // Opened again, so that the first use gives the same normal form of the secret as later ones.
   const secret = await decrypted({ name, text, password });
   draft.fill(0);
   return { name, secret, publicKey, text };
@@ -178,8 +179,8 @@ const rivalsMax = 64;
 
 /**
  * Of several processes that made a key at once, all with one stamp, the first to be stored made it.
- * By the rule of names the greatest hash would win, also over a key somebody uses already; so whoever
- * comes later and sees that says the first key again, under a newer stamp.
+ * By the rule of names the greatest hash would win, also over a key somebody uses already; so
+ * whoever comes later and sees that says the first key again, under a newer stamp.
  */
 async function settleFirst(deps: KeyDeps, own: Claim): Promise<Claim> {
   const { name } = own;

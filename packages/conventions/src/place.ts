@@ -2,7 +2,7 @@
  * Places: where a convention's packets lie in the tree order of a store, and how the newest of them
  * are found without reading the others (docs/spec/conventions.md §1). Layer 4.
  */
-import { compareBytes, concatBytes, equalBytes } from "@hawser/codec";
+import { compareBytes, concatBytes, equalBytes, utf8 } from "@hawser/codec";
 import {
   encodePath,
   hashBytes,
@@ -13,7 +13,6 @@ import {
   type Path,
 } from "@hawser/packet";
 import type { PacketStore, TreeRow } from "@hawser/query";
-import { utf8 } from "@hawser/codec";
 
 /** Group, domain and path: what packets of one kind about one thing have in common. */
 export interface Place {
@@ -28,7 +27,7 @@ export interface Place {
  * µs that a stamp may lie ahead of our clock. All writers share the clock of the device, but one
  * that writes twice in a microsecond counts on, and a clock may be set back a little.
  */
-export const stampAheadMicrosMax = 1_000_000;
+const stampAheadMicrosMax = 1_000_000;
 
 /** The newest stamp that counts when the clock says `nowMicros`. */
 export function newestStamp(nowMicros: number): bigint {
@@ -41,6 +40,7 @@ export function stampAfter(nowMicros: number, previous: Packet | undefined): big
   return previous === undefined || previous.stamp < now ? now : previous.stamp + 1n;
 }
 
+/** The UTF-8 of a string; bytes as they are. */
 export function toBytes(value: BytesOrText): Uint8Array {
   return typeof value === "string" ? utf8(value) : value;
 }
@@ -60,6 +60,7 @@ export function isTag(tag: Uint8Array, label: string): boolean {
   return padded !== undefined && equalBytes(tag, padded);
 }
 
+/** True when a packet lies exactly at a place. */
 export function isAt(packet: Packet, place: Place): boolean {
   return (
     equalBytes(packet.group, place.group) &&
@@ -89,8 +90,8 @@ export async function newestAt(
 }
 
 /**
- * The newest packets of every author below a path prefix at one depth, branch by branch: each branch
- * costs one look-up, however many older packets it has.
+ * The newest packets of every author below a path prefix at one depth, branch by branch: each
+ * branch costs one look-up, however many older packets it has.
  */
 export async function* newestBelow(
   store: PacketStore,

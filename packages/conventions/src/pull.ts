@@ -77,8 +77,8 @@ const qidBytesMax = Math.min(
 );
 
 /**
- * The request for what `query` matches. The query must allow exactly one group, not the private one,
- * and exactly one domain, and have a `:qid`; anything else is refused.
+ * The request for what `query` matches. The query must allow exactly one group, not the private
+ * one, and exactly one domain, and have a `:qid`; anything else is refused.
  */
 export function buildPull(
   crypto: Pick<Crypto, "hash">,
@@ -125,8 +125,8 @@ export function readPull(
 }
 
 /**
- * The requests that hold on this device: of each group, domain and qid the newest, if it is good. One
- * that is refused takes the place of an older one all the same, as the newest word on it.
+ * The requests that hold on this device: of each group, domain and qid the newest, if it is good.
+ * One that is refused takes the place of an older one all the same, as the newest word on it.
  */
 export async function* readPulls(deps: {
   readonly store: PacketStore;

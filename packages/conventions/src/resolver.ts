@@ -1,7 +1,7 @@
 /**
- * Resolving names and finding names of groups and keys in a store (docs/spec/conventions.md §7.5–7.7).
- * Layer 4. Each step reads one packet or the newest of one author at one place, so what strangers
- * wrote beside them costs nothing.
+ * Resolving names and finding names of groups and keys in a store (docs/spec/conventions.md
+ * §7.5–7.7). Layer 4. Each step reads one packet or the newest of one author at one place, so what
+ * strangers wrote beside them costs nothing.
  */
 import { equalBytes } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
@@ -96,8 +96,8 @@ export interface NameResolver {
 const localTriesMax = 16;
 
 /**
- * A resolver over a store. `root` is the claim that names the authorities of public names; without it
- * only local and static names resolve. Throws CONVENTIONS_CLAIM when `root` is no root claim.
+ * A resolver over a store. `root` is the claim that names the authorities of public names; without
+ * it only local and static names resolve. Throws CONVENTIONS_CLAIM when `root` is no root claim.
  */
 export function createNameResolver(
   deps: NameResolverDeps,
@@ -264,8 +264,8 @@ async function reverseClaims(
 
 /**
  * Stores a claim of a local name with the reverse entries of its group and key, and takes what it
- * replaces out of theirs. `order` says whether the name goes before or behind other names of the same
- * group or key; default `"first"`. Rejects with CONVENTIONS_CLAIM for a public name and
+ * replaces out of theirs. `order` says whether the name goes before or behind other names of the
+ * same group or key; default `"first"`. Rejects with CONVENTIONS_CLAIM for a public name and
  * CONVENTIONS_CLAIM_OLDER when a newer claim stands there: it would hide this one.
  */
 export async function setLocalClaim(
@@ -284,7 +284,9 @@ export async function setLocalClaim(
   await deps.store.add(await localClaimPackets(deps, claim, options));
 }
 
-/** A claim and the reverse entries that change with it. Errors as `setLocalClaim`, but for the last. */
+/**
+ * A claim and the reverse entries that change with it. Errors as `setLocalClaim`, but for the last.
+ */
 export async function localClaimPackets(
   deps: NameResolverDeps & { readonly crypto: Pick<Crypto, "hash"> },
   claim: Claim,
@@ -303,7 +305,9 @@ export async function localClaimPackets(
   ];
 }
 
-/** The reverse entries of one tag that a new claim changes: its own, and that of what it replaces. */
+/**
+ * The reverse entries of one tag that a new claim changes: its own, and that of what it replaces.
+ */
 async function changedEntries(
   deps: NameResolverDeps & { readonly crypto: Pick<Crypto, "hash"> },
   change: {

@@ -56,17 +56,19 @@ export async function* watchStatus(
     for (const { packet } of packets) inbox.offer(freshReply(deps, subject, packet, timeoutMicros));
   };
   const stop = (): void => inbox.end();
+  const isAborted = (): boolean => options.signal?.aborted === true;
   // Heard from now on and read below: a reply in between comes twice and is given once.
   const unsubscribe = store.onAdd(onAdd);
   options.signal?.addEventListener("abort", stop);
   let cancel = (): void => undefined;
   try {
-    if (options.signal?.aborted === true) return;
+    if (isAborted()) return;
     const recent = await recentStatus(deps, subject, timeoutMicros);
+    if (isAborted()) return;
     for (const reply of recent.replies) inbox.offer(reply);
     const askedAt = recent.askedAt ?? (await ask(deps, subject));
     const leftMicros = Number(askedAt) + timeoutMicros - nowMicros();
-    cancel = timers.after(Math.max(0, Math.ceil(leftMicros / 1000)), stop);
+    cancel = timers.after(clampedMs(leftMicros), stop);
     for (let reply = await inbox.next(); reply !== undefined; reply = await inbox.next()) {
       yield reply;
     }
@@ -75,6 +77,11 @@ export async function* watchStatus(
     unsubscribe();
     options.signal?.removeEventListener("abort", stop);
   }
+}
+
+/** Milliseconds that a timer takes: never early, and at most 2^31 − 1, some 24 days. */
+function clampedMs(micros: number): number {
+  return Math.min(Math.max(0, Math.ceil(micros / 1000)), 2 ** 31 - 1);
 }
 
 /** Answers requests until it is stopped. */
@@ -93,8 +100,8 @@ export type AnswerStatus = () =>
 /**
  * Writes a first reply, then one for each new request that reaches this instance (default
  * `"default"`). Requests that come while a reply is written share the next one. Only packets of the
- * private group, this domain, group and object type are requests. Rejects as `buildStatusReply`, and
- * with CONVENTIONS_STATUS_ANSWER when `answer` fails.
+ * private group, this domain, group and object type are requests. Rejects as `buildStatusReply`,
+ * and with CONVENTIONS_STATUS_ANSWER when `answer` fails.
  */
 export async function answerStatus(
   deps: StatusDeps,

@@ -107,7 +107,9 @@ export function buildStatusRequest(
   return buildLinkpoint(crypto, { ...statusPlace(subject), stamp });
 }
 
-/** A reply: one link, `init` or `prev`, and a first line of `OK` or `ERR`. Errors as the request. */
+/**
+ * A reply: one link, `init` or `prev`, and a first line of `OK` or `ERR`. Errors as the request.
+ */
 export function buildStatusReply(
   crypto: Pick<Crypto, "hash">,
   subject: StatusSubject,

@@ -1,6 +1,6 @@
 /**
- * Counting votes for the claims of one name (docs/spec/conventions.md §7.5). Layer 4; pure. The result
- * is a function of the set of votes: the order in which they arrived has no part in it.
+ * Counting votes for the claims of one name (docs/spec/conventions.md §7.5). Layer 4; pure. The
+ * result is a function of the set of votes: the order in which they arrived has no part in it.
  */
 import { compareBytes, toHex } from "@hawser/codec";
 import type { Vote } from "./claim.ts";
