@@ -1,11 +1,10 @@
 /**
  * Linkspace: queries, as printed and as they behave.
  */
-import { compareBytes, fromUtf8, utf8 } from "@hawser/codec";
+import { compareBytes, fromHex, fromUtf8, utf8 } from "@hawser/codec";
 import { buildDatapoint, type Packet } from "@hawser/packet";
 import {
   compileQuery,
-  concatQueries,
   createMatcher,
   createQuery,
   parseQuery,
@@ -20,7 +19,14 @@ import {
   type QueryFlags,
   type QueryVerdict,
 } from "@hawser/query";
-import { hexBytes, jsonText, readClaims, VectorShapeError, type Claims } from "./claims.ts";
+import {
+  hexBytes,
+  jsonText,
+  readClaims,
+  VectorShapeError,
+  type Claims,
+  type Json,
+} from "./claims.ts";
 import { checkNothingLeft, type CaseCheck } from "./report.ts";
 import type { SectionRunner } from "./system.ts";
 
@@ -33,41 +39,53 @@ function contextOf(argv: readonly Uint8Array[]): AbeContext {
 
 /** `query`: commands and statements with their printed query, or their error. */
 export const query: SectionRunner = async (section, report) => {
-  let previous = createQuery();
+  const earlier: Earlier = { last: createQuery(), pushed: undefined };
   for (const [index, item] of readClaims(section, "query").list("vectors").entries()) {
     const claims = readClaims(item);
     await report.check(caseName(claims, index), (check) => {
-      const verdict = readQuery(claims, previous);
-      checkPrinted(check, claims, verdict);
+      const isPush = claims.has("push") || claims.has("after_previous_push");
+      const verdict = readQuery(claims, earlier, (statement) => statement);
       checkAccepted(check, claims, verdict);
+      checkPrinted(check, claims, verdict);
       // A refused push leaves the query as it was, for the pushes after it.
-      if (verdict.ok) previous = verdict.query;
+      if (verdict.ok) earlier.last = verdict.query;
+      if (verdict.ok && isPush) earlier.pushed = verdict.query;
       checkNothingLeft(check, claims);
     });
   }
 };
+
+/** What the vectors before one came to, for those that go on from there. */
+interface Earlier {
+  last: Query;
+  pushed: Query | undefined;
+}
 
 function caseName(claims: Claims, index: number): string {
   const name = ["name", "cmd"].find((key) => claims.has(key));
   return name === undefined ? `#${index}` : jsonText(claims.take(name));
 }
 
-/** The query a vector describes by a command, statements, pushes, or a mix of them. */
-function readQuery(claims: Claims, previous: Query): QueryVerdict {
+/** Keys that state text of a query, or lists of it, in the order in which they are added. */
+const textKeys: readonly string[] = ["query", "statements", "then", "add"];
+
+/** The query a vector describes by a command, texts, pushes, or several of them. */
+function readQuery(
+  claims: Claims,
+  earlier: Earlier,
+  resolve: (statement: string) => string,
+): QueryVerdict {
   const context = contextOf(readArgv(claims));
   let verdict: QueryVerdict = { ok: true, query: createQuery() };
-  const continues = ["after_previous_push", "after_previous_statements"].some((key) =>
-    claims.has(key),
-  );
-  if (continues) verdict = { ok: true, query: previous };
+  if (claims.has("after_previous_push")) {
+    verdict = { ok: true, query: earlier.pushed ?? earlier.last };
+  }
   if (claims.has("cmd")) verdict = readCommand(claims.text("cmd"), context);
-  for (const key of ["query", "text", "statements", "after_previous_statements"]) {
+  for (const key of textKeys) {
     if (!claims.has(key) || !verdict.ok) continue;
     const stated = claims.take(key);
-    const added = parseQuery(
-      Array.isArray(stated) ? stated.map(jsonText) : jsonText(stated),
-      context,
-    );
+    const texts = Array.isArray(stated) ? stated.map(jsonText) : [jsonText(stated)];
+    const added = parseQuery(texts.map(resolve), context);
     verdict = added.ok ? verdict.query.concat([added.query]) : added;
   }
   for (const key of ["push", "after_previous_push"]) {
@@ -83,41 +101,34 @@ function readArgv(claims: Claims): readonly Uint8Array[] {
 }
 
 /** One push `[field, operator, hex]` or several; without a field it is an option, its value text. */
-function pushAll(start: QueryVerdict, stated: unknown): QueryVerdict {
+function pushAll(start: QueryVerdict, stated: Json | undefined): QueryVerdict {
   if (!Array.isArray(stated)) throw new VectorShapeError("push is no list");
-  const pushes: readonly unknown[] = Array.isArray(stated[0]) ? stated : [stated];
+  const pushes: readonly Json[] = Array.isArray(stated[0]) ? stated : [stated];
   let verdict = start;
   for (const push of pushes) {
     if (!Array.isArray(push) || !verdict.ok) return verdict;
-    const [field, operator, value] = push.map(String);
+    const [field = "", operator = "", value = ""] = (push as readonly Json[]).map(jsonText);
     verdict =
       field === ""
-        ? verdict.query.withOption(operator ?? "", utf8(value ?? ""))
-        : verdict.query.with(field ?? "", operator ?? "", hexBytes(value));
+        ? verdict.query.withOption(operator, utf8(value))
+        : verdict.query.with(field, operator, fromHex(value) ?? utf8(value));
   }
   return verdict;
 }
 
-/** `lk print-query SELECTOR [flags] [-- statements]`. */
+/** `lk COMMAND SELECTOR [flags] [-- statements]`, up to a pipe. */
 function readCommand(command: string, context: AbeContext): QueryVerdict {
-  const words = shellWords(command);
-  const rest = words.slice(words.findIndex((word) => commandNames.has(word)) + 1);
-  const end = rest.indexOf("--");
-  const own = end < 0 ? rest : rest.slice(0, end);
-  const { flags, selector } = readFlags(own);
+  const line = shellWords(command);
+  const pipe = line.indexOf("|");
+  // The program and its command say nothing about the query.
+  const words = line.slice(2, pipe < 0 ? undefined : pipe);
+  const end = words.indexOf("--");
+  const { flags, selector } = readFlags(end < 0 ? words : words.slice(0, end));
   const stated = selectorStatements(selector, flags, context);
   if (!stated.ok) return stated;
-  const verdict = parseQuery(stated.statements, context);
-  if (!verdict.ok || end < 0) return verdict;
-  const more = rest.slice(end + 1);
-  let merged: QueryVerdict = verdict;
-  for (const statement of more) {
-    if (merged.ok) merged = merged.query.withStatement(statement, context);
-  }
-  return merged;
+  const more = end < 0 ? [] : words.slice(end + 1);
+  return parseQuery([...stated.statements, ...more], context);
 }
-
-const commandNames: ReadonlySet<string> = new Set(["print-query", "q"]);
 
 /** Words of a shell line: blanks separate, both quotes keep together. */
 function shellWords(line: string): readonly string[] {
@@ -135,6 +146,9 @@ const flagReaders: { readonly [name: string]: (flags: QueryFlags, value: string)
   "--max-index": (flags, value) => ({ ...flags, maxIndex: Number(value) }),
   "--max-branch": (flags, value) => ({ ...flags, maxBranch: Number(value) }),
 };
+
+/** Flags about what is done with the packets. */
+const ignoredFlags: ReadonlySet<string> = new Set(["--write", "--dir", "-w", "-d"]);
 
 const switchReaders: { readonly [name: string]: (flags: QueryFlags) => QueryFlags } = {
   "--signed": (flags) => ({ ...flags, signed: true }),
@@ -159,7 +173,8 @@ function readFlags(words: readonly string[]): {
   for (let index = 0; index < words.length; index++) {
     const [name, inline] = splitFlag(words[index] ?? "");
     const reader = flagReaders[name];
-    if (reader !== undefined) flags = reader(flags, inline ?? words[++index] ?? "");
+    if (ignoredFlags.has(name)) index += inline === undefined ? 1 : 0;
+    else if (reader !== undefined) flags = reader(flags, inline ?? words[++index] ?? "");
     else if (switchReaders[name] !== undefined) flags = switchReaders[name](flags);
     else if (selector === undefined && !name.startsWith("-")) selector = words[index];
     else throw new VectorShapeError(`unknown argument ${name}`);
@@ -173,23 +188,26 @@ function splitFlag(word: string): readonly [string, string?] {
   return match === null ? [word] : [match[1] ?? "", match[2] ?? ""];
 }
 
-/** Keys that state a printed query, and whether its values are expressions. */
-const printKeys: readonly (readonly [string, boolean])[] = [
-  ["output", true],
-  ["print_expr", true],
-  ["print", false],
-  ["print_text", false],
-  ["text_output", false],
+/** Keys that state a printed query: in one form by their name, else in either. */
+const printKeys: readonly (readonly [string, readonly boolean[]])[] = [
+  ["output", [true, false]],
+  ["print", [true, false]],
+  ["print_expr", [true]],
+  ["print_text", [false]],
+  ["text", [false, true]],
 ];
 
 function checkPrinted(check: CaseCheck, claims: Claims, verdict: QueryVerdict): void {
-  const isText = claims.has("cmd") && claims.text("cmd").includes("--print-text");
-  for (const [key, expressions] of printKeys) {
+  for (const [key, forms] of printKeys) {
     if (!claims.has(key)) continue;
-    const form = { expressions: expressions && !isText };
-    const printed = verdict.ok ? printQuery(verdict.query, form) : verdict.message;
-    check.equal(key, withoutEdges(claims.text(key)), withoutEdges(printed));
-    if (verdict.ok) checkReadsBack(check, verdict.query, expressions);
+    const expected = withoutEdges(claims.text(key));
+    const printed = forms.map((expressions) =>
+      verdict.ok ? withoutEdges(printQuery(verdict.query, { expressions })) : verdict.message,
+    );
+    check.equal(key, expected, printed.find((text) => text === expected) ?? printed[0]);
+    for (const expressions of forms) {
+      if (verdict.ok) checkReadsBack(check, verdict.query, expressions);
+    }
   }
 }
 
@@ -198,7 +216,9 @@ function checkAccepted(check: CaseCheck, claims: Claims, verdict: QueryVerdict):
   const expected = claims.has("ok") ? claims.take("ok") === true : !claims.has("error");
   const said = verdict.ok ? "" : verdict.message;
   if (expected !== verdict.ok) check.fail("accepted", String(expected), `${verdict.ok} ${said}`);
-  if (claims.has("error")) checkError(check, claims.text("error"), verdict);
+  const error = claims.take("error");
+  // An error may be stated in words, or only be there.
+  if (typeof error === "string") checkError(check, error, verdict);
 }
 
 /** Empty first and last lines belong to what surrounds a recorded output. */
@@ -247,18 +267,13 @@ export const queryBehaviour: SectionRunner = async (section, report, { crypto })
 
 /** The vector's query; `<recv of "1">` stands for the receive stamp of that datapoint. */
 function readBehaviour(claims: Claims, points: readonly string[]): QueryVerdict {
-  const context = contextOf(readArgv(claims));
-  const resolve = (statement: string): string =>
-    statement.replaceAll(/<recv of "([^"]*)">/gu, (_, data: string) => {
-      return `[u64:${recvStart + points.indexOf(data)}]`;
-    });
-  let verdict: QueryVerdict = { ok: true, query: createQuery() };
-  for (const key of ["statements", "then", "and"]) {
-    if (!claims.has(key) || !verdict.ok) continue;
-    const added = parseQuery(claims.list(key).map(jsonText).map(resolve), context);
-    verdict = added.ok ? concatQueries([verdict.query, added.query]) : added;
-  }
-  return claims.has("push") ? pushAll(verdict, claims.take("push")) : verdict;
+  const earlier: Earlier = { last: createQuery(), pushed: undefined };
+  return readQuery(claims, earlier, (statement) =>
+    statement.replaceAll(
+      /<recv of "([^"]*)">/gu,
+      (_, data: string) => `[u64:${recvStart + points.indexOf(data)}]`,
+    ),
+  );
 }
 
 function checkBehaviour(
@@ -267,8 +282,8 @@ function checkBehaviour(
   verdict: QueryVerdict,
   packets: readonly Packet[],
 ): void {
-  checkPrinted(check, claims, verdict);
   checkAccepted(check, claims, verdict);
+  checkPrinted(check, claims, verdict);
   if (!verdict.ok) return;
   const compiled = compileQuery(verdict.query);
   if (claims.has("matches")) {
