@@ -114,8 +114,9 @@ function payments(
 }
 
 /**
- * Ends invites that are used up or over. A revoke keeps the joins it has seen and voids those that
- * claim not to have seen them, and the follow key in the link must not prove anything for ever.
+ * Ends invites that are used up or over. The end of one that is used up puts the joins it has seen
+ * before those that claim not to have seen them, any other voids these; and the follow key in the
+ * link must not prove anything for ever.
  */
 function endInvites(core: Core, refused: Set<AuthorId>): EndedInvites {
   const fold = core.fold();
