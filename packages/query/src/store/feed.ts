@@ -1,5 +1,5 @@
 /**
- * One reader of new packets for many watches (docs/spec/query.md §7.8). Layer 3; pure.
+ * One reader of new packets for many watches (docs/spec/query.md §7.6). Layer 3; pure.
  *
  * The feed reads each packet from the store once and offers it to every member. Who has no room
  * leaves and reads on from the store alone; it may come back once it has read what the feed has.

@@ -1,5 +1,5 @@
 /**
- * readQuery: what a query finds in a store (docs/spec/query.md §7.3–7.6). Layer 3; pure.
+ * readQuery: what a query finds in a store (docs/spec/query.md §7.3–7.5). Layer 3; pure.
  */
 import { compareBytes, equalBytes } from "@hawser/codec";
 import { createMatcher, type Matcher } from "../matcher.ts";

@@ -1,5 +1,5 @@
 /**
- * One watch: a pass over the store, then everything new (docs/spec/query.md §7.8). Layer 3; pure.
+ * One watch: a pass over the store, then everything new (docs/spec/query.md §7.6). Layer 3; pure.
  *
  *   pass over the store ──► reads on by receive stamp ◄──► member of the feed ──► ended
  *

@@ -1,5 +1,5 @@
 /**
- * createWatcher: the watches of one store by qid (docs/spec/query.md §7.8). Layer 3; pure.
+ * createWatcher: the watches of one store by qid (docs/spec/query.md §7.6). Layer 3; pure.
  */
 import { toHex } from "@hawser/codec";
 import { QueryError } from "../errors.ts";
