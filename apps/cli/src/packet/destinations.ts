@@ -1,10 +1,9 @@
 /** Where packets go: `--write` and `--forward`, each repeatable. */
 import { open, type FileHandle } from "node:fs/promises";
-import type { AbeContext } from "@hawser/query";
 import { isPrivate, verifyPacket, type Packet } from "@hawser/packet";
 import { CliError } from "../errors.ts";
 import { malformedPacket, packetError, usage } from "./errors.ts";
-import { evaluateBytes } from "./expressions.ts";
+import { evaluateBytes, parseTemplate, type PacketTemplate } from "./expressions.ts";
 import { createByteSink } from "./io.ts";
 import type { Session } from "./session.ts";
 
@@ -78,15 +77,26 @@ export async function openDestinations(
   options: DestinationOptions = {},
 ): Promise<Destinations> {
   const specs = texts.map(parseDestination).filter(({ kind }) => kind !== "null");
-  const outs: { readonly spec: DestinationSpec; readonly put: Put }[] = [];
-  for (const spec of specs) outs.push({ spec, put: await openOne(session, spec, options) });
+  const outs: {
+    readonly spec: DestinationSpec;
+    readonly template: PacketTemplate | undefined;
+    readonly put: Put;
+  }[] = [];
+  for (const spec of specs) {
+    const template =
+      spec.expression === undefined
+        ? undefined
+        : parseTemplate(spec.expression, { name: "--write", loose: true });
+    outs.push({ spec, template, put: await openOne(session, spec, options) });
+  }
   const allowed = session.privateWrite ?? (options.allowPrivate === true ? true : undefined);
   return {
     isEmpty: outs.length === 0,
     write: async (packet, recv) => {
-      for (const { spec, put } of outs) {
+      for (const { spec, template, put } of outs) {
         if (spec.kind !== "db" && !mayLeave(packet, allowed)) continue;
-        await put(packet, bytesFor(session, spec, packet, recv));
+        const scope = session.scope(recv === undefined ? {} : { recv });
+        await put(packet, template === undefined ? packet.bytes : template(packet, scope));
       }
     },
   };
@@ -101,18 +111,6 @@ export function mayLeave(packet: Packet, allowed: boolean | undefined): boolean 
     "a packet of the private group [#:0] was to be written",
     "It stays on this device. Drop it with filter, or allow it with --private-write.",
   );
-}
-
-function bytesFor(
-  session: Session,
-  { expression }: DestinationSpec,
-  packet: Packet,
-  recv: number | undefined,
-): Uint8Array {
-  if (expression === undefined) return packet.bytes;
-  const given: Pick<AbeContext, "packet" | "recv"> =
-    recv === undefined ? { packet } : { packet, recv };
-  return evaluateBytes(expression, session.scope(given), { name: "--write", loose: true });
 }
 
 async function openOne(

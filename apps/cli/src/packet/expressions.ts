@@ -8,9 +8,17 @@ import {
   tagBytes,
   textToHash,
   type LinkDraft,
+  type Packet,
   type Path,
 } from "@hawser/packet";
-import { abeBytes, evaluateAbe, type AbeContext, type AbeList } from "@hawser/query";
+import {
+  abeBytes,
+  createTemplate,
+  evaluateAbe,
+  type AbeContext,
+  type AbeFailure,
+  type AbeList,
+} from "@hawser/query";
 import { CliError } from "../errors.ts";
 import { usage } from "./errors.ts";
 import type { Session } from "./session.ts";
@@ -31,9 +39,29 @@ export function evaluateList(
 ): AbeList {
   const verdict = evaluateAbe(expression, scope, { loose });
   if (verdict.ok) return verdict.value;
-  const { code, message, expected, index } = verdict;
+  throw expressionError(verdict, name);
+}
+
+function expressionError({ code, message, expected, index }: AbeFailure, name: string): CliError {
   const remedy = `At character ${index + 1}: expected ${expected}. \`eval "[help]"\` lists functions.`;
-  throw new CliError(code, `${name}: ${message}`, remedy);
+  return new CliError(code, `${name}: ${message}`, remedy);
+}
+
+/** An expression that is evaluated for many packets. */
+export type PacketTemplate = (packet: Packet, scope: AbeContext) => Uint8Array;
+
+/** Parses once, so that what is malformed is told before the first packet. */
+export function parseTemplate(
+  expression: string,
+  { name, loose = false }: ExpressionUse,
+): PacketTemplate {
+  const parsed = createTemplate(expression, { loose });
+  if (!parsed.ok) throw expressionError(parsed, name);
+  return (packet, scope) => {
+    const verdict = parsed.value.format(packet, scope);
+    if (verdict.ok) return verdict.value;
+    throw expressionError(verdict, name);
+  };
 }
 
 /** The bytes of an expression; separators stand for themselves. */

@@ -5,7 +5,13 @@ import { buildPoint, dataRoom, openSigner, readStamp } from "../build.ts";
 import { openData } from "../data.ts";
 import { openDestinations } from "../destinations.ts";
 import { usage } from "../errors.ts";
-import { evaluateBytes, evaluateLink, evaluatePlace, toTag } from "../expressions.ts";
+import {
+  evaluateBytes,
+  evaluateLink,
+  evaluatePlace,
+  parseTemplate,
+  toTag,
+} from "../expressions.ts";
 import { readDuration, withInterval } from "../interval.ts";
 import { assertOneStdin, readPacketGroups } from "../input.ts";
 import {
@@ -120,6 +126,7 @@ async function createCollector(
     options.chainTag === undefined
       ? undefined
       : toTag(evaluateBytes(options.chainTag, scope, { name: "--chain-tag" }), "--chain-tag");
+  const collectTag = parseTemplate(options.collectTag, { name: "--collect-tag" });
   const secret = await openSigner(session, options);
   const data = openData(session, options, { defaultStdin: false });
   assertOneStdin(options, data.usesStdin);
@@ -153,9 +160,7 @@ async function createCollector(
   return {
     take: async (packets) => {
       for (const packet of packets) {
-        const tag = evaluateBytes(options.collectTag, session.scope({ packet }), {
-          name: "--collect-tag",
-        });
+        const tag = collectTag(packet, session.scope());
         // Copies: a view would keep its whole chunk in memory until the linkpoint is made.
         links.push({ tag: toTag(tag, "--collect-tag").slice(), pointer: packet.hash.slice() });
         await forward.write(packet);

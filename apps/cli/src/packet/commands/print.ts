@@ -5,7 +5,7 @@ import { defaultPacketTemplate } from "@hawser/query";
 import { CliError } from "../../errors.ts";
 import { openDestinations } from "../destinations.ts";
 import { usage } from "../errors.ts";
-import { evaluateBytes } from "../expressions.ts";
+import { evaluateBytes, parseTemplate } from "../expressions.ts";
 import { readPackets, type PacketInputOptions } from "../input.ts";
 import { addForward, addPacketInput } from "../options.ts";
 import type { PacketCall } from "../run.ts";
@@ -53,7 +53,8 @@ async function printPackets(
   if (options.fast === true && given.length > 0) throw usage("--fast goes with no template");
   const { LK_PKTF } = session.io.env;
   const fromEnv = LK_PKTF === undefined || LK_PKTF === "" ? [] : [LK_PKTF];
-  const templates = given.length > 0 || options.fast === true ? given : fromEnv;
+  const written = given.length > 0 || options.fast === true ? given : fromEnv;
+  const format = createFormat(session, written, options);
   const scope = session.scope();
   const delimiter = evaluateBytes(options.delimiter, scope, { name: "--delimiter" });
   const inspects = options.inspect === true;
@@ -68,28 +69,40 @@ async function printPackets(
     // Text on a terminal crosses no boundary: it is left out only where that was asked for.
     if (session.privateWrite === false && isPrivate(packet)) continue;
     if (joins && !isFirst) await sink.write(delimiter);
-    await sink.write(formatPacket(session, packet, templates, options));
+    await sink.write(format(packet));
     if (!joins) await sink.write(delimiter);
     isFirst = false;
     await forward.write(packet);
   }
 }
 
-function formatPacket(
+/** What the packets are printed as. Malformed templates are told before the first packet. */
+function createFormat(
   session: Session,
-  packet: Packet,
-  templates: readonly string[],
+  written: readonly string[],
   options: PrintOptions,
-): Uint8Array {
-  if (options.fast === true) return Buffer.from(printPacket(packet));
-  const [first = defaultPacketTemplate, second = first, third = second] = templates;
-  const template =
-    packet.kind === "keypoint" ? third : packet.kind === "linkpoint" ? second : first;
-  const scope = session.scope({ packet, recv: session.io.nowMicros() });
-  try {
-    return evaluateBytes(template, scope, { name: "template", loose: options.strict !== true });
-  } catch (error) {
-    if (options.error === undefined || !(error instanceof CliError)) throw error;
-    return evaluateBytes(options.error, scope, { name: "--error", loose: true });
-  }
+): (packet: Packet) => Uint8Array {
+  if (options.fast === true) return (packet) => Buffer.from(printPacket(packet));
+  const [first = defaultPacketTemplate, second = first, third = second] = written;
+  const use = { name: "template", loose: options.strict !== true };
+  const content = parseTemplate(first, use);
+  const templates = {
+    datapoint: content,
+    errorpoint: content,
+    linkpoint: parseTemplate(second, use),
+    keypoint: parseTemplate(third, use),
+  };
+  const fallback =
+    options.error === undefined
+      ? undefined
+      : parseTemplate(options.error, { name: "--error", loose: true });
+  return (packet) => {
+    const scope = session.scope({ recv: session.io.nowMicros() });
+    try {
+      return templates[packet.kind](packet, scope);
+    } catch (error) {
+      if (fallback === undefined || !(error instanceof CliError)) throw error;
+      return fallback(packet, scope);
+    }
+  };
 }
