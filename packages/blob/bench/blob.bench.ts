@@ -1,9 +1,9 @@
 /**
- * Blobs beside plain SHA-256 and a file copy, same machine, same run, same 64 MiB.
- * `node --conditions=hawser-source packages/blob/bench/blob.bench.ts [MiB] [--noble]`.
+ * Blobs beside plain SHA-256 and a file copy, same machine, same run, same 64 MiB. `node
+ * --conditions=hawser-source packages/blob/bench/blob.bench.ts [MiB] [--noble]`.
  *
- * Points go to one file and come back from it, as a stream keeps them; the yardstick copies a file in
- * pieces of 64 KiB and hashes them with SHA-256 by node:crypto on the way.
+ * Points go to one file and come back from it, as a stream keeps them; the yardstick copies a file
+ * in pieces of 64 KiB and hashes them with SHA-256 by node:crypto on the way.
  */
 import { createHash } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";

@@ -1,7 +1,7 @@
 /**
  * Assemblers: from the hashes of chunks to the points above them, in bounded memory. Layer 3; pure.
- * The tree is in docs/spec/blob.md §2, the chain in §3. Hashes are copied when they have to wait: as
- * views they would keep whole packets in memory.
+ * The tree is in docs/spec/blob.md §2, the chain in §3. Hashes are copied when they have to wait:
+ * as views they would keep whole packets in memory.
  */
 import type { Crypto } from "@hawser/crypto";
 import {
@@ -27,8 +27,8 @@ export interface Assembler {
   /** Points completed by this chunk's arrival; it is not in them. Put each before the next. */
   add(hash: Uint8Array): Generator<Packet<"verified">, void, undefined>;
   /**
-   * The remaining points, the root last; none when the only chunk is the root. `lastChunkBytes` are the
-   * stored bytes of the last chunk.
+   * The remaining points, the root last; none when the only chunk is the root. `lastChunkBytes` are
+   * the stored bytes of the last chunk.
    */
   finish(lastChunkBytes: number): Generator<Packet<"verified">, void, undefined>;
   state(): AssemblerState;

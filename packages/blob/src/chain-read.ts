@@ -67,8 +67,8 @@ function chunksOf(form: ChainForm, index: number): number {
 }
 
 /**
- * Finds chunks by way of the linkpoints, whose hashes it keeps once it has walked past them: 32 bytes
- * for each 86 MB.
+ * Finds chunks by way of the linkpoints, whose hashes it keeps once it has walked past them: 32
+ * bytes for each 86 MB.
  */
 export function createChainFinder(
   context: ReadContext,

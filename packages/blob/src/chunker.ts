@@ -1,9 +1,12 @@
 /**
- * Cuts a stream of pieces of any size into chunks of one size. Layer 3; pure. It keeps back what may
- * be the last chunk, because the last one is sealed differently; so it holds one chunk at most.
+ * Cuts a stream of pieces of any size into chunks of one size. Layer 3; pure. It keeps back what
+ * may be the last chunk, because the last one is sealed differently; so it holds one chunk at most.
  */
 
-/** Full chunks come from `push`, the last one (1 … `size` bytes, or none of an empty stream) from `rest`. */
+/**
+ * Full chunks come from `push`, the last one (1 … `size` bytes, or none of an empty stream) from
+ * `rest`.
+ */
 export interface Chunker {
   /**
    * Chunks that are full and not the last. They are views into the piece or into a buffer that is

@@ -1,6 +1,6 @@
 /**
- * BlobError and its codes. Layer 3; pure. The faults of a blob's points are thrown by readers, which
- * give bytes and have no other way to stop, and returned as a verdict by `verifyBlob`.
+ * BlobError and its codes. Layer 3; pure. The faults of a blob's points are thrown by readers,
+ * which give bytes and have no other way to stop, and returned as a verdict by `verifyBlob`.
  */
 
 /** What can be wrong with the points of a blob. */

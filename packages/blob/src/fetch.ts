@@ -10,7 +10,10 @@ export interface ReadContext {
   readonly source: PointSource;
 }
 
-/** The point of this hash, or `undefined`. Throws BLOB_HASH; rejects as the source and the signal do. */
+/**
+ * The point of this hash, or `undefined`. Throws BLOB_HASH; rejects as the source and the signal
+ * do.
+ */
 export async function findPoint(
   { crypto, source }: ReadContext,
   hash: Uint8Array,

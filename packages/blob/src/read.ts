@@ -1,6 +1,6 @@
 /**
- * Opening and reading blobs (docs/spec/blob.md §2.4, §3, §4). Layer 3; pure. Memory: the root, one node
- * for each level, and one chunk.
+ * Opening and reading blobs (docs/spec/blob.md §2.4, §3, §4). Layer 3; pure. Memory: the root, one
+ * node for each level, and one chunk.
  */
 import { toHex } from "@hawser/codec";
 import { hashBytes, type Packet } from "@hawser/packet";
@@ -44,8 +44,8 @@ export interface OpenPoints {
 
 /**
  * Fetches and checks the root of `ref` and gives the blob to read. Rejects with BLOB_ARGUMENT,
- * BLOB_TOO_LARGE, BLOB_MISSING, BLOB_HASH, BLOB_SHAPE, BLOB_SEALED, BLOB_NOT_SEALED or BLOB_KEY, with
- * what the source throws, and with the reason of the signal.
+ * BLOB_TOO_LARGE, BLOB_MISSING, BLOB_HASH, BLOB_SHAPE, BLOB_SEALED, BLOB_NOT_SEALED or BLOB_KEY,
+ * with what the source throws, and with the reason of the signal.
  */
 export async function openBlob(
   deps: ReadDeps,
@@ -141,8 +141,8 @@ function chainPoints(
 }
 
 /**
- * Content of the chunk `span` of a point that was fetched and hashed right: its datapoint's data, or
- * what that opens to. Throws BLOB_SHAPE, BLOB_CIPHERTEXT.
+ * Content of the chunk `span` of a point that was fetched and hashed right: its datapoint's data,
+ * or what that opens to. Throws BLOB_SHAPE, BLOB_CIPHERTEXT.
  */
 export function chunkContent(
   points: OpenPoints,

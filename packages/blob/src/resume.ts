@@ -1,6 +1,6 @@
 /**
- * Resume tokens (docs/spec/blob.md §5): where an interrupted write stands. Layer 3; pure. A token is
- * local state, never sent; it is checked all the same, because files get damaged and mixed up.
+ * Resume tokens (docs/spec/blob.md §5): where an interrupted write stands. Layer 3; pure. A token
+ * is local state, never sent; it is checked all the same, because files get damaged and mixed up.
  */
 import { compareBytes, createByteReader, createByteWriter, utf8 } from "@hawser/codec";
 import type { BytesOrText } from "@hawser/packet";

@@ -1,7 +1,8 @@
 /**
  * Sealing chunk by chunk (docs/spec/blob.md §4): the STREAM construction with random access, key
  * commitment and bound context. Layer 3; pure. Usable without trees: a sealer makes a public header
- * and sealed chunks, an opener opens any one of them when told its index and whether it is the last.
+ * and sealed chunks, an opener opens any one of them when told its index and whether it is the
+ * last.
  */
 import { concatBytes, equalBytes } from "@hawser/codec";
 import type { Random } from "@hawser/crypto";
@@ -46,8 +47,8 @@ export type OpenerVerdict =
 type SealCrypto = Pick<BlobCrypto, "deriveKey" | "seal" | "open" | "sealAes" | "openAes">;
 
 /**
- * A sealer with a fresh random salt, so that one key may seal many blobs. With `contentHash` the salt
- * is derived from key and hash instead. Throws BLOB_ARGUMENT.
+ * A sealer with a fresh random salt, so that one key may seal many blobs. With `contentHash` the
+ * salt is derived from key and hash instead. Throws BLOB_ARGUMENT.
  */
 export function createChunkSealer(
   deps: { readonly crypto: SealCrypto; readonly random?: Random },
@@ -114,8 +115,9 @@ export function isSealHeader(bytes: Uint8Array): boolean {
 }
 
 /**
- * The key for a convergent blob: equal for equal content inside one space, and of use for this content
- * alone. `spaceSecret` and `contentHash` (of `hashContent`) are 32 bytes. Throws BLOB_ARGUMENT.
+ * The key for a convergent blob: equal for equal content inside one space, and of use for this
+ * content alone. `spaceSecret` and `contentHash` (of `hashContent`) are 32 bytes. Throws
+ * BLOB_ARGUMENT.
  */
 export function convergentKey(
   crypto: Pick<BlobCrypto, "deriveKey">,
@@ -180,7 +182,9 @@ function sealFrom(
   };
 }
 
-/** Zeros, the index in four bytes, and 1 for the last chunk: 24 bytes for suite 1, 12 for suite 2. */
+/**
+ * Zeros, the index in four bytes, and 1 for the last chunk: 24 bytes for suite 1, 12 for suite 2.
+ */
 function chunkNonce(suite: SealSuite, index: number, isLast: boolean): Uint8Array {
   const nonce = new Uint8Array(suite === 1 ? 24 : 12);
   new DataView(nonce.buffer).setUint32(nonce.length - 5, index);

@@ -1,7 +1,7 @@
 /**
  * Reading trees (docs/spec/blob.md §2.4): the way down to a chunk, and the walk over a whole tree.
- * Layer 3; pure. Every node is compared with the one form its place allows, so that nothing a hostile
- * tree claims is believed; depth is bounded by `levelMax` and nothing recurses.
+ * Layer 3; pure. Every node is compared with the one form its place allows, so that nothing a
+ * hostile tree claims is believed; depth is bounded by `levelMax` and nothing recurses.
  */
 import { equalBytes, toHex } from "@hawser/codec";
 import { publicGroup, type Packet } from "@hawser/packet";
@@ -82,14 +82,17 @@ export function createTreeFinder(context: ReadContext, ref: BlobRef, tree: OpenT
 export interface TreeVisit {
   readonly hash: Uint8Array;
   readonly span: Span;
-  /** A node that was checked; `undefined` for chunks, which the visitor fetches, and missing nodes. */
+  /**
+   * A node that was checked; `undefined` for chunks, which the visitor fetches, and missing nodes.
+   */
   readonly node: Packet | undefined;
 }
 
 /**
  * All subtrees from `fromChunk` on, parents before children, in the order of the content; below a
- * missing node there is nothing. A subtree equal to the one before it on its level is passed over when
- * `skipsRepeats`: content of a thousand equal chunks costs one visit. Throws BLOB_SHAPE, BLOB_HASH.
+ * missing node there is nothing. A subtree equal to the one before it on its level is passed over
+ * when `skipsRepeats`: content of a thousand equal chunks costs one visit. Throws BLOB_SHAPE,
+ * BLOB_HASH.
  */
 export async function* walkTree(
   context: ReadContext,
@@ -129,7 +132,9 @@ export async function* walkTree(
   }
 }
 
-/** Full subtrees on one level have one form; the last one may be smaller and is always looked at. */
+/**
+ * Full subtrees on one level have one form; the last one may be smaller and is always looked at.
+ */
 function spanIsFull(form: TreeForm, span: Span): boolean {
   return span.firstChunk + span.chunkCount < form.root.chunkCount;
 }

@@ -62,8 +62,8 @@ export interface SealOptions extends SealKey {
   readonly suite?: SealSuite;
   /**
    * Makes the write convergent: the same content under the same key gives the same points, so that
-   * they are stored once. The value is `hashContent` of the content, which is checked at the end. Who
-   * has the key can then tell whether a blob holds a content they guess.
+   * they are stored once. The value is `hashContent` of the content, which is checked at the end.
+   * Who has the key can then tell whether a blob holds a content they guess.
    */
   readonly contentHash?: Uint8Array;
 }
@@ -148,8 +148,8 @@ export interface Blob {
   readonly byteCount: number;
   readonly isSealed: boolean;
   /**
-   * The bytes [from, to) in pieces of at most one chunk, each checked before it is given out; only the
-   * chunks in the range and the nodes above them are fetched. Pieces are views that must not be
+   * The bytes [from, to) in pieces of at most one chunk, each checked before it is given out; only
+   * the chunks in the range and the nodes above them are fetched. Pieces are views that must not be
    * written to. Throws BlobError BLOB_RANGE, or a fault of the points.
    */
   read(options?: ReadOptions): AsyncIterable<Uint8Array>;

@@ -1,6 +1,6 @@
 /**
- * Looking at all points of a blob: `verifyBlob` judges them, `missingPoints` lists what is not there.
- * Layer 3; pure. Both need no key, so a follower that cannot read can do both.
+ * Looking at all points of a blob: `verifyBlob` judges them, `missingPoints` lists what is not
+ * there. Layer 3; pure. Both need no key, so a follower that cannot read can do both.
  */
 import { fetchPoint, findPoint } from "./fetch.ts";
 import { BlobError, isFaultCode, type BlobFaultCode } from "./errors.ts";
@@ -29,9 +29,9 @@ export type BlobVerdict =
     };
 
 /**
- * Fetches and checks every point of a blob: hashes, form, sizes; with the key also every seal. Stops at
- * the first fault. Rejects with BLOB_ARGUMENT, BLOB_TOO_LARGE, with what the source throws, and with
- * the reason of the signal. Cost grows with `ref.byteCount`: judge that first.
+ * Fetches and checks every point of a blob: hashes, form, sizes; with the key also every seal.
+ * Stops at the first fault. Rejects with BLOB_ARGUMENT, BLOB_TOO_LARGE, with what the source
+ * throws, and with the reason of the signal. Cost grows with `ref.byteCount`: judge that first.
  */
 export async function verifyBlob(
   deps: ReadDeps,
@@ -91,11 +91,10 @@ export interface MissingOptions extends OpenOptions {
 }
 
 /**
- * The points under `ref` that the source lacks, as far as the nodes that are there tell: what lies under
- * a missing node shows when it has come. Lazy, so taking some and stopping costs only those; the nodes
- * on the way are checked. A hash that the content has at several places may come more than once. For
- * chains the last linkpoint comes first. Throws as `openBlob`, but
- * needs no key.
+ * The points under `ref` that the source lacks, as far as the nodes that are there tell: what lies
+ * under a missing node shows when it has come. Lazy, so taking some and stopping costs only those;
+ * the nodes on the way are checked. A hash that the content has at several places may come more
+ * than once. For chains the last linkpoint comes first. Throws as `openBlob`, but needs no key.
  */
 export async function* missingPoints(
   deps: ReadDeps,

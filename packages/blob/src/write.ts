@@ -1,6 +1,6 @@
 /**
- * Writing blobs (docs/spec/blob.md §2–5). Layer 3; pure. Memory: one chunk, its packet, and the hashes
- * that wait for the points above them.
+ * Writing blobs (docs/spec/blob.md §2–5). Layer 3; pure. Memory: one chunk, its packet, and the
+ * hashes that wait for the points above them.
  */
 import { equalBytes, toHex, utf8 } from "@hawser/codec";
 import type { HashStream, Random } from "@hawser/crypto";
@@ -39,7 +39,8 @@ export interface WriteDeps {
  * datapoint. Pieces are used up before the next is asked for, so a source may use one buffer again.
  *
  * Rejects with BLOB_ARGUMENT, BLOB_TOO_LARGE, BLOB_RESUME, BLOB_CONTENT, with what source or sink
- * throw, with the reason of the signal, and with a PacketError for a place or tag that fits no packet.
+ * throw, with the reason of the signal, and with a PacketError for a place or tag that fits no
+ * packet.
  */
 export async function writeBlob(
   deps: WriteDeps,
@@ -148,7 +149,9 @@ function createWriter(
   };
 }
 
-/** Compares what was written with the announced hash, before the last chunk and the root are put. */
+/**
+ * Compares what was written with the announced hash, before the last chunk and the root are put.
+ */
 function createContentCheck(
   crypto: BlobCrypto,
   seal: SealOptions | undefined,

@@ -1,7 +1,8 @@
 /**
- * Memory: 256 MiB through a process whose V8 heap the flag bounds at 64 MiB; packets held back anywhere
- * would also show in the array buffers outside of it, which the program adds at every sixteenth packet.
- * V8 collects those late, at some 60 MiB, so half of the content is the bound for the sum.
+ * Memory: 256 MiB through a process whose V8 heap the flag bounds at 64 MiB; packets held back
+ * anywhere would also show in the array buffers outside of it, which the program adds at every
+ * sixteenth packet. V8 collects those late, at some 60 MiB, so half of the content is the bound for
+ * the sum.
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -15,7 +15,7 @@ import { codeOf, content, counting, crypto, readAll, written } from "./help.ts";
 
 const chain = { shape: "chain" } as const;
 
-describe("[LK-bigdata] the guide's 200,000,000 dashes, collected in domain example at stamp 0", () => {
+describe("[LK-bigdata] the guide's 200,000,000 dashes in domain example at stamp 0", () => {
   const dashes = 200_000_000;
   const options = { ...chain, domain: "example", stamp: 0 };
 

@@ -16,7 +16,9 @@ import {
 export const crypto: Crypto = await createCrypto();
 export const noble: Crypto = createNobleCrypto();
 
-/** Content that repeats nowhere within a few megabytes: a xorshift generator, four bytes at a time. */
+/**
+ * Content that repeats nowhere within a few megabytes: a xorshift generator, four bytes at a time.
+ */
 export function content(byteCount: number, seed = 1): Uint8Array {
   const words = new Uint32Array(Math.ceil(byteCount / 4));
   let state = (seed * 2_654_435_761) >>> 0 || 1;

@@ -1,6 +1,6 @@
 /**
- * The slow, obvious blob: everything in memory, recursive, by the words of docs/spec/blob.md §2, with
- * noble's ciphers called directly. It shares no code with the package but the packet builders.
+ * The slow, obvious blob: everything in memory, recursive, by the words of docs/spec/blob.md §2,
+ * with noble's ciphers called directly. It shares no code with the package but the packet builders.
  */
 import { gcm } from "@noble/ciphers/aes.js";
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";

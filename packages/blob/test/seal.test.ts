@@ -1,4 +1,6 @@
-/** Sealed blobs: what an attacker without the key can do to the points, and what keys are bound to. */
+/**
+ * Sealed blobs: what an attacker without the key can do to the points, and what keys are bound to.
+ */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concatBytes, toHex } from "@hawser/codec";
@@ -111,7 +113,7 @@ describe.each(suites)("a blob sealed by suite %i", (suite) => {
     }
   });
 
-  it("is refused with any bit of its points changed, re-linked by an attacker", async () => {
+  it("is refused with any bit of its points changed and linked anew", async () => {
     const { points } = await written(content(40), { seal });
     const { header, chunks } = parts(points);
     const all = concatBytes(header, chunks[0]!);
@@ -127,7 +129,7 @@ describe.each(suites)("a blob sealed by suite %i", (suite) => {
     }
   });
 
-  it("is refused with chunks reordered, dropped, repeated or cut off, re-linked by an attacker", async () => {
+  it("is refused with chunks reordered, dropped, repeated or cut off and linked anew", async () => {
     const { points } = await written(content(3 * chunk), { seal });
     const { header, chunks } = parts(points);
     const [a, b, c] = [chunks[0]!, chunks[1]!, chunks[2]!];

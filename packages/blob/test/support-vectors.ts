@@ -1,6 +1,7 @@
 /**
- * Derives the vectors of docs/spec/blob.md §8 from fixed inputs; trees and seals come from the oracle.
- * To write the file anew (never once its version is released; a change of bytes is a new version):
+ * Derives the vectors of docs/spec/blob.md §8 from fixed inputs; trees and seals come from the
+ * oracle. To write the file anew (never once its version is released; a change of bytes is a new
+ * version):
  *
  *     node --conditions=hawser-source packages/blob/test/support-vectors.ts
  */

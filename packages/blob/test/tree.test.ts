@@ -298,7 +298,7 @@ describe("arguments", () => {
   });
 });
 
-it("the tree assembler has the one form of every size around 1,024², where levels fill up", async () => {
+it("the assembler has the one form of every size around 1,024², where levels fill", async () => {
   const full = new Uint8Array(32).fill(0xaa);
   const square = 1024 * 1024;
   for (const chunkCount of [square, square + 1, square + 1025]) {

@@ -70,7 +70,7 @@ describe.each(plans)("writing a %s", (_, options) => {
     random: seededRandom("write"),
   });
 
-  it("puts children before parents, waits for each, and asks the source when it can take more", async () => {
+  it("puts children before parents, and takes from the source what it can hold", async () => {
     const seen = new Set<string>();
     let open = 0;
     let given = 0;
@@ -108,7 +108,7 @@ describe.each(plans)("writing a %s", (_, options) => {
     expect(done).toEqual(done.toSorted((a, b) => a - b));
   });
 
-  it("goes on from a token after a failure at any point: same root, and only what was missing", async () => {
+  it("goes on from a token after any failure: same root, only what was missing", async () => {
     const whole = createMemoryPoints();
     const ref = await writeBlob(deps(), bytes, whole, options);
     for (let failAt = 1; failAt < whole.count; failAt++) {
@@ -174,7 +174,7 @@ describe.each(plans)("writing a %s", (_, options) => {
     }
   });
 
-  it("stops with the reason of the signal, in the source and in the sink, and lets the source go", async () => {
+  it("stops with the reason of the signal, and lets the source go", async () => {
     const reason = new Error("enough");
     for (const where of ["source", "sink", "before"] as const) {
       const abort = new AbortController();

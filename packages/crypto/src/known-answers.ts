@@ -92,7 +92,9 @@ export function isRightAead(family: AeadFamily): boolean {
   );
 }
 
-/** Test case 16 of the GCM specification, whose text ends inside a block, and a wrong tag refused. */
+/**
+ * Test case 16 of the GCM specification, whose text ends inside a block, and a wrong tag refused.
+ */
 export function isRightAes(family: AesFamily): boolean {
   const key = bytesOf("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
   const nonce = bytesOf("cafebabefacedbaddecaf888");

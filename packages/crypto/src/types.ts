@@ -82,8 +82,8 @@ export interface Crypto {
   openOnce(key: Uint8Array, sealed: Uint8Array, associatedData: Uint8Array): Uint8Array | undefined;
 
   /**
-   * AES-256-GCM (NIST SP 800-38D): 12-byte nonce, which no two messages under one key may share. Output
-   * is ciphertext ‖ 16-byte tag. Random nonces are too short for many messages: count them.
+   * AES-256-GCM (NIST SP 800-38D): 12-byte nonce, which no two messages under one key may share.
+   * Output is ciphertext ‖ 16-byte tag. Random nonces are too short for many messages: count them.
    */
   sealAes(
     key: Uint8Array,
@@ -99,7 +99,9 @@ export interface Crypto {
     associatedData: Uint8Array,
   ): Uint8Array | undefined;
 
-  /** HPKE base mode (RFC 9180; X25519, HKDF-SHA-256, ChaCha20-Poly1305): enc(32) ‖ ciphertext ‖ tag. */
+  /**
+   * HPKE base mode (RFC 9180; X25519, HKDF-SHA-256, ChaCha20-Poly1305): enc(32) ‖ ciphertext ‖ tag.
+   */
   hpkeSeal(
     recipientKey: Uint8Array,
     plaintext: Uint8Array,

@@ -1,7 +1,7 @@
 /**
- * `bigdata`: the example of Linkspace's guide, 200,000,000 dashes collected in a chain of linkpoints.
- * A vector holds a packet, or states facts about the example; then the example is rebuilt and every
- * hash, packet and number that is stated must be one of it.
+ * `bigdata`: the example of Linkspace's guide, 200,000,000 dashes collected in a chain of
+ * linkpoints. A vector holds a packet, or states facts about the example; then the example is
+ * rebuilt and every hash, packet and number that is stated must be one of it.
  */
 import { fromBase64url, toHex } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
