@@ -37,7 +37,8 @@ it.each([
       expect(seen.points).toBeGreaterThan(4_100);
       expect(seen.peakBytes).toBeLessThan(128 * 1024 * 1024);
     } finally {
-      await rm(folder, { recursive: true, force: true }, 120_000);
+      await rm(folder, { recursive: true, force: true });
     }
   },
+  120_000,
 );
