@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fromHex, toBase64url, toHex } from "@hawser/codec";
 import { encKeyCosts, encryptEncKey } from "@hawser/crypto";
 import { describe, expect, test } from "vitest";
-import { createBench } from "./support/packets.ts";
+import { createBench, type Bench } from "./support/packets.ts";
 
 interface Printed {
   readonly type: string;
@@ -90,7 +90,7 @@ async function reproduce({ printed, packet, secret }: Printout): Promise<void> {
   }
   if (printed.type === "DataPoint") {
     const made = await bench.done(["datapoint"], { stdin: printed.data });
-    expect(toHex(made.out)).toBe(packet);
+    await compare(bench, made.out, { printed, packet });
     return;
   }
   const made = await bench.done(
@@ -106,8 +106,16 @@ async function reproduce({ printed, packet, secret }: Printout): Promise<void> {
     ],
     { stdin: printed.data },
   );
-  expect(toHex(made.out)).toBe(packet);
-  const shown = await bench.done(["print"], { stdin: made.out });
+  await compare(bench, made.out, { printed, packet });
+}
+
+async function compare(
+  bench: Bench,
+  made: Uint8Array,
+  { printed, packet }: Printout,
+): Promise<void> {
+  expect(toHex(made)).toBe(packet);
+  const shown = await bench.done(["print"], { stdin: made });
   // Linkspace 0.6 prints [@:0] where 0.5.1, whose names are kept, prints [@:none].
   expect(shown.text).toBe(linesOf(printed, printed.pubkey.replace("[@:0]", "[@:none]")));
 }
@@ -178,6 +186,26 @@ describe("[LK-documented-printouts] printouts of Linkspace's documents, by comma
     if (first === undefined) throw new Error("no printouts");
     const changed = { ...first, printed: { ...first.printed, create: "1" } };
     await expect(reproduce(changed)).rejects.toThrow("to be");
+  });
+
+  test("a datapoint has no place, author or time", async () => {
+    const printed = {
+      type: "DataPoint",
+      hash: "Yrs7iz3VznXh-ogv4aM62VmMNxXFiT4P24tIfVz9sTk",
+      group: "[#:0]",
+      domain: "",
+      space: "",
+      pubkey: "[@:none]",
+      create: "0",
+      links: [],
+      data: "Hello, Sol!\n",
+      data_size: 12,
+    };
+    const packet =
+      "4c4b310000000000ffffffffffffffff00000000000000000000000000000000" +
+      "62bb3b8b3dd5ce75e1fa882fe1a33ad9598c3715c5893e0fdb8b487d5cfdb139" +
+      "0001001048656c6c6f2c20536f6c210a";
+    await reproduce({ printed, packet });
   });
 
   test("datapoint and template of the guide", async () => {

@@ -188,6 +188,69 @@ describe("[LK-cli-pipeline] what is no packet", () => {
   });
 });
 
+describe("[LK-cli-pipeline] flow and help", () => {
+  test.each([["dedup"], ["filter", "--bare"], ["print", "x"], ["collect", "app"]])(
+    "%s takes no more than its reader does",
+    async (...args) => {
+      let taken = 0;
+      async function* endless(): AsyncGenerator<Uint8Array> {
+        // Each chunk is a packet of its own, so that dedup lets all of them pass.
+        for (; ; taken++) {
+          const data = Buffer.alloc(60_000, taken % 256);
+          data.writeUInt32BE(taken);
+          yield await Promise.resolve(buildDatapoint(crypto, data).bytes);
+        }
+      }
+      let free = (_: Error): void => undefined;
+      const blocked = new Promise<void>((_, reject) => (free = reject));
+      const ran = createBench().run(args, {
+        stdin: endless(),
+        io: { writeStdout: () => blocked },
+      });
+      for (let turn = 0; turn < 200; turn++) await new Promise((go) => setImmediate(go));
+      expect(taken).toBeLessThan(3);
+      free(Object.assign(new Error("gone"), { code: "EPIPE" }));
+      expect((await ran).code).toBe(141);
+    },
+  );
+
+  test("output goes out before the next wait for input", async () => {
+    const seen: number[] = [];
+    let written = 0;
+    async function* slowly(): AsyncGenerator<Uint8Array> {
+      for (let count = 0; count < 3; count++) {
+        seen.push(written);
+        yield await Promise.resolve(hello.bytes);
+      }
+    }
+    await createBench().run(["filter", "--bare"], {
+      stdin: slowly(),
+      io: {
+        writeStdout: ({ length }) => {
+          written += length;
+          return Promise.resolve();
+        },
+      },
+    });
+    expect(seen).toEqual([0, hello.bytes.length, 2 * hello.bytes.length]);
+  });
+
+  test("every command has help with an example", async () => {
+    const { done } = createBench();
+    const { text } = await done(["--help"]);
+    const names = [...text.matchAll(/^ {2}([a-z][a-z-]+)[|a-z]* /gm)].map(([, name]) => name ?? "");
+    expect(names.length).toBeGreaterThan(20);
+    for (const name of names.filter((one) => one !== "help")) {
+      const help = await done([name, "--help"]);
+      expect(help.text).toContain(`Usage: hawser packet ${name}`);
+      expect(help.text).toContain("Example: ");
+    }
+    for (const alias of "d data l link keyp p pktf q print-query e n write".split(" ")) {
+      expect((await done([alias, "--help"])).text).toContain("Usage: hawser packet ");
+    }
+  });
+});
+
 describe("[LK-private-group] the private group at every boundary", () => {
   const both = Buffer.concat([secretOne.bytes, open.bytes]);
 

@@ -1,6 +1,6 @@
 /**
- * Data for points: bytes from stdin, a file or an option, cut into blocks. At most one block and one
- * chunk of the source are held.
+ * Data for points: bytes from stdin, a file or an option, cut into blocks. At most one block and
+ * one chunk of the source are held.
  */
 import { createReadStream } from "node:fs";
 import { utf8 } from "@hawser/codec";
@@ -171,8 +171,8 @@ function readDelimiter(session: Session, expression: string | undefined): number
 interface ByteQueue {
   /**
    * Up to `max` bytes; with a delimiter up to and without it. Where a block with a delimiter is
-   * longer, `cut` ends it at `max`, and `oneMore` gives one byte more to show that it is. The end of
-   * the source, and of each pass of a repeated one, ends a block. `undefined` at the end.
+   * longer, `cut` ends it at `max`, and `oneMore` gives one byte more to show that it is. The end
+   * of the source, and of each pass of a repeated one, ends a block. `undefined` at the end.
    */
   take(
     max: number,

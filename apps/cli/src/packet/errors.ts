@@ -2,7 +2,7 @@
 import type { PacketRejection } from "@hawser/packet";
 import { CliError, codeOf, messageOf } from "../errors.ts";
 
-/** Codes of the packet commands; codes of packets, expressions and the system are printed as are. */
+/** Codes of the packet commands. Those of packets, expressions and the system stay as they are. */
 export type PacketCliErrorCode =
   /** Options that do not go together, or a value that is not understood. */
   | "CLI_USAGE"

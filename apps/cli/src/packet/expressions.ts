@@ -43,7 +43,7 @@ export function evaluateList(
 }
 
 function expressionError({ code, message, expected, index }: AbeFailure, name: string): CliError {
-  const remedy = `At character ${index + 1}: expected ${expected}. \`eval "[help]"\` lists functions.`;
+  const remedy = `At character ${index + 1}: expected ${expected}. \`eval "[help]"\` lists all.`;
   return new CliError(code, `${name}: ${message}`, remedy);
 }
 

@@ -30,9 +30,9 @@ export function readsStdin({ pkts }: PacketInputOptions): boolean {
 }
 
 /**
- * Packets in groups as they arrived: at most one packet's bytes are held back, and output is flushed
- * before each wait. Hash and signature were checked unless `--skip-hash`. Throws CliError with the
- * rejection's code, after the packets before it were given.
+ * Packets in groups as they arrived: at most one packet's bytes are held back, and output is
+ * flushed before each wait. Hash and signature were checked unless `--skip-hash`. Throws CliError
+ * with the rejection's code, after the packets before it were given.
  */
 export async function* readPacketGroups(
   session: Session,

@@ -36,7 +36,7 @@ export interface ByteSink {
 /** One system call for many small packets. */
 const queueBytesMax = 65_536;
 
-/** A sink that gathers small writes. What is queued never exceeds the limit by more than a write. */
+/** A sink that gathers small writes. What is queued exceeds the limit by one write at most. */
 export function createByteSink(write: (bytes: Uint8Array) => Promise<void>): ByteSink {
   let queue: Uint8Array[] = [];
   let size = 0;

@@ -99,7 +99,7 @@ export function addDataOptions(
     .addOption(
       new Option(
         "--data-overflow <what>",
-        "a block larger than the packet's room: error, or split it over packets, carry the surplus" +
+        "a block larger than the packet's room: error, or split it over packets, carry the rest" +
           " into the next block, trim it off",
       ).choices(dataOverflows),
     )

@@ -97,7 +97,7 @@ export function queryOfOptions(
   if (options.bare === true ? selector !== undefined : selector === undefined) {
     throw usage(
       options.bare === true ? `--bare and ${selector}` : "no selector",
-      'Give DOMAIN:GROUP:SPACE[:DEPTH], e.g. "my_app:[#:pub]:/notes:**", or --bare with -- STATEMENTS.',
+      'Give one, e.g. "my_app:[#:pub]:/notes:**", or --bare with statements after --.',
     );
   }
   const scope = session.scope();

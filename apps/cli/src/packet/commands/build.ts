@@ -150,7 +150,7 @@ async function writePoints(
       const packet = buildPoint(session, { place, links: all, stamp, data: block }, secret);
       await destinations.write(packet);
       if (!isMulti) return;
-      if (chainTag !== undefined) chain = [{ tag: chainTag, pointer: packet.hash.slice() }];
+      if (chainTag !== undefined) chain = [{ tag: chainTag, pointer: packet.hash }];
     }
   } finally {
     secret?.fill(0);
@@ -186,6 +186,6 @@ async function refuseSurplus(data: DataReader, options: BuildOptions): Promise<v
   throw packetError(
     "CLI_DATA_TOO_LARGE",
     "there is more data than fits into one packet",
-    "Make several with --multi, take the first bytes with --data-overflow trim, or collect datapoints.",
+    "Make several with --multi, cut it with --data-overflow trim, or collect datapoints.",
   );
 }

@@ -137,7 +137,7 @@ async function createCollector(
   const destinations = await openDestinations(session, options.write);
   const forward = await openDestinations(session, options.forward, {
     // A copy, as it may be kept long: the chunk it is a view into need not be.
-    buffer: (bytes) => void buffered.push(bytes.slice()),
+    buffer: (bytes) => void buffered.push(Uint8Array.from(bytes)),
   });
   let links: LinkDraft[] = [];
   let lead: readonly LinkDraft[] = initial;
@@ -151,7 +151,7 @@ async function createCollector(
     const packet = buildPoint(session, content, secret);
     links = [];
     madeCount += 1;
-    lead = chainTag === undefined ? [] : [{ tag: chainTag, pointer: packet.hash.slice() }];
+    lead = chainTag === undefined ? [] : [{ tag: chainTag, pointer: Uint8Array.from(packet.hash) }];
     await destinations.write(packet);
     const parts = buffered;
     buffered = [];
@@ -161,8 +161,10 @@ async function createCollector(
     take: async (packets) => {
       for (const packet of packets) {
         const tag = collectTag(packet, session.scope());
-        // Copies: a view would keep its whole chunk in memory until the linkpoint is made.
-        links.push({ tag: toTag(tag, "--collect-tag").slice(), pointer: packet.hash.slice() });
+        // Copies: a view, which a Buffer's slice is as well, would keep its whole chunk in memory
+        // until the linkpoint is made.
+        const pointer = Uint8Array.from(packet.hash);
+        links.push({ tag: Uint8Array.from(toTag(tag, "--collect-tag")), pointer });
         await forward.write(packet);
         if (links.length >= options.maxLinks) await make();
       }

@@ -119,7 +119,7 @@ function evaluateRule(
   const [, , value, ...more] = list;
   const byteCount = routeFields[field] / 8;
   if (value === undefined || more.length > 0 || value.bytes.length !== byteCount) {
-    const need = `${field} has ${byteCount} bytes: give [u${routeFields[field]}:…] or as many bytes.`;
+    const need = `${field} has ${byteCount} bytes: give [u${routeFields[field]}:…] or so many.`;
     throw usage(`rule ${rule}: the value does not fit`, need);
   }
   return {
