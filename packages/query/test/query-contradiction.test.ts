@@ -89,7 +89,7 @@ describe("contradictions", () => {
         );
         expect(isPossible(rules)).toBe(remaining.length > 0);
       }),
-      { numRuns: 5000 },
+      { numRuns: 2000 },
     );
   });
 
@@ -113,7 +113,7 @@ describe("contradictions", () => {
         );
         expect(isPossible([first, ...rules])).toBe(remaining.length > 0);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

@@ -175,7 +175,7 @@ test("[LK-limits] the matcher against counting by hand", () => {
         counts[own]++;
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: 1000 },
   );
 });
 

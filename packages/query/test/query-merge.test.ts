@@ -70,7 +70,7 @@ describe("merged rules", () => {
         const bc = b && c && concatQueries([b, c]);
         expect(both(ab?.ok ? ab.query : undefined, c)).toBe(both(a, bc?.ok ? bc.query : undefined));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

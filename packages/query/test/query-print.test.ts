@@ -143,7 +143,7 @@ describe("canonical text", () => {
           expect(printQuery(queryOf(text))).toBe(printQuery(query));
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 
@@ -164,7 +164,7 @@ describe("canonical text", () => {
         if (asValues.ok) expect(printed(joined)).toBe(printQuery(asValues.query));
         else expect(failureOf(joined).code).toBe(asValues.code);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 

@@ -3,7 +3,6 @@
  * that random rules accept some random packets and refuse others. Needs fast-check.
  */
 import { createNobleCrypto, type Crypto } from "@hawser/crypto";
-import { toHex } from "@hawser/codec";
 import {
   buildDatapoint,
   buildErrorPoint,
@@ -85,40 +84,59 @@ const draftArbitrary: fc.Arbitrary<LinkpointDraft> = fc.record({
   data: fc.constantFrom(...dataPool).map((data) => text.encode(data)),
 });
 
-/** What a random packet is made of, before it is hashed and signed. */
+/** What a random packet is made of, before it is hashed. */
 interface PacketPlan {
   readonly kind: "datapoint" | "errorpoint" | "linkpoint" | "keypoint";
   readonly draft: LinkpointDraft;
-  readonly secret: Uint8Array;
+  /** Which of the keypoints, for those. */
+  readonly keypoint: number;
   readonly netHeader: NetHeader;
 }
+
+/** Signing is slow, so there are only so many keypoints; each is signed when it is first drawn. */
+const keypointCount = 84;
 
 const planArbitrary: fc.Arbitrary<PacketPlan> = fc.record({
   kind: fc.constantFrom("datapoint", "errorpoint", "linkpoint", "linkpoint", "keypoint"),
   draft: draftArbitrary,
-  secret: fc.constantFrom(...secrets),
+  keypoint: fc.nat({ max: keypointCount - 1 }),
   netHeader: netHeaderArbitrary,
 });
 
-/** Signing is slow and drafts repeat: each different keypoint is built once. */
-const keypoints: Map<string, Packet<"verified">> = new Map();
+const keypoints: Map<number, Packet<"verified">> = new Map();
 
-function buildPlanned({ kind, draft, secret, netHeader }: PacketPlan): Packet<"verified"> {
+/** Keypoint `index`: every pool in turn, so that neighbours differ in all their fields. */
+function keypointAt(index: number): Packet<"verified"> {
+  const known = keypoints.get(index);
+  if (known !== undefined) return known;
+  const at = <Item>(pool: readonly Item[], fallback: Item): Item =>
+    pool[index % pool.length] ?? fallback;
+  const draft: LinkpointDraft = {
+    group: at(groupPool, publicGroup()),
+    domain: at(domainPool, ""),
+    path: at(pathPool, []),
+    links: groupPool.slice(index % groupPool.length).map((pointer) => ({ tag: "x", pointer })),
+    stamp: stampPool[Math.floor(index / 2) % stampPool.length] ?? 0n,
+    data: text.encode(at(dataPool, "")),
+  };
+  const secret = secrets[Math.floor(index / 3) % secrets.length] ?? new Uint8Array(32).fill(1);
+  const packet = buildKeypoint(crypto, draft, secret);
+  keypoints.set(index, packet);
+  return packet;
+}
+
+function buildPlanned(plan: PacketPlan): Packet<"verified"> {
+  const { draft, netHeader } = plan;
   const data = draft.data ?? new Uint8Array(0);
-  switch (kind) {
+  switch (plan.kind) {
     case "datapoint":
       return buildDatapoint(crypto, data, { netHeader });
     case "errorpoint":
       return buildErrorPoint(crypto, data, { netHeader });
     case "linkpoint":
       return buildLinkpoint(crypto, draft, { netHeader });
-    case "keypoint": {
-      const unsigned = buildLinkpoint(crypto, draft);
-      const key = toHex(unsigned.hash) + toHex(secret);
-      const known = keypoints.get(key) ?? buildKeypoint(crypto, draft, secret);
-      keypoints.set(key, known);
-      return withNetHeader(known, netHeader);
-    }
+    case "keypoint":
+      return withNetHeader(keypointAt(plan.keypoint), netHeader);
   }
 }
 
