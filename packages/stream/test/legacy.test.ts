@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { createMemoryBytes, type ByteStore } from "@hawser/stream";
-import { openLegacyStream, type LegacyOptions } from "@hawser/stream/legacy";
+import { importLegacyStream, openLegacyStream, type LegacyOptions } from "@hawser/stream/legacy";
 import { createByteMedium } from "@hawser/stream/testing";
 import {
   joinBlocks,
@@ -13,6 +13,7 @@ import {
   type LegacyKeys,
   type WrittenBlock,
 } from "./legacy-writer.ts";
+import { makeStream } from "./http-helpers.ts";
 
 const deps = { subtle: globalThis.crypto.subtle };
 let keys: LegacyKeys;
@@ -265,5 +266,62 @@ describe("damage", () => {
     await expect(openLegacyStream(deps, store, { publicKey: "x" })).rejects.toMatchObject(bad);
     const wrongKind = { blockKeys: new Map([[1, keys.publicPem]]) };
     await expect(openLegacyStream(deps, store, wrongKind)).rejects.toMatchObject(bad);
+  });
+});
+
+describe("import", () => {
+  test("[IW-legacy] [IW-directives] everything arrives in a stream of ours that says what it replays", async () => {
+    const metadata = { name: "a.txt", count: 3, deep: { list: [1, "x", null, true] } };
+    const drafts = [
+      { content: "plain", metadata },
+      { content: "secret", encryptTo: contentKeys },
+      { content: "odd", metadata: { price: 1.5 } },
+      { content: "list", metadata: [1, 2] },
+      { content: "clash", metadata: { iw: 1 } },
+      { content: "none" },
+    ];
+    const written = await writeLegacyBlocks(keys, drafts, { title: "Old" });
+    const options = { contentKey: contentKeys.privatePem };
+    const store = createMemoryBytes({ bytes: joinBlocks(written) });
+    const legacy = await openLegacyStream(deps, store, options);
+    if (!legacy.ok) throw new Error(legacy.message);
+    const { stream } = await makeStream(0);
+    expect(await importLegacyStream(legacy, stream)).toEqual({ ok: true, blockCount: 7 });
+    const first = await stream.read(1);
+    expect(first?.info.directive).toEqual({ type: "replay", targets: [`iw://${legacy.uuid}`] });
+    const origin = (seq: number): object => ({ seq, hash: written[seq]?.hash });
+    expect(first?.metadata).toEqual({
+      title: "Old",
+      iw: { ...origin(0), publicKey: keys.publicPem },
+    });
+    const found = [];
+    for (let seq = 2; seq < stream.height; seq++) {
+      const block = await stream.read(seq);
+      found.push([new TextDecoder().decode(block?.bytes), block?.metadata]);
+    }
+    const json = (text: string): Uint8Array => new TextEncoder().encode(text);
+    expect(found).toEqual([
+      ["plain", { ...metadata, iw: origin(1) }],
+      ["secret", { iw: origin(2) }],
+      ["odd", { iw: { ...origin(3), json: json('{"price":1.5}') } }],
+      ["list", { iw: { ...origin(4), json: json("[1,2]") } }],
+      ["clash", { iw: { ...origin(5), json: json('{"iw":1}') } }],
+      ["none", { iw: origin(6) }],
+    ]);
+    expect(await stream.verify("full")).toMatchObject({ ok: true });
+  });
+
+  test("[IW-legacy] a fault ends the import; what came before it is kept", async () => {
+    const file = joinBlocks(blocks.slice(0, 3)).slice(0, -1);
+    const legacy = await openLegacyStream(deps, createMemoryBytes({ bytes: file }));
+    if (!legacy.ok) throw new Error(legacy.message);
+    const { stream } = await makeStream(0);
+    const outcome = await importLegacyStream(legacy, stream);
+    expect(outcome).toMatchObject({
+      ok: false,
+      blockCount: 2,
+      fault: { code: "IW_TRUNCATED", index: 2 },
+    });
+    expect(stream.height).toBe(3);
   });
 });

@@ -6,7 +6,7 @@ import type { ForkProof } from "@hawser/log";
 import { packetBytesMax, parsePacket } from "@hawser/packet";
 import type { ByteStore } from "../byte-store.ts";
 import { StreamError, type StreamFault } from "../errors.ts";
-import { openStream, type OpenVerdict } from "../open.ts";
+import { openStream, recoverStream, type OpenVerdict } from "../open.ts";
 import { compareStreams, type Stream } from "../stream.ts";
 import type { StreamDeps } from "../types.ts";
 
@@ -76,6 +76,10 @@ export async function openMirror(
     await store.append(0, [manifest], signal);
     await store.flush();
   }
+  // What a crash left behind the last signed entry is fetched again; the index after it is not for
+  // the source to give, it follows from the entries.
+  const recovered = await recoverStream(deps, store, { pin: source.id, ...options });
+  if (!recovered.ok) return recovered;
   return openStream(deps, store, { pin: source.id, ...options });
 }
 
