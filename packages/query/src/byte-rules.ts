@@ -236,7 +236,7 @@ function endsWith(bytes: Uint8Array, tail: Uint8Array): boolean {
 }
 
 /** One rule of a canonical listing. */
-export interface ByteRule {
+interface ByteRule {
   readonly operator: QueryOperator;
   readonly value: Uint8Array;
 }

@@ -19,13 +19,13 @@ const modes: ReadonlySet<string> = new Set([
 ]);
 
 /** What a query without the option is read in. */
-export const defaultMode: QueryMode = "tree-desc";
+const defaultMode: QueryMode = "tree-desc";
 
 /** Names of the option that sets the mode: of Linkspace 0.5, of 0.6. */
 const modeNames: readonly string[] = ["mode", "read"];
 
 /** The mode written so, or `undefined`. */
-export function findMode(text: string): QueryMode | undefined {
+function findMode(text: string): QueryMode | undefined {
   // Safe: the set holds the union's members and nothing else.
   return modes.has(text) ? (text as QueryMode) : undefined;
 }

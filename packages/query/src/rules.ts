@@ -45,7 +45,7 @@ export interface RuleFailure {
   readonly conflict: QueryConflict | undefined;
 }
 
-export type RulesVerdict = { readonly ok: true; readonly rules: QueryRules } | RuleFailure;
+type RulesVerdict = { readonly ok: true; readonly rules: QueryRules } | RuleFailure;
 
 /** `rules` and one more. */
 export function addRule(rules: QueryRules, rule: Rule): RulesVerdict {

@@ -17,7 +17,7 @@ export type Statement =
   | { readonly ok: true; readonly kind: "option"; readonly option: QueryOption };
 
 /** The longest value of a field of variable length; what is longer is better named by its hash. */
-export const valueBytesMax = 4_096;
+const valueBytesMax = 4_096;
 
 /**
  * Bytes that the expressions of one statement may produce. Far below what an expression alone may:

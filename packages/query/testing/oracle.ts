@@ -67,7 +67,7 @@ function hasField(packet: Packet, field: string): boolean {
 }
 
 /** The field's value in bytes of its size. */
-export function fieldBytes(packet: Packet, field: string): Uint8Array {
+function fieldBytes(packet: Packet, field: string): Uint8Array {
   const { netHeader } = packet;
   switch (field) {
     case "type":
