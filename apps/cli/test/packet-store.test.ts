@@ -88,6 +88,28 @@ describe("[LK-cli-collect] collect", () => {
     expect(packets.map(({ kind }) => kind[0]).join("")).toBe("lddlddld");
   });
 
+  test("what goes into the store keeps its order, and is there before its linkpoint is written", async () => {
+    const bench = createBench();
+    const stored: boolean[] = [];
+    const args = ["collect", "app", "--max-links", "2", "-f", "db", "-w", "db", "-w", "stdout"];
+    await bench.run(args, {
+      stdin,
+      io: {
+        writeStdout: async (bytes) => {
+          for (const packet of toPackets(bytes)) {
+            for (const { pointer } of packet.links) {
+              stored.push((await bench.store.get(pointer)) !== undefined);
+            }
+          }
+        },
+      },
+    });
+    expect(stored).toEqual([true, true, true, true, true]);
+    const bounds = { low: 0, high: Number.MAX_SAFE_INTEGER };
+    const log = await bench.store.byRecv(bounds, { max: 100 });
+    expect(log.map(({ packet }) => packet.kind[0]).join("")).toBe("ddlddldl");
+  });
+
   test("tags see the packet; links of the first, of all; empty ones; signed ones", async () => {
     const bench = createBench();
     const args = ["collect", "app", "--collect-tag", "[data]", "--max-links", "3", "-f", "null"];

@@ -160,26 +160,14 @@ async function openForAppend(path: string): Promise<FileHandle> {
   }
 }
 
-/** Packets of one group go into the store as one transaction. */
 async function openStoreDestination(session: Session): Promise<Put> {
-  const store = await session.store();
-  let queue: Packet<"verified">[] = [];
-  const flush = async (): Promise<void> => {
-    if (queue.length === 0) return;
-    const packets = queue;
-    queue = [];
-    await store.add(packets);
-  };
-  session.onFlush(flush);
+  // Opened now, so that a store that cannot be opened is told before the first packet.
+  await session.store();
   return async (packet) => {
     // Also after --skip-hash: what is in a store is trusted from then on.
     const verdict = verifyPacket(session.io.crypto, packet);
     if (!verdict.ok)
       throw malformedPacket("what is to be stored", { index: 0, offset: 0 }, verdict);
-    queue.push(verdict.packet);
-    if (queue.length >= storeBatchMax) await flush();
+    await session.save(verdict.packet);
   };
 }
-
-/** Packets a transaction takes at most: about 16 MB. */
-const storeBatchMax = 256;

@@ -3,6 +3,7 @@
  * the packet store (opened when it is first needed), and what expressions may see.
  */
 import { join, resolve } from "node:path";
+import type { Packet } from "@hawser/packet";
 import type { AbeContext, PacketStore } from "@hawser/query";
 import { usage } from "./errors.ts";
 import { createByteSink, type ByteSink, type PacketIo } from "./io.ts";
@@ -36,7 +37,12 @@ export interface Session {
   scope(given?: Pick<AbeContext, "packet" | "recv" | "argv">): AbeContext;
   /** The packet store; made when it is not there. */
   store(): Promise<PacketStore>;
-  /** Called before every wait: what is queued goes out, and packets become durable. */
+  /**
+   * Queues a packet for the store. Packets are stored in the order of these calls, several in one
+   * transaction, and before anything that is written to stdout after them.
+   */
+  save(packet: Packet<"verified">): Promise<void>;
+  /** Called before every wait: packets become durable, then what is queued goes out. */
   flush(): Promise<void>;
   /** Adds something to do at each flush. */
   onFlush(action: () => Promise<void>): void;
@@ -45,14 +51,30 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** Packets a transaction takes at most: about 16 MB. */
+const transactionPacketsMax = 256;
+
 export function createSession(io: PacketIo, options: CommonOptions): Session {
   const folder = resolve(options.dir ?? io.env["LK_DIR"] ?? io.folder);
-  const stdout = createByteSink(io.writeStdout);
   const stderr = createByteSink(io.writeStderr);
   const atFlush: (() => Promise<void>)[] = [];
   const atClose: (() => Promise<void>)[] = [];
   const names = createKeyNames(folder);
   let opened: Promise<PacketStore> | undefined;
+  const store = (): Promise<PacketStore> =>
+    (opened ??= io.openStore(resolve(options.db ?? join(folder, "packets.sqlite"))));
+  let unsaved: Packet<"verified">[] = [];
+  const saveAll = async (): Promise<void> => {
+    if (unsaved.length === 0) return;
+    const packets = unsaved;
+    unsaved = [];
+    await (await store()).add(packets);
+  };
+  const stdout = createByteSink(async (bytes) => {
+    // Whoever reads of a packet may look for what it links.
+    await saveAll();
+    await io.writeStdout(bytes);
+  });
   const isPrivate = options.private ?? readFlag(io.env, "LK_PRIVATE");
   return {
     io,
@@ -69,8 +91,13 @@ export function createSession(io: PacketIo, options: CommonOptions): Session {
       ...(options.env === true ? { env: (name: string) => io.env[name] } : {}),
       ...given,
     }),
-    store: () => (opened ??= io.openStore(resolve(options.db ?? join(folder, "packets.sqlite")))),
+    store,
+    save: async (packet) => {
+      unsaved.push(packet);
+      if (unsaved.length >= transactionPacketsMax) await saveAll();
+    },
     flush: async () => {
+      await saveAll();
       for (const action of atFlush) await action();
       await stdout.flush();
       await stderr.flush();
