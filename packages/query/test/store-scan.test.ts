@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import { fromHex, toHex } from "@hawser/codec";
 import { createCrypto, createNobleCrypto } from "@hawser/crypto";
-import { buildLinkpoint, readPacket, treeKey, treeValue, type Packet } from "@hawser/packet";
+import {
+  buildLinkpoint,
+  comparePackets,
+  readPacket,
+  treeKey,
+  treeValue,
+  type Packet,
+} from "@hawser/packet";
 import {
   createMemoryPacketStore,
   readQuery,
@@ -9,11 +16,71 @@ import {
   type PacketStore,
   type TreeRow,
 } from "@hawser/query";
-import { countReads, testClock, testPoint, testQuery, texts } from "@hawser/query/testing";
+import {
+  countReads,
+  testClock,
+  testPoint,
+  testPublicKey,
+  testQuery,
+  texts,
+} from "@hawser/query/testing";
 import { checkScanLaw } from "@hawser/query/testing/scan-law";
 
 test("[LK-mode-tree] [LK-mode-hash] [LK-mode-log] [LK-limits] an index scan gives what a naive filter gives", async () => {
   await checkScanLaw(async (clock) => createMemoryPacketStore({ clock }), { runs: 150 });
+}, 30_000);
+
+/** Every two values of a field as bounds, in order, equal ones included. */
+function boundsOf(field: string, size: string, values: readonly number[]): string[][] {
+  const pairs = values.flatMap((low) =>
+    values.filter((high) => high >= low).map((high) => [low, high]),
+  );
+  return pairs.map(([low, high]) => [
+    `${field}:>=:${size.replace("N", `${low}`)}`,
+    `${field}:<=:${size.replace("N", `${high}`)}`,
+  ]);
+}
+
+test("[LK-mode-tree] neighbouring groups, domains, depths, paths and keys are all met under all bounds", async () => {
+  const store = createMemoryPacketStore({ clock: testClock() });
+  const group = (number: number): Uint8Array => {
+    const bytes = new Uint8Array(32);
+    bytes[31] = number;
+    return bytes;
+  };
+  const paths = [[], ["a"], ["b"], ["a", "a"], ["a", "b"], ["b", "a"]];
+  const packets = [1, 2, 3].flatMap((number) =>
+    ["1", "2", "3"].flatMap((domain) =>
+      paths.flatMap((path) =>
+        [undefined, 0, 1].map((author) => {
+          const point = { group: group(number), domain, path };
+          return testPoint(author === undefined ? point : { ...point, author });
+        }),
+      ),
+    ),
+  );
+  await store.add(packets);
+  const groups = boundsOf("group", "[u8:N/lpad:32]", [1, 2, 3]);
+  const domains = boundsOf("domain", "N", [1, 2, 3]);
+  const depths = boundsOf("depth", "[u8:N]", [0, 1, 2]);
+  const others = [[], ["prefix:=:/a"], ["pubkey:=:[0]"], ["prefix:=:/b", "pubkey:=:[0]"]];
+  let given = 0;
+  for (const rules of [groups, domains, depths].reduce<string[][]>(
+    (all, bounds) => all.flatMap((some) => bounds.map((more) => [...some, ...more])),
+    others,
+  )) {
+    // A prefix asks for depth 1 at least: together they are no query.
+    const isNone =
+      rules.includes("depth:<=:[u8:0]") && rules.some((rule) => rule.startsWith("prefix"));
+    if (isNone) continue;
+    const query = testQuery([...rules, ":mode:tree-asc"], [testPublicKey(0)]);
+    const expected = packets.filter((packet) => query.test(packet)).sort(comparePackets);
+    const found = [];
+    for await (const { packet } of readQuery(store, query)) found.push(toHex(packet.hash));
+    expect(found, rules.join(" ")).toEqual(expected.map(({ hash }) => toHex(hash)));
+    given += found.length;
+  }
+  expect(given).toBeGreaterThan(1_000);
 }, 30_000);
 
 const count = 100_000;

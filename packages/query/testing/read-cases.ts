@@ -176,6 +176,11 @@ const hashCases: readonly PacketStoreCase[] = [
       const down = testQuery([":mode:hash-desc", ...rules], [low, high]);
       const expected = texts(all.slice(2, 5)).toReversed();
       checkEqual(texts(await collect(readQuery(store, down))), expected, "down");
+      for (const mode of ["hash-asc", "hash-desc"]) {
+        const closed = ["hash:>=:[0]", "hash:<=:[1]", `:mode:${mode}`];
+        const found = await collect(readQuery(store, testQuery(closed, [low, high])));
+        checkEqual(found.length, 5, `${mode}, bounds included`);
+      }
     },
   },
   {
@@ -345,6 +350,18 @@ const limitCases: readonly PacketStoreCase[] = [
         "of the matches alone",
       );
       checkEqual(await read(store, "i_branch:<:[u32:0]"), "", "none");
+    },
+  },
+  {
+    name: "[LK-limits] i_branch counts within the receive bounds alone",
+    run: async ({ open }) => {
+      await using store = await open(testClock(testStart, 0));
+      const point = (stamp: number) => testPoint({ stamp, data: `${stamp}` });
+      await store.add([point(1), point(2), point(3), point(4)]);
+      const rules = [`recv:>:${micros(testStart)}`, `recv:<:${micros(testStart + 3)}`];
+      const one = [...rules, "i_branch:=:[u32:0]"];
+      checkEqual(await read(store, ":mode:tree-asc", ...one), "2", "asc");
+      checkEqual(await read(store, ":mode:tree-desc", ...one), "3", "desc");
     },
   },
 ];

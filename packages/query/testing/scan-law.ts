@@ -42,7 +42,7 @@ interface ReadPlan {
   readonly stored: OracleCounts;
   readonly branch: OracleCounts;
   /** The place of a packet whose hash is a bound: below, above, or none. */
-  readonly hash: { readonly operator: ">" | "<" | "<=" | undefined; readonly index: number };
+  readonly hash: { readonly operator: ">" | "<" | ">=" | "<=" | undefined; readonly index: number };
 }
 
 const any: OracleCounts = { low: 0, high: 0xffff_ffff };
@@ -70,7 +70,7 @@ const planArbitrary: fc.Arbitrary<ReadPlan> = fc.record({
   stored: countsArbitrary(6),
   branch: countsArbitrary(2),
   hash: fc.record({
-    operator: fc.constantFrom(undefined, undefined, undefined, ">" as const, "<" as const),
+    operator: fc.option(fc.constantFrom(">", "<", ">=", "<="), { nil: undefined }),
     index: fc.nat(),
   }),
 });

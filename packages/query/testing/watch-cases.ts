@@ -445,10 +445,82 @@ const followCases: readonly PacketStoreCase[] = [
   },
 ];
 
+/** A store whose next read by receive stamp can be held back after it was made. */
+function holdable(store: PacketStore): {
+  readonly store: PacketStore;
+  /** Holds the next read; call the result to let it go. */
+  hold(): { release(): void; isHeld(): boolean };
+} {
+  let waiting: { readonly gate: Promise<void>; isHeld: boolean } | undefined;
+  return {
+    store: {
+      ...store,
+      byRecv: async (bounds, options) => {
+        const held = waiting;
+        waiting = undefined;
+        const page = await store.byRecv(bounds, options);
+        if (held === undefined) return page;
+        held.isHeld = true;
+        await held.gate;
+        return page;
+      },
+    },
+    hold() {
+      let release: () => void = () => undefined;
+      const held = { gate: new Promise<void>((resolve) => (release = resolve)), isHeld: false };
+      waiting = held;
+      return { release: () => release(), isHeld: () => held.isHeld };
+    },
+  };
+}
+
+const raceCases: readonly PacketStoreCase[] = [
+  {
+    name: "[LK-watch] a packet stored in time comes even when time is up during the last read",
+    run: async (harness) => {
+      await using scene = await openScene(harness);
+      const { time } = scene;
+      const { store, hold } = holdable(scene.store);
+      await using watcher = createWatcher({ store, clock: time.clock, timers: time.timers });
+      const read = hold();
+      const bound = `recv:<:${micros(testStart + 1_000_000)}`;
+      const { watch, got } = see(watcher, [":qid:x", bound]);
+      await until(store, () => read.isHeld(), "the read");
+      await store.add(letters("a"));
+      time.advance(5_000);
+      read.release();
+      checkEqual([(await watch.ended).reason, got.join("")], ["expired", "a"], "the end");
+    },
+  },
+  {
+    name: "[LK-watch] what a pass gave is not given again by a read that began before it",
+    run: async (harness) => {
+      await using scene = await openScene(harness);
+      const { time } = scene;
+      const { store, hold } = holdable(scene.store);
+      await using watcher = createWatcher({ store, clock: time.clock, timers: time.timers });
+      const first = see(watcher, [":qid:1"]);
+      await settle(store);
+      const read = hold();
+      await store.add(letters("ab"));
+      await until(store, () => read.isHeld(), "the read");
+      const second = see(watcher, [":qid:2", ":mode:log-asc"]);
+      await until(store, () => second.got.length === 2, "the pass");
+      await settle(store);
+      read.release();
+      await store.add(letters("c"));
+      await until(store, () => first.got.length === 3 && second.got.length === 3, "three each");
+      await settle(store);
+      checkEqual([first.got.join(""), second.got.join("")], ["abc", "abc"], "given");
+    },
+  },
+];
+
 /** What watches promise over any store. */
 export const watchCases: readonly PacketStoreCase[] = [
   ...passCases,
   ...endCases,
   ...expiryCases,
+  ...raceCases,
   ...followCases,
 ];
