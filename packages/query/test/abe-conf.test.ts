@@ -1,5 +1,6 @@
 import { fromUtf8, toHex, utf8 } from "@hawser/codec";
 import {
+  abeInputBytesMax,
   evaluateAbe,
   parseAbeConf,
   printAbeConf,
@@ -82,6 +83,6 @@ describe("settings", () => {
   });
 
   test("[LK-abe-conf] size is bounded", () => {
-    expect(parseAbeConf("a".repeat(1_048_577))).toMatchObject({ code: "ABE_TOO_LARGE" });
+    expect(parseAbeConf("a".repeat(abeInputBytesMax + 1))).toMatchObject({ code: "ABE_TOO_LARGE" });
   });
 });

@@ -183,6 +183,27 @@ describe("bounds", () => {
     expect(failureOf(loops(9), withPacket(packet)).code).toBe("ABE_TOO_LARGE");
   });
 
+  test("[LK-abe-errors] what failures show is bounded, however much is tried", () => {
+    const wide = `[/or${":[x]".repeat(60_000)}]`;
+    const deep = `${"[/or:".repeat(60)}[x:${"a".repeat(200_000)}]${"]".repeat(60)}`;
+    for (const expression of [
+      wide,
+      deep,
+      `[${"a".repeat(200_000)}]`,
+      `[u8:${"9".repeat(200_000)}]`,
+    ]) {
+      const failure = failureOf(expression);
+      expect(failure.reference.length).toBeLessThan(20_000);
+      expect(failure.message.length).toBeLessThan(20_000);
+    }
+  });
+
+  test("[LK-abe-errors] trying encoders has a price", () => {
+    const options = "/b16".repeat(10_000);
+    expect(failureOf(`[/~?:[lpad::100000]${options}]`).code).toBe("ABE_TOO_LARGE");
+    expect(failureOf(`[/~?:[lpad::20]${options}]`).code).toBe("ABE_ENCODING");
+  });
+
   test("[LK-abe-errors] replacing takes linear time", () => {
     const long = `[replace:[lpad::400000:a]:[lpad:b:200000:a]:x]`;
     expect(textOf(`[C:${long}]`)).toBe("");

@@ -2,6 +2,7 @@
  * Calling a function of one scope: what is checked before it runs. Layer 3; pure.
  */
 import { fault, type Result } from "./fault.ts";
+import { abePartsMax, abeShownCharactersMax } from "./limits.ts";
 import type { Call, Scope } from "./scope.ts";
 
 /** Calls `name` if this scope has it; `undefined` when the next scope is to be asked. */
@@ -29,11 +30,13 @@ export function applyIn(scope: Scope, name: string, call: Call): Result<Uint8Arr
   return entry.apply(call);
 }
 
-/** Arguments as the reference prints a list for debugging. */
+/** Arguments as the reference prints a list for debugging; long ones cut. */
 function debugArguments(args: readonly Uint8Array[]): string {
   const items = args.map((bytes, index) => {
     const separator = index === 0 ? "None" : "Some(:)";
-    return `(${separator}, [${Array.from(bytes).join(", ")}])`;
+    const shown = bytes.subarray(0, abeShownCharactersMax / abePartsMax);
+    const rest = shown.length < bytes.length ? ", …" : "";
+    return `(${separator}, [${Array.from(shown).join(", ")}${rest}])`;
   });
   return `ABList([${items.join(", ")}])`;
 }

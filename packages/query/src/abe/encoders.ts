@@ -29,6 +29,8 @@ export function encodeWith(
   const groups = options.length === 0 ? [] : splitNodes(options, "/");
   for (const group of groups) {
     if (group.length === 0) return success(toAbeText(bytes));
+    const spent = run.budget.spend(1, bytes.length, index);
+    if (spent !== undefined) return spent;
     const option = readOption(group);
     if (!option.ok) return option;
     const text = encodeIn(bytes, option.value.name, option.value.args, run);

@@ -9,7 +9,7 @@ import { applyIn } from "./call.ts";
 import { joinBytes, nameText } from "./join.ts";
 import { createBudget, type Call, type Encodings, type Part, type Run } from "./scope.ts";
 import { scopesFor } from "./scopes.ts";
-import { toAbeText } from "./text.ts";
+import { shownText } from "./text.ts";
 import type { AbeContext, AbeList, AbeVerdict } from "./types.ts";
 
 export interface AbeOptions {
@@ -72,6 +72,8 @@ export function evaluateNodes(nodes: readonly Node[], run: Run): Result<readonly
   const parts: { separator: Part["separator"]; chunks: Uint8Array[]; index: number }[] = [];
   for (const node of nodes) {
     if (node.kind === "separator") {
+      const spent = run.budget.spend(1, 0, node.index);
+      if (spent !== undefined) return spent;
       parts.push({ separator: node.separator, chunks: [], index: node.index });
       continue;
     }
@@ -150,13 +152,13 @@ function callFunction(id: Uint8Array, call: Call): Result<Uint8Array> {
     const found = applyIn(scope, name, call);
     if (found === undefined) continue;
     if (found.ok) return chargeValue(found.value, call);
-    return wrapFault(found, toAbeText(id), (said) => `func error : '${toAbeText(id)}' : ${said}`);
+    return wrapFault(found, shownText(id), (said) => `func error : '${shownText(id)}' : ${said}`);
   }
   return fault(
     "ABE_NO_SUCH_FUNCTION",
     call.index,
-    `a function that exists, not ${toAbeText(id)}`,
-    () => `no such func : ${toAbeText(id)}`,
+    `a function that exists, not ${shownText(id)}`,
+    () => `no such func : ${shownText(id)}`,
   );
 }
 
@@ -196,15 +198,15 @@ function callMacro(
     if (found.ok) return run.budget.spend(1, found.value.length, index) ?? found;
     return wrapFault(
       found,
-      `/${toAbeText(id)}`,
-      (said) => `evaluator err :  '${toAbeText(id)}' ${said}`,
+      `/${shownText(id)}`,
+      (said) => `evaluator err :  '${shownText(id)}' ${said}`,
     );
   }
   return fault(
     "ABE_NO_SUCH_FUNCTION",
     index,
-    `a macro that exists, not /${toAbeText(id)}`,
-    () => `no such e-func : '/${toAbeText(id)}'`,
+    `a macro that exists, not /${shownText(id)}`,
+    () => `no such e-func : '/${shownText(id)}'`,
   );
 }
 

@@ -6,7 +6,7 @@
  */
 
 /** Bytes of an expression. */
-export const abeInputBytesMax = 1_048_576;
+export const abeInputBytesMax = 262_144;
 
 /** How deep brackets may nest, and how deep functions may evaluate further expressions. */
 export const abeDepthMax = 64;
@@ -22,3 +22,6 @@ export const abeStepsMax = 262_144;
 
 /** Values in `AbeContext.argv`. */
 export const abeArgvMax = 8;
+
+/** Characters of a name, argument or whole answer of the reference that failures show. */
+export const abeShownCharactersMax = 16_384;

@@ -5,6 +5,7 @@
  */
 import { toEscapedText } from "@hawser/packet";
 import { fault, toFailure, type Fault } from "./fault.ts";
+import { abeShownCharactersMax } from "./limits.ts";
 import type { AbeVerdict } from "./types.ts";
 
 /** Characters that structure an expression. */
@@ -120,6 +121,17 @@ export function isLooseByte(found: Fault, text: Uint8Array): boolean {
  */
 export function toAbeText(bytes: Uint8Array): string {
   return toEscapedText(bytes);
+}
+
+/** The text of bytes for messages: cut where it gets long, since it may come from a peer. */
+export function shownText(bytes: Uint8Array): string {
+  const text = toAbeText(bytes.subarray(0, abeShownCharactersMax));
+  return cutText(bytes.length > abeShownCharactersMax ? `${text}…` : text);
+}
+
+/** The text, cut where it gets long. */
+export function cutText(text: string): string {
+  return text.length > abeShownCharactersMax ? `${text.slice(0, abeShownCharactersMax)}…` : text;
 }
 
 /** The bytes that ABE text spells. Refuses bare `: / [ ]`, which would structure an expression. */

@@ -6,7 +6,8 @@ import { fault, success, type Fault, type Result } from "../fault.ts";
 import { nameText } from "../join.ts";
 import { parseUnsigned, sizeMax } from "../numbers.ts";
 import type { Node } from "../parse.ts";
-import { debugNode, splitNodes } from "../print-nodes.ts";
+import { debugNode, joinCut, splitNodes } from "../print-nodes.ts";
+import { cutText } from "../text.ts";
 import { abeBytes } from "../parts.ts";
 import { createScope, functionFault, type Call, type Run, type Scope } from "../scope.ts";
 
@@ -49,25 +50,21 @@ function firstValue(nodes: readonly Node[], index: number, run: Run): Result<Uin
     refused.push({ nodes: alternative, why: parts });
   }
   return fault("ABE_FUNCTION", index, "one alternative with a value", () =>
-    debugList(
-      refused.map(({ nodes: tried, why }) =>
-        debugTuple([debugList(tried.map(debugNode)), why.said()]),
-      ),
-    ),
+    debugList(refused, ({ nodes: tried, why }) => {
+      const expression = debugList(tried, debugNode);
+      return `(\n${debugItem(expression)}${debugItem(why.said())})`;
+    }),
   );
 }
 
-/** The reference's indented print of a list, one item to a line. */
-function debugList(items: readonly string[]): string {
-  return items.length === 0 ? "[]" : `[\n${items.map(debugItem).join("")}]`;
-}
-
-function debugTuple(items: readonly string[]): string {
-  return `(\n${items.map(debugItem).join("")})`;
+/** The reference's indented print of a list, one item to a line; cut where it gets long. */
+function debugList<Item>(items: readonly Item[], print: (item: Item) => string): string {
+  if (items.length === 0) return "[]";
+  return `[\n${joinCut(items, "", (item) => debugItem(print(item)))}]`;
 }
 
 function debugItem(item: string): string {
-  return `${item}`.replace(/^/gm, "    ") + ",\n";
+  return `${cutText(item).replace(/^/gm, "    ")},\n`;
 }
 
 export const logicScope: Scope = createScope(

@@ -7,7 +7,7 @@ import { success, type Result } from "../fault.ts";
 import { bigEndian, fromBigEndian, nameText } from "../join.ts";
 import { parseUnsigned } from "../numbers.ts";
 import { createScope, functionFault, type Call, type Scope, type ScopeFunction } from "../scope.ts";
-import { toAbeText } from "../text.ts";
+import { shownText } from "../text.ts";
 
 const stampMax = 0xffff_ffff_ffff_ffffn;
 const stampBytes = 8;
@@ -101,7 +101,7 @@ function applyStamp(call: Call, start: bigint, args: readonly Uint8Array[]): Res
     return functionFault(
       call,
       "+DUR, -DUR, ++DUR or --DUR, then one of str, val, ticks, delta",
-      `${problem} '${shown.map(toAbeText).join(":")}'`,
+      `${problem} '${shown.map(shownText).join(":")}'`,
     );
   }
   return success(bigEndian(stamp, stampBytes));
