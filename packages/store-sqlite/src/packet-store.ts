@@ -72,22 +72,15 @@ export function createSqlitePacketStore(
     }
   };
 
-  /** Adds of one turn, in one transaction: the clock is asked once for each add. */
   const flush = (): void => {
     const group = waiting;
     waiting = [];
     if (group.length === 0) return;
-    let done: readonly AddResult[];
-    try {
-      done = inTransaction(database, path, () =>
+    const work = (): readonly AddResult[] =>
+      inTransaction(database, path, () =>
         group.map(({ packets }) => addBatch(rows, deps.clock, packets)),
       );
-    } catch (error) {
-      for (const { reject } of group) reject(error);
-      return;
-    }
-    group.forEach(({ resolve }, index) => resolve({ packets: done[index]?.outcome ?? [] }));
-    for (const { added } of done) if (added.length > 0) listeners.tell(added);
+    for (const { added } of addGroup(group, work)) if (added.length > 0) listeners.tell(added);
   };
 
   const close = async (): Promise<void> => {
@@ -126,6 +119,22 @@ export function createSqlitePacketStore(
 interface AddResult {
   readonly outcome: AddOutcome["packets"];
   readonly added: readonly StoredPacket[];
+}
+
+/** Adds of one turn in one transaction: all of them or, where that fails, none. */
+function addGroup(
+  group: readonly Waiting[],
+  work: () => readonly AddResult[],
+): readonly AddResult[] {
+  let done: readonly AddResult[];
+  try {
+    done = work();
+  } catch (error) {
+    for (const { reject } of group) reject(error);
+    return [];
+  }
+  group.forEach(({ resolve }, index) => resolve({ packets: done[index]?.outcome ?? [] }));
+  return done;
 }
 
 /** Inside the transaction, so that two processes never give one stamp twice. */

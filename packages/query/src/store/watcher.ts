@@ -93,12 +93,11 @@ export function createWatcher(deps: WatcherDeps, options: WatcherOptions = {}): 
     entries.set(id, entry);
     running.add(run);
     const disarm = armExpiry(deps, query, run);
-    if (signal?.aborted === true) stop();
-    signal?.addEventListener("abort", stop);
+    const detach = onAbort(signal, stop);
     void run.ended.then(() => {
       running.delete(run);
       disarm();
-      signal?.removeEventListener("abort", stop);
+      detach();
       if (entries.get(id) === entry) entries.delete(id);
     });
     return entry.watch;
@@ -134,6 +133,13 @@ export function createWatcher(deps: WatcherDeps, options: WatcherOptions = {}): 
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Calls back when the signal aborts, at once where it has; returns the cancel function. */
+function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (signal?.aborted === true) callback();
+  signal?.addEventListener("abort", callback);
+  return () => signal?.removeEventListener("abort", callback);
 }
 
 /** Expires the run once the clock is past the query's upper bound; returns the cancel function. */
