@@ -55,12 +55,12 @@ export function createBodySource(
   const start = end - layout.byteCount;
   const root: Part = { level: layout.rootLevel, index: 0 };
   // By level, the children of the nodes last read: readers go down one way at a time.
-  const known: Map<string, Part>[] = [];
+  const known: (ReadonlyMap<string, Part> | undefined)[] = [];
 
   const partOf = (hash: Uint8Array): Part | undefined => {
     const key = toHex(hash);
     if (key === toHex(ref.hash)) return root;
-    return known.find((parts) => parts.has(key))?.get(key);
+    return known.find((parts) => parts?.has(key) === true)?.get(key);
   };
 
   const learn = (part: Part, packet: Packet): void => {

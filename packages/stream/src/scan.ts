@@ -75,7 +75,7 @@ export async function scan(
   start: ScanStart,
   options: {
     readonly signal?: AbortSignal;
-    /** Gets each packet after it was judged. */
+    /** Gets each packet after it was judged; for a damaged index packet, the right one. */
     readonly onPacket?: (bytes: Uint8Array) => Promise<void>;
     readonly onProgress?: (offset: number) => void;
   } = {},
@@ -93,7 +93,7 @@ export async function scan(
       ({ fault, isCut } = step);
       break;
     }
-    if (options.onPacket !== undefined) await options.onPacket(window.subarray(0, step.byteCount));
+    await options.onPacket?.(step.bytes ?? window.subarray(0, step.byteCount));
     reader.skip(step.byteCount);
     options.onProgress?.(reader.offset);
   }
@@ -101,7 +101,12 @@ export async function scan(
 }
 
 type Step =
-  | { readonly ok: true; readonly byteCount: number }
+  | {
+      readonly ok: true;
+      readonly byteCount: number;
+      /** What has to be there, where that is known whatever the bytes are. */
+      readonly bytes?: Uint8Array;
+    }
   | { readonly ok: false; readonly fault: StreamFault; readonly isCut: boolean };
 
 interface Walk {
@@ -142,7 +147,7 @@ function createWalk(crypto: CheckCrypto, start: ScanStart): Walk {
       isReachedIndexed = isIndexRight;
       isPending = false;
     }
-    return { ok: true, byteCount: bytes.length };
+    return { ok: true, byteCount: bytes.length, bytes };
   };
 
   const stepBody = (packet: Packet, offset: number): void => {

@@ -1,0 +1,36 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+// 1 GiB takes 23–30 s on two slow cores; HAWSER_LARGE=1 runs it, with the same heap.
+const mebibytes = process.env["HAWSER_LARGE"] === "1" ? 1024 : 128;
+
+test.each(["plain", "sealed"])(
+  `[IW-large] a %s block of ${mebibytes} MiB passes through a heap of 64 MiB`,
+  async (kind) => {
+    const folder = await mkdtemp(join(tmpdir(), "hawser-large-"));
+    try {
+      const child = join(import.meta.dirname, "large-child.ts");
+      const flags = ["--conditions=hawser-source", "--max-old-space-size=64"];
+      const run = promisify(execFile);
+      const { stdout } = await run(process.execPath, [
+        ...flags,
+        child,
+        join(folder, "large"),
+        String(mebibytes),
+        kind,
+      ]);
+      const result: unknown = JSON.parse(stdout);
+      expect(result).toMatchObject({ byteCount: mebibytes * 2 ** 20, isEqual: true });
+      // Buffers lie outside of the heap: the whole process has to stay small too.
+      const { rssMiB } = result as { readonly rssMiB: number };
+      expect(rssMiB).toBeLessThan(320);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+  240_000,
+);
