@@ -1,5 +1,5 @@
 /**
- * ByteStore: where the bytes of one stream lie (docs/spec/stream.md §9). Layer 4; the core knows no
+ * ByteStore: where the bytes of one stream lie (docs/spec/stream.md, "Byte stores"). Layer 4; the core knows no
  * other storage. `testing/` holds the conformance cases and the memory store with fault injection.
  */
 
@@ -13,12 +13,17 @@ export interface ByteStoreAbilities {
 
 /**
  * Bytes that only grow. All methods reject with StreamError: BYTES_CLOSED after close, BYTES_IO with
- * the cause when the medium fails, BYTES_FULL when it has no room left.
+ * the cause when the medium fails, BYTES_FULL when it has no room left, BYTES_MISUSE for arguments
+ * that make no sense; and with a signal's own reason when it is aborted. Changes are carried out one
+ * after another, reads beside them.
  */
 export interface ByteStore extends AsyncDisposable {
   readonly abilities: ByteStoreAbilities;
   size(signal?: AbortSignal): Promise<number>;
-  /** `length` bytes from `offset`; fewer only at the end of the store. */
+  /**
+   * `length` bytes (at most 1 GiB) from `offset`; fewer only at the end of the store. They are the
+   * caller's to keep.
+   */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
   /**
    * Appends when the store has exactly `expectedSize` bytes, else rejects with BYTES_MOVED (somebody

@@ -1,5 +1,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { createMemoryBytes, type MemoryBytes, type Stream } from "@hawser/stream";
+import {
+  createMemoryBytes,
+  createStream,
+  StreamError,
+  type MemoryBytes,
+  type Stream,
+} from "@hawser/stream";
 import {
   createStoreHost,
   createStreamHandler,
@@ -140,6 +146,42 @@ describe("reading over HTTP", () => {
       expect(await response.text()).not.toContain("secret");
     }
     expect(reports).toHaveLength(2);
+  });
+});
+
+describe("what the server cannot read", () => {
+  test("[IW-http] [IW-recipients] an encrypted block is 403; its bytes are served and mirrored", async () => {
+    const store = createMemoryBytes();
+    const [secret, streamKey] = [new Uint8Array(32).fill(3), new Uint8Array(32).fill(4)];
+    const stream = await createStream(testDeps(6), store, { secret, streamKey });
+    await stream.append({ name: "private" }, new Uint8Array(50).fill(7));
+    const copy = await openCopy(createMemoryBytes({ bytes: store.contents() }));
+    handler = handlerOf({ list: async () => [], open: async () => ({ stream: copy, store }) });
+    for (const path of [`/${stream.id}/1`, `/${stream.id}/1?meta=1`]) {
+      const response = await ask(path);
+      expect([response.status, await codeOf(response)]).toEqual([403, "STREAM_NO_KEY"]);
+    }
+    expect((await ask(`/${stream.id}/1`, { method: "HEAD" })).headers.get("content-length")).toBe(
+      "50",
+    );
+    expect(await bytesOf(await ask(`/${stream.id}`))).toEqual(store.contents());
+  });
+
+  test("[IW-http] errors of the host have codes of their own", async () => {
+    for (const [code, status] of [
+      ["BYTES_EXISTS", 409],
+      ["BYTES_LOCKED", 503],
+      ["BYTES_FULL", 507],
+      ["BYTES_MOVED", 412],
+    ] as const) {
+      handler = handlerOf({
+        list: async () => [],
+        open: () => Promise.reject(new StreamError(code, "inside")),
+      });
+      const response = await ask(`/${"0".repeat(64)}`);
+      expect(response.status).toBe(status);
+      expect(await codeOf(response)).toBe(code);
+    }
   });
 });
 

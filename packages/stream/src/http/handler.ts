@@ -364,6 +364,10 @@ function problemOf(error: unknown, report: StreamHandlerDeps["report"]): Problem
       return { status: 507, code, title: "the server has no room left" };
     case "BYTES_MOVED":
       return { status: 412, code, title: "somebody else wrote to the stream" };
+    case "BYTES_EXISTS":
+      return { status: 409, code, title: "there is such a stream" };
+    case "BYTES_LOCKED":
+      return { status: 503, code, title: "another program writes to the stream" };
     case "STREAM_NO_KEY":
       return { status: 403, code, title: "the block is encrypted; read the stream's own bytes" };
     case "STREAM_FAULT":
