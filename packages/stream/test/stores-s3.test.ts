@@ -162,6 +162,45 @@ describe("segments", () => {
   });
 });
 
+describe("names and beside", () => {
+  for (const prefix of ["", "a", "a/b/c", "a+b (c)'!*#?é%2F&=;,"]) {
+    test(`[IW-cloud] the prefix ${JSON.stringify(prefix)} is signed and kept as it is`, async () => {
+      const { deps, emulation } = createBucket();
+      const place = { ...location, prefix };
+      const store = await openS3Bytes(deps, place, { mode: "create" });
+      await store.append(0, [new Uint8Array(5).fill(6)]);
+      await using again = await openS3Bytes(deps, place);
+      expect(await again.read(0, 9)).toEqual(new Uint8Array(5).fill(6));
+      const folder = prefix === "" ? "" : `${prefix}/`;
+      expect([...emulation.objects.keys()].every((key) => key.startsWith(folder))).toBe(true);
+      expect(emulation.objects.has(`${folder}head`)).toBe(true);
+    });
+  }
+
+  test("[IW-cloud] a read beside a compaction finds its bytes where they are now", async () => {
+    const bucket = createBucket();
+    const gate = Promise.withResolvers<void>();
+    let isHeld = false;
+    const fetch: S3Deps["fetch"] = async (url, init) => {
+      if (isHeld && init.method === "GET" && url.includes("/seg/")) {
+        isHeld = false;
+        await gate.promise;
+      }
+      return bucket.deps.fetch(url, init);
+    };
+    const options = { mode: "create", segmentBytes: 1000 } as const;
+    const store = await openS3Bytes({ ...bucket.deps, fetch }, location, options);
+    await store.append(0, [new Uint8Array(10).fill(1)]);
+    await store.append(10, [new Uint8Array(10).fill(2)]);
+    isHeld = true;
+    const reading = store.read(5, 10);
+    await store.compact();
+    gate.resolve();
+    const expected = [...Array<number>(5).fill(1), ...Array<number>(5).fill(2)];
+    expect(await reading).toEqual(Uint8Array.from(expected));
+  });
+});
+
 describe("two writers in a bucket", () => {
   test("[IW-two-writers] [IW-cloud] the later one is refused and stays refused", async () => {
     const bucket = createBucket();

@@ -130,7 +130,7 @@ async function checkSignature(
     name === "host" ? request.url.host : (request.headers.get(name) ?? "").trim();
   const canonical = [
     request.method,
-    request.url.pathname,
+    canonicalPath(request.url.pathname),
     [...request.url.searchParams]
       .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
       .toSorted()
@@ -145,6 +145,15 @@ async function checkSignature(
   let key = utf8(`AWS4${options.secretAccessKey}`);
   for (const part of [day, region, "s3", "aws4_request"]) key = await hmac(key, part);
   return hex(await hmac(key, toSign)) === signature;
+}
+
+/** Each character but the unreserved ones of RFC 3986 and the slash, percent-encoded once. */
+function canonicalPath(pathname: string): string {
+  const encode = (character: string): string =>
+    `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+  return encodeURIComponent(decodeURIComponent(pathname))
+    .replaceAll("%2F", "/")
+    .replaceAll(/[!'()*]/g, encode);
 }
 
 function utf8(text: string): Uint8Array<ArrayBuffer> {

@@ -38,6 +38,7 @@ type Answer =
  */
 export function serveBytes(port: BytePort, open: (subject: unknown) => Promise<ByteStore>): void {
   let store: ByteStore | undefined;
+  let isTaken = false;
   const pulls = new Map<number, (part: Uint8Array | undefined) => void>();
 
   async function* pullParts(id: number): AsyncGenerator<Uint8Array> {
@@ -54,7 +55,8 @@ export function serveBytes(port: BytePort, open: (subject: unknown) => Promise<B
 
   const run = async (id: number, call: Call): Promise<unknown> => {
     if (call.name === "open") {
-      if (store !== undefined) throw new StreamError("BYTES_MISUSE", "the port serves one store");
+      if (isTaken) throw new StreamError("BYTES_MISUSE", "the port serves one store");
+      isTaken = true;
       store = await open(call.subject);
       return store.abilities;
     }

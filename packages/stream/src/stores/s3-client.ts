@@ -22,10 +22,10 @@ export interface S3Deps {
 }
 
 export interface S3Location {
-  /** The server, such as `https://s3.eu-central-1.amazonaws.com`. */
+  /** The server, without a path, such as `https://s3.eu-central-1.amazonaws.com`. */
   readonly endpoint: string;
   readonly bucket: string;
-  /** What the names of the stream's objects begin with; without slash at the end. */
+  /** The folder of the stream's objects, such as `streams/mine`. Empty: the bucket itself. */
   readonly prefix: string;
   /** Default: `us-east-1`, which servers other than Amazon's accept. */
   readonly region?: string;
@@ -36,9 +36,8 @@ export interface S3Location {
 
 export interface S3Request {
   readonly method: "GET" | "HEAD" | "PUT" | "DELETE";
-  /** Below the prefix; empty: the bucket itself. */
+  /** Below the prefix. */
   readonly name: string;
-  readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer>;
   readonly bodyBytesMax?: number;
@@ -120,11 +119,10 @@ async function sign(
   request: S3Request,
 ): Promise<{ readonly url: string; readonly headers: Record<string, string> }> {
   const { endpoint, bucket, prefix, region = "us-east-1" } = location;
-  const key = request.name === "" ? "" : `/${prefix}/${request.name}`;
-  const url = new URL(`/${bucket}${key}`, endpoint);
-  for (const [name, value] of Object.entries({ ...request.query })) {
-    url.searchParams.set(name, value);
-  }
+  const path = [bucket, ...prefix.split("/"), ...request.name.split("/")];
+  // Any character may stand in a prefix; only the slash keeps its meaning.
+  const encoded = path.filter((part) => part !== "").map(encodeURIComponent);
+  const url = new URL(`/${encoded.join("/")}`, endpoint);
   const digest = await deps.subtle.digest("SHA-256", request.body ?? new Uint8Array(0));
   const datetime = new Date(Math.floor(deps.clock() / 1000)).toISOString();
   const signer = new AwsV4Signer({

@@ -326,29 +326,38 @@ async function readSegments(
   let done = 0;
   let isFresh = false;
   while (done < size) {
-    const [segment] = segmentsOf(shared.head, offset + done, offset + size);
+    const { head } = shared;
+    const range = { from: offset + done, end: offset + size };
+    const [segment] = segmentsOf(head, range.from, range.end);
     if (segment === undefined) throw movedUnderReader();
-    const part = await getPart(
-      shared,
-      segment,
-      { from: offset + done, end: offset + size },
-      signal,
-    );
+    const part = await getPart(shared, segment, range, signal);
     if (part !== undefined) {
       bytes.set(part, done);
       done += part.length;
       isFresh = false;
       continue;
     }
-    // The segment is gone: compacted away since the head was read. Once anew, then give up.
-    if (isFresh || !shared.isReadOnly) throw movedUnderReader();
-    const loaded = await loadHead(shared.client, signal);
-    if (loaded.head.size < offset + size) throw movedUnderReader();
-    shared.head = loaded.head;
-    shared.etag = loaded.etag;
+    // The segment is gone: compacted away or cut off since the head was read. Once anew with the
+    // head as it is now, then give up.
+    if (isFresh) throw movedUnderReader();
     isFresh = true;
+    if (head === shared.head) await refreshHead(shared, range.end, signal);
   }
   return bytes;
+}
+
+/** Takes the head object as it is now, if it still has the bytes before `end`. */
+async function refreshHead(
+  shared: Shared,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  // A writer's head is its own: when its segments are gone, somebody else was here.
+  if (!shared.isReadOnly) throw movedUnderReader();
+  const loaded = await loadHead(shared.client, signal);
+  if (loaded.head.size < end) throw movedUnderReader();
+  shared.head = loaded.head;
+  shared.etag = loaded.etag;
 }
 
 function movedUnderReader(): StreamError {
