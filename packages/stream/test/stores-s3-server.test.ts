@@ -22,7 +22,7 @@ const deps: S3Deps = {
   random: (byteCount) => globalThis.crypto.getRandomValues(new Uint8Array(byteCount)),
   subtle: globalThis.crypto.subtle,
 };
-const newPrefix = (): string => `hawser-test/${globalThis.crypto.randomUUID()}`;
+const newPrefix = (): string => `hawser test (+é)/${globalThis.crypto.randomUUID()}`;
 
 function serverHarness(): ByteStoreHarness {
   const location = { ...account, prefix: newPrefix() };
