@@ -20,17 +20,22 @@ export interface StreamStores {
   create?(id: string): Promise<ByteStore>;
 }
 
-/** A host that opens each stream once and keeps it open until it is closed itself. */
+/** A host that opens each stream once, when it is asked for, and keeps it open until it is closed. */
 export interface StoreHost extends StreamHost, AsyncDisposable {
   /** Closes all streams and their stores. */
   close(): Promise<void>;
 }
 
+/** A hosted stream with all its methods: the host closes it. */
+interface OpenedStream extends HostedStream {
+  readonly stream: Stream;
+}
+
 /** The host of the streams in some stores. A stream that does not verify throws STREAM_FAULT. */
 export function createStoreHost(deps: StreamDeps, stores: StreamStores): StoreHost {
-  const opened = new Map<string, Promise<HostedStream | undefined>>();
+  const opened = new Map<string, Promise<OpenedStream | undefined>>();
 
-  const openNow = async (id: string): Promise<HostedStream | undefined> => {
+  const openNow = async (id: string): Promise<OpenedStream | undefined> => {
     const store = await stores.open(id);
     if (store === undefined) return undefined;
     // Safe: an id that is no id pins nothing that could verify.
@@ -41,7 +46,7 @@ export function createStoreHost(deps: StreamDeps, stores: StreamStores): StoreHo
     throw new StreamError("STREAM_FAULT", `${fault.code}: ${fault.message}`, { fault });
   };
 
-  const open = (id: string): Promise<HostedStream | undefined> => {
+  const open = (id: string): Promise<OpenedStream | undefined> => {
     const known = opened.get(id);
     if (known !== undefined) return known;
     const opening = openNow(id);
@@ -56,7 +61,7 @@ export function createStoreHost(deps: StreamDeps, stores: StreamStores): StoreHo
     const all = [...opened.values()];
     opened.clear();
     for (const settled of await Promise.allSettled(all)) {
-      if (settled.status === "fulfilled") await closeHosted(settled.value);
+      if (settled.status === "fulfilled") await settled.value?.stream.close();
     }
   };
 
@@ -102,8 +107,4 @@ async function keep(deps: StreamDeps, source: Stream, store: ByteStore): Promise
   } finally {
     await store.close();
   }
-}
-
-async function closeHosted(hosted: HostedStream | undefined): Promise<void> {
-  await hosted?.store.close();
 }
