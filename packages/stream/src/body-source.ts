@@ -32,11 +32,17 @@ interface Part {
 }
 
 /** The layout of one content. Offsets count from the start of its first chunk. */
-interface BodyLayout {
+export interface BodyLayout {
   readonly rootLevel: number;
   /** Bytes of all points together. */
   readonly byteCount: number;
-  place(part: Part): { readonly offset: number; readonly byteCount: number };
+  place(part: Part): Place;
+}
+
+/** Where a point lies, and the size of its packet. */
+interface Place {
+  readonly offset: number;
+  readonly byteCount: number;
 }
 
 /** Bytes that the points of a content take in the file. */
@@ -86,7 +92,8 @@ export function createBodySource(
   };
 }
 
-function bodyLayout(byteCount: number, isSealed: boolean): BodyLayout {
+/** The layout of a content of `byteCount` bytes, before encryption. */
+export function bodyLayout(byteCount: number, isSealed: boolean): BodyLayout {
   const contentBytes = isSealed ? sealedChunkBytes : chunkBytes;
   const chunkCount = Math.max(1, Math.ceil(byteCount / contentBytes));
   let rootLevel = isSealed ? 1 : 0;
@@ -100,41 +107,64 @@ function bodyLayout(byteCount: number, isSealed: boolean): BodyLayout {
   /** Where chunk `index` starts: behind full chunks and the nodes that were closed by then. */
   const chunkOffset = (index: number): number =>
     index * chunkPacketBytes + closedNodes(index) * nodePacketBytes;
-  const nodeCount = (level: number): number => Math.ceil(chunkCount / fanOut ** level);
-  /** Size of the last node of a level, which ends the content. */
-  const edgeBytes = (level: number): number => {
-    const children = nodeCount(level - 1) - (nodeCount(level) - 1) * fanOut;
-    return nodeBytes(children, isSealed && level === rootLevel ? sealHeaderBytes : 0);
-  };
-  const edgeOffset = (level: number): number => {
-    let offset = chunkOffset(chunkCount - 1) + lastChunkBytes;
-    // What the last chunk's own arrival closed lies between it and the right edge.
-    offset += (closedNodes(chunkCount) - closedNodes(chunkCount - 1)) * nodePacketBytes;
-    for (let below = 1; below < level; below++) offset += edgeBytes(below);
-    return offset;
-  };
-  const place = ({ level, index }: Part): { offset: number; byteCount: number } => {
+  const chunksEnd =
+    chunkOffset(chunkCount - 1) +
+    lastChunkBytes +
+    (closedNodes(chunkCount) - closedNodes(chunkCount - 1)) * nodePacketBytes;
+  const edge = rightEdge(chunkCount, rootLevel, isSealed, chunksEnd);
+
+  const place = ({ level, index }: Part): Place => {
     if (level === 0) return { offset: chunkOffset(index), byteCount: chunkSize(index) };
-    if (index === nodeCount(level) - 1) {
-      return { offset: edgeOffset(level), byteCount: edgeBytes(level) };
-    }
+    const last = edge.nodes.find((node) => node.level === level && node.index === index);
+    if (last !== undefined) return last;
     const closer = closingChunk(level, index);
     const offset = chunkOffset(closer) + chunkSize(closer) + (level - 1) * nodePacketBytes;
     return { offset, byteCount: nodePacketBytes };
   };
-  const end = rootLevel === 0 ? lastChunkBytes : edgeOffset(rootLevel) + edgeBytes(rootLevel);
-  return { rootLevel, byteCount: end, place };
+  return { rootLevel, byteCount: edge.end, place };
+}
+
+/**
+ * The nodes written after the last chunk: the last node of each level, and the full ones that its
+ * arrival closes above it. At most two a level.
+ */
+function rightEdge(
+  chunkCount: number,
+  rootLevel: number,
+  isSealed: boolean,
+  start: number,
+): { readonly nodes: readonly (Part & Place)[]; readonly end: number } {
+  // How many parts of each level have arrived.
+  const arrived = [chunkCount];
+  for (let level = 0; level < rootLevel; level++) arrived.push(closedRows(arrived[level] ?? 0));
+  const nodes: (Part & Place)[] = [];
+  let end = start;
+  const write = (level: number, byteCount: number): void => {
+    nodes.push({ level, index: arrived[level] ?? 0, offset: end, byteCount });
+    arrived[level] = (arrived[level] ?? 0) + 1;
+    end += byteCount;
+  };
+  for (let level = 1; level <= rootLevel; level++) {
+    const children = (arrived[level - 1] ?? 0) - (arrived[level] ?? 0) * fanOut;
+    const isRoot = level === rootLevel;
+    write(level, nodeBytes(children, isSealed && isRoot ? sealHeaderBytes : 0));
+    for (let above = level + 1; above <= rootLevel; above++) {
+      if (closedRows(arrived[above - 1] ?? 0) === arrived[above]) break;
+      write(above, nodePacketBytes);
+    }
+  }
+  return { nodes, end };
+}
+
+/** Of n parts of a level that have arrived, the whole rows that were closed: all but the last. */
+function closedRows(count: number): number {
+  return count === 0 ? 0 : Math.floor((count - 1) / fanOut);
 }
 
 /** Full nodes that lie before chunk `index`: those closed when chunks before it arrived. */
 function closedNodes(index: number): number {
   let count = 0;
-  let parts = index;
-  // Of n parts of a level that have arrived, those closed are all whole rows but the last one.
-  while (parts > 0) {
-    parts = Math.floor((parts - 1) / fanOut);
-    count += parts;
-  }
+  for (let parts = closedRows(index); parts > 0; parts = closedRows(parts)) count += parts;
   return count;
 }
 

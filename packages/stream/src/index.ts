@@ -10,6 +10,7 @@ export type {
 } from "./open.ts";
 export type { StreamProof, StreamProofVerdict } from "./proof.ts";
 export type {
+  AcceptVerdict,
   BlocksOptions,
   Comparison,
   Recovery,
@@ -35,9 +36,8 @@ export type {
   StreamMark,
   StreamSuite,
 } from "./types.ts";
-export type { AcceptVerdict } from "./writer.ts";
 export { createMemoryBytes } from "./stores/memory.ts";
+export { compareStreams } from "./compare.ts";
 export { StreamError } from "./errors.ts";
 export { createStream, openStream, recoverStream } from "./open.ts";
 export { decodeStreamProof, encodeStreamProof, verifyStreamProof } from "./proof.ts";
-export { compareStreams } from "./stream.ts";

@@ -21,6 +21,8 @@ export const directiveTargetCharactersMax = 256;
 export const softwareCharactersMax = 64;
 /** Entries without a signature in a row. */
 export const unsignedEntriesMax = 65_536;
+/** Bytes of entries after which a writer signs, as docs/spec/2-log.md §11 has it. */
+export const unsignedBytesMax: number = 4 * 1024 * 1024;
 /** Children of an index page. */
 export const indexFanOut = 256;
 /** Levels of the index: 256^7 > 2^53. */

@@ -16,6 +16,7 @@ import {
 } from "./entry.ts";
 import { createEntryReader, type StreamState } from "./entry-reader.ts";
 import { entryFault, faultError, type StreamFault } from "./errors.ts";
+import { pageCounts } from "./index-builder.ts";
 import { readTailPacket, readTrailer, tailMark, trailerBytes, type Tail } from "./index-packet.ts";
 import { indexFanOut, scanWindowBytes, tailBytesMax, tailCandidatesMax } from "./limits.ts";
 import { createPacketReader, packetIn, readFully, readPacketAt } from "./packet-io.ts";
@@ -141,6 +142,9 @@ export async function startAt(
   });
   if (!loaded.ok || loaded.value.edge === undefined) return undefined;
   const { chain, edge } = loaded.value;
+  // How many children each newest page has follows from the height: another number is a false index.
+  const counts = edge.pages.map(({ offsets }) => offsets.length);
+  if (counts.join() !== pageCounts(base.height).join()) return undefined;
   return { chain, edge, lastRewrap: base.lastRewrap, isEnded: base.isEnded };
 }
 
@@ -266,7 +270,7 @@ function isMark(window: Uint8Array, at: number): boolean {
  * What is wrong behind the end, or `undefined` when it looks like an append that a crash cut: no bytes,
  * whole packets without their entry, a packet that the end cuts, or zeros.
  */
-async function damageOf(
+export async function damageOf(
   crypto: CheckCrypto,
   store: ByteStore,
   found: ScanResult,

@@ -13,7 +13,8 @@ import { softwareCharactersMax, streamDomain, streamVersion } from "./limits.ts"
 import { loadIdentity, loadState, type StreamIdentity } from "./load.ts";
 import type { Metadata } from "./metadata.ts";
 import { encodeManifest } from "./record.ts";
-import { createHandle, type Stream } from "./stream.ts";
+import { createHandle } from "./handle.ts";
+import type { Stream } from "./stream.ts";
 import type { DecryptKeys, StreamDeps, StreamId, StreamSuite } from "./types.ts";
 import { repair } from "./writer.ts";
 
@@ -115,8 +116,14 @@ export async function createStream(
   const { seq, hash, stamp } = entry;
   const place = { seq, hash, stamp, isSigned: true, offset: 0, byteCount: packet.length };
   const packets = [packet, ...index.add(place).map(({ bytes }) => bytes)];
-  await store.append(0, packets, options.signal);
-  await store.flush();
+  try {
+    await store.append(0, packets, options.signal);
+    await store.flush();
+  } catch (error) {
+    // Half a manifest would be in the way of the next attempt. The first failure is the one to tell.
+    await store.truncate(0).catch(() => undefined);
+    throw error;
+  }
   const identity = await loadIdentity(crypto, store, undefined, options.signal);
   const loaded = await loadState(crypto, store, identity, options.signal);
   const keys = keysWith(options.decrypt, streamKey);

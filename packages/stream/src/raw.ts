@@ -5,6 +5,7 @@ import type { ByteStore } from "./byte-store.ts";
 import type { EntryReader, StreamState } from "./entry-reader.ts";
 import { StreamError } from "./errors.ts";
 import { isIndexPacket } from "./index-packet.ts";
+import { packetBytesMax } from "@hawser/packet";
 import { readFully, readPacketAt, type PacketReader } from "./packet-io.ts";
 
 const pieceBytes = 256 * 1024;
@@ -54,37 +55,61 @@ async function endOf(
   }
 }
 
-/** A packet reader over bytes that arrive; `start` is where the first of them belongs. */
+/** A packet reader over bytes that arrive. What `peek` gives is good until the next `peek`. */
+export interface IncomingReader extends PacketReader {
+  /** Lets the source go. */
+  close(): Promise<void>;
+}
+
+/** A reader over `bytes`; `start` is where the first of them belongs. */
 export function createIncomingReader(
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   start: number,
-): PacketReader {
+): IncomingReader {
   const iterator =
     Symbol.asyncIterator in bytes ? bytes[Symbol.asyncIterator]() : bytes[Symbol.iterator]();
   let offset = start;
-  let held: Uint8Array = new Uint8Array(0);
+  // Held bytes are [from, to) of the buffer, which doubles: small pieces cost no more than large ones.
+  let buffer = new Uint8Array(2 * packetBytesMax);
+  let from = 0;
+  let to = 0;
   let isDone = false;
+
+  const take = (piece: Uint8Array): void => {
+    const size = to - from;
+    if (to + piece.length > buffer.length) {
+      const target =
+        size + piece.length <= buffer.length
+          ? buffer
+          : new Uint8Array(Math.max(2 * buffer.length, size + piece.length));
+      target.set(buffer.subarray(from, to));
+      buffer = target;
+      from = 0;
+      to = size;
+    }
+    buffer.set(piece, to);
+    to += piece.length;
+  };
+
   return {
     get offset() {
       return offset;
     },
     peek: async (count) => {
-      while (held.length < count && !isDone) {
+      while (to - from < count && !isDone) {
         const next = await iterator.next();
-        if (next.done === true) {
-          isDone = true;
-          break;
-        }
-        const joined = new Uint8Array(held.length + next.value.length);
-        joined.set(held);
-        joined.set(next.value, held.length);
-        held = joined;
+        if (next.done === true) isDone = true;
+        else take(next.value);
       }
-      return held.subarray(0, count);
+      return buffer.subarray(from, Math.min(to, from + count));
     },
     skip: (count) => {
-      held = held.subarray(count);
+      from += count;
       offset += count;
+    },
+    close: async () => {
+      if (!isDone) await iterator.return?.();
+      isDone = true;
     },
   };
 }

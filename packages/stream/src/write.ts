@@ -24,7 +24,7 @@ import {
 } from "./block-seal.ts";
 import { StreamError } from "./errors.ts";
 import type { IndexBuilder } from "./index-builder.ts";
-import { inlineBytesMax } from "./limits.ts";
+import { inlineBytesMax, unsignedBytesMax } from "./limits.ts";
 import type { StreamIdentity } from "./load.ts";
 import {
   encodeBlock,
@@ -84,12 +84,16 @@ export async function writeBlocks(
   const { place } = context;
   let waiting: PreparedBlock | undefined;
   let last: Appended | undefined;
-  let count = 0;
+  let unsigned = 0;
+  let unsignedBytes = 0;
   for await (const draft of drafts) {
     // The entry waits for the next draft, because the last one must be signed.
     if (waiting !== undefined) {
-      count += 1;
-      last = await writeBlock(context, waiting, count % signEvery === 0);
+      const signs = unsigned + 1 >= signEvery || unsignedBytes >= unsignedBytesMax;
+      const before = place.offset;
+      last = await writeBlock(context, waiting, signs);
+      unsigned = signs ? 0 : unsigned + 1;
+      unsignedBytes = signs ? 0 : unsignedBytes + place.offset - before;
     }
     signal?.throwIfAborted();
     if (place.isEnded) throw endedError();
@@ -117,7 +121,8 @@ export async function writeRewrap(
   return appended;
 }
 
-function endedError(): StreamError {
+/** The error of whoever goes on after a closing directive. */
+export function endedError(): StreamError {
   return new StreamError("STREAM_ENDED", "a closing directive ended the stream");
 }
 

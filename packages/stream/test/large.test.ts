@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
@@ -13,7 +14,7 @@ test.each(["plain", "sealed"])(
   async (kind) => {
     const folder = await mkdtemp(join(tmpdir(), "hawser-large-"));
     try {
-      const child = join(import.meta.dirname, "large-child.ts");
+      const child = fileURLToPath(new URL("./large-child.ts", import.meta.url));
       const flags = ["--conditions=hawser-source", "--max-old-space-size=64"];
       const run = promisify(execFile);
       const { stdout } = await run(process.execPath, [

@@ -5,9 +5,10 @@
 import type { ForkProof } from "@hawser/log";
 import { packetBytesMax, parsePacket } from "@hawser/packet";
 import type { ByteStore } from "../byte-store.ts";
+import { compareStreams } from "../compare.ts";
 import { StreamError, type StreamFault } from "../errors.ts";
 import { openStream, recoverStream, type OpenVerdict } from "../open.ts";
-import { compareStreams, type Stream } from "../stream.ts";
+import type { Stream } from "../stream.ts";
 import type { StreamDeps } from "../types.ts";
 
 /** What came of it. */
