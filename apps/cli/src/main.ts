@@ -12,6 +12,7 @@ import { createOutput, type Output } from "./output.ts";
 import { findPacketWords, runPacketProcess } from "./packet/process.ts";
 import type { Reach } from "./relay-link.ts";
 import { join, share, sync } from "./session.ts";
+import { findStreamWords, runStreamProcess } from "./stream/process.ts";
 import { plural } from "./table.ts";
 
 interface GlobalOptions {
@@ -197,10 +198,13 @@ program
     process.exitCode = (await doctor(await openHome(home), output)) ? 0 : 1;
   });
 
-// Only for the list of commands: its own words are parsed in packet/run.ts.
+// Only for the list of commands: their own words are parsed in packet/run.ts and stream/run.ts.
 program
   .command("packet")
   .description("Linkspace packets on pipes: make, print, filter, collect, save … (packet --help)");
+program
+  .command("stream")
+  .description("one-file signed streams: create, append, verify, mirror, serve … (stream --help)");
 
 /** What commander found wrong with the words of a command. */
 function usageError(error: unknown): CliError {
@@ -215,8 +219,10 @@ const interruptedExitCode = 130;
 
 try {
   const packetWords = findPacketWords(process.argv.slice(2));
-  if (packetWords === undefined) await program.parseAsync();
-  else process.exitCode = await runPacketProcess(packetWords);
+  const streamWords = findStreamWords(process.argv.slice(2));
+  if (packetWords !== undefined) process.exitCode = await runPacketProcess(packetWords);
+  else if (streamWords !== undefined) process.exitCode = await runStreamProcess(streamWords);
+  else await program.parseAsync();
 } catch (error) {
   if (codeOf(error).startsWith("commander.")) {
     const exitCode = error instanceof Error && "exitCode" in error ? Number(error.exitCode) : 1;
