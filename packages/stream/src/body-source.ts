@@ -19,9 +19,11 @@ import {
 } from "@hawser/packet";
 import type { ByteStore } from "./byte-store.ts";
 import { faultError } from "./errors.ts";
-import { readPacketAt } from "./packet-io.ts";
+import { packetIn, readFully } from "./packet-io.ts";
 
 const fanOut = 1024;
+/** Chunks that one read of the store brings at most: a mebibyte. */
+const chunksAhead = 16;
 const chunkPacketBytes = packetHeadBytes + paddedBytes(pointHeaderBytes + chunkBytes);
 const nodePacketBytes = nodeBytes(fanOut, 0);
 
@@ -50,16 +52,27 @@ export function bodyBytes(byteCount: number, isSealed: boolean): number {
   return bodyLayout(byteCount, isSealed).byteCount;
 }
 
-/** Points of the content that ends at `end`, the offset of its entry. */
+/** Which content to read, and how much of it will be asked for. */
+export interface BodySourceOptions {
+  /** Where the content ends: the offset of its entry. */
+  readonly end: number;
+  readonly isSealed: boolean;
+  /** Content byte after the last one wanted: chunks up to there are read ahead. Default all. */
+  readonly to?: number;
+}
+
+/** Points of a content. Chunks in a row come in windows, so a store is asked seldom. */
 export function createBodySource(
   store: ByteStore,
-  end: number,
   ref: BlobRef,
-  isSealed: boolean,
+  { end, isSealed, to = ref.byteCount }: BodySourceOptions,
 ): PointSource {
   const layout = bodyLayout(ref.byteCount, isSealed);
+  const lastWanted = Math.floor(Math.max(0, to - 1) / (isSealed ? sealedChunkBytes : chunkBytes));
   const start = end - layout.byteCount;
   const root: Part = { level: layout.rootLevel, index: 0 };
+  let window: Uint8Array = new Uint8Array(0);
+  let windowOffset = 0;
   // By level, the children of the nodes last read: readers go down one way at a time.
   const known: (ReadonlyMap<string, Part> | undefined)[] = [];
 
@@ -78,13 +91,26 @@ export function createBodySource(
     known[level] = parts;
   };
 
+  /** The bytes of a part; of a chunk, with those behind it that will be wanted too. */
+  const bytesOf = async (part: Part, signal: AbortSignal | undefined): Promise<Uint8Array> => {
+    const { offset, byteCount } = layout.place(part);
+    const isHeld = offset >= windowOffset && offset + byteCount <= windowOffset + window.length;
+    if (!isHeld) {
+      const lastIndex = Math.max(part.index, Math.min(lastWanted, part.index + chunksAhead - 1));
+      const last = part.level === 0 ? layout.place({ level: 0, index: lastIndex }) : undefined;
+      const length = last === undefined ? byteCount : last.offset + last.byteCount - offset;
+      window = await readFully(store, start + offset, length, signal);
+      windowOffset = offset;
+    }
+    return window.subarray(offset - windowOffset, offset - windowOffset + byteCount);
+  };
+
   return {
     get: async (hash, signal) => {
       const part = partOf(hash);
       if (part === undefined || start < 0) return undefined;
-      const { offset, byteCount } = layout.place(part);
-      const options = { expectedBytes: byteCount, ...(signal === undefined ? {} : { signal }) };
-      const read = await readPacketAt(store, start + offset, end, options);
+      const bytes = await bytesOf(part, signal);
+      const read = packetIn(bytes, start + layout.place(part).offset);
       if (!read.ok) throw faultError(read.fault);
       if (part.level > 0) learn(part, read.packet);
       return read.packet;

@@ -158,7 +158,7 @@ export async function* blockContent(
     const blob = await openBlob(
       { crypto: context.deps.crypto },
       body,
-      bodySource(context, opened.entry, body),
+      bodySource(context, opened.entry, body, to),
       {
         ...(opened.contentKey === undefined
           ? {}
@@ -180,7 +180,7 @@ export async function checkContent(
 ): Promise<void> {
   const { seq, body } = entry.linked.entry;
   if (body === undefined) return;
-  const source = bodySource(context, entry, body);
+  const source = bodySource(context, entry, body, body.byteCount);
   const options = signal === undefined ? {} : { signal };
   const verdict = await verifyBlob({ crypto: context.deps.crypto }, body, source, options);
   if (verdict.ok) return;
@@ -191,6 +191,7 @@ function bodySource(
   { store }: BlockReadContext,
   entry: EntryAt,
   body: BlobRef,
+  to: number,
 ): ReturnType<typeof createBodySource> {
   const isSealed = entry.record.type === "block" && entry.record.seal !== undefined;
   // What an entry says of its content's size is believed only as far as the bytes before it go.
@@ -200,7 +201,7 @@ function bodySource(
       entryFault("CORRUPT", "the content is larger than the stream", seq, entry.offset),
     );
   }
-  return createBodySource(store, entry.offset, body, isSealed);
+  return createBodySource(store, body, { end: entry.offset, isSealed, to });
 }
 
 function openInline(
