@@ -154,6 +154,7 @@ function memberNamed({ action }: AuthOp): Member | undefined {
     case "invite":
     case "revoke":
     case "join":
+    case "rule":
       return undefined;
   }
 }

@@ -14,5 +14,7 @@ export const opBytesMax = 196_608;
 export const nonceBytes = 16;
 /** Bytes of what a join binds to (a digest of the joiner's key bundle). */
 export const bindingBytes = 32;
+/** Bytes of the entry hash that a ruling names. */
+export const entryHashBytes = 32;
 /** Bytes of a join's proof: one BIP340 signature. */
 export const proofBytes = 64;

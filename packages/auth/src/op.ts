@@ -9,6 +9,7 @@ import { AuthError } from "./errors.ts";
 import {
   bindingBytes,
   depsMax,
+  entryHashBytes,
   grantsMax,
   nonceBytes,
   opBytesMax,
@@ -25,6 +26,7 @@ import type {
   MemberId,
   MutualRemovalPolicy,
   OpId,
+  RuleAction,
 } from "./types.ts";
 
 /** What an author decides; the codec adds the ids. */
@@ -62,8 +64,10 @@ const actionTypes = [
   "invite",
   "revoke",
   "join",
+  "rule",
 ] as const satisfies readonly AuthAction["type"][];
 const policies: readonly MutualRemovalPolicy[] = ["remove-all", "senior-wins"];
+const verdicts: readonly RuleAction["verdict"][] = ["reject", "accept"];
 const memberKinds: readonly Member["kind"][] = ["individual", "group"];
 
 /** The id of the group that the create op `create` makes. */
@@ -157,6 +161,10 @@ function payloadOf(action: AuthAction): CborValue {
       return [bytesOf(action.invite)];
     case "join":
       return [bytesOf(action.invite), action.binding, action.time, action.proof];
+    case "rule": {
+      const { log, from, to, hash, verdict } = action;
+      return [bytesOf(log), from, to, hash, verdicts.indexOf(verdict)];
+    }
   }
 }
 
@@ -199,6 +207,8 @@ function actionOf(number: number, payload: readonly CborValue[]): AuthAction | O
     }
     case "join":
       return joinOf(payload);
+    case "rule":
+      return ruleOf(payload);
     default:
       return "BAD_SHAPE";
   }
@@ -245,6 +255,17 @@ function joinOf(payload: readonly CborValue[]): AuthAction | OpParseReason {
   if (time < 0) return "OUT_OF_RANGE";
   // Safe: 32 bytes in hex.
   return { type: "join", invite: invite as AuthorId, binding, time, proof };
+}
+
+function ruleOf(payload: readonly CborValue[]): AuthAction | OpParseReason {
+  const [logBytes, from, to, hash, verdictIndex] = payload;
+  const log = idOf(logBytes);
+  const verdict = typeof verdictIndex === "number" ? verdicts[verdictIndex] : undefined;
+  if (payload.length !== 5 || log === undefined || verdict === undefined) return "BAD_SHAPE";
+  if (typeof from !== "number" || typeof to !== "number") return "BAD_SHAPE";
+  if (!isBytes(hash, entryHashBytes)) return "BAD_SHAPE";
+  if (from < 0 || to <= from) return "OUT_OF_RANGE";
+  return { type: "rule", log, from, to, hash, verdict };
 }
 
 function grantOf(item: readonly CborValue[]): Grant | undefined {

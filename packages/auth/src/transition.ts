@@ -73,6 +73,9 @@ export function transition(
       return invite(state, node, actor);
     case "revoke":
       return revoke(state, node, asked);
+    case "rule":
+      // It says something about content; who is a member stays as it is.
+      return done(state);
   }
 }
 
@@ -319,6 +322,7 @@ function delegateOf(
     case "remove":
     case "invite":
     case "revoke":
+    case "rule":
       return undefined;
   }
 }

@@ -69,7 +69,25 @@ export type AuthAction =
       readonly time: number;
       /** signTagged("join", group ‖ invite ‖ author ‖ binding ‖ time) with the one-time secret. */
       readonly proof: Uint8Array;
-    };
+    }
+  | RuleAction;
+
+/**
+ * A manager's ruling on quarantined content (§6.6). Changes no membership; what it means for content
+ * is for the layer that reads logs.
+ */
+export interface RuleAction {
+  readonly type: "rule";
+  /** The author's log, 64 hex characters. */
+  readonly log: string;
+  /** seq of the first entry ruled on. */
+  readonly from: number;
+  /** One past the last. */
+  readonly to: number;
+  /** Hash (32 bytes) of a signed entry of the log, the last ruled on or one behind it. */
+  readonly hash: Uint8Array;
+  readonly verdict: "accept" | "reject";
+}
 
 export interface AuthOp {
   readonly id: OpId;

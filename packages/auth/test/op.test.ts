@@ -55,6 +55,22 @@ const actions: readonly AuthAction[] = [
     time: 1_700_000_000,
     proof: new Uint8Array(64).fill(3),
   },
+  {
+    type: "rule",
+    log: "ab".repeat(32),
+    from: 3,
+    to: 9,
+    hash: new Uint8Array(32).fill(4),
+    verdict: "accept",
+  },
+  {
+    type: "rule",
+    log: "ab".repeat(32),
+    from: 0,
+    to: 1,
+    hash: new Uint8Array(32).fill(4),
+    verdict: "reject",
+  },
 ];
 
 describe("op bytes", () => {

@@ -174,6 +174,7 @@ const shares: Readonly<Record<string, number>> = {
   invite: 2,
   revoke: 1,
   join: 3,
+  rule: 1,
 };
 const invitingShares: typeof shares = {
   invite: 3,
@@ -291,6 +292,15 @@ function actionOf(context: ActionContext, step: NamedStep): AuthAction {
       return { type: "invite", invite, access, uses: 1 + (step.level % 3), notAfter: undefined };
     case "revoke":
       return { type: "revoke", invite };
+    case "rule":
+      return {
+        type: "rule",
+        log: "ab".repeat(32),
+        from: 0,
+        to: step.level + 1,
+        hash: new Uint8Array(32),
+        verdict: step.target % 2 === 0 ? "accept" : "reject",
+      };
     default: {
       const binding = new Uint8Array(32);
       const claim = { group: context.group, author: context.author, binding, time: context.index };

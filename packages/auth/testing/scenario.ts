@@ -117,6 +117,17 @@ export function createScenario(crypto: Crypto): Scenario {
       }
       case "revoke":
         return { type: "revoke", invite: inviteKey(rest) };
+      case "rule": {
+        const [, verdict = "", from, to] = /^(accept|reject)\((\d+),(\d+)\)$/.exec(rest) ?? [];
+        return {
+          type: "rule",
+          log: "ab".repeat(32),
+          from: Number(from),
+          to: Number(to),
+          hash: new Uint8Array(32),
+          verdict: verdict === "accept" ? "accept" : "reject",
+        };
+      }
       case "join": {
         const [name = "", time = "0"] = rest.split("@");
         const binding = new Uint8Array(32);

@@ -86,6 +86,7 @@ function newcomersOf(op: AuthOp): readonly (AuthorId | "group")[] {
     case "remove":
     case "invite":
     case "revoke":
+    case "rule":
       return [];
   }
 }
