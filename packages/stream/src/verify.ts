@@ -5,6 +5,7 @@ import { equalBytes } from "@hawser/codec";
 import { verifyCheckpoint, type Checkpoint } from "@hawser/log";
 import { toVerdict } from "./entry.ts";
 import { entryFault, faultError, StreamError } from "./errors.ts";
+import { indexFaultsListed } from "./limits.ts";
 import { beginning, damageOf } from "./load.ts";
 import { createPacketReader } from "./packet-io.ts";
 import { checkContent, type BlockReadContext } from "./read-block.ts";
@@ -82,8 +83,18 @@ async function verifyFull(
     const message = "entries that were there before are gone";
     return { ok: false, fault: fault ?? entryFault("ROLLED_BACK", message, height), height };
   }
-  const end = reached.isIndexed ? reached.state.end : Math.min(reached.state.end, size);
-  return { ok: true, height, tornBytes: size - end, indexFaults, indexFaultCount };
+  const { state, entryEnd } = reached;
+  if (found.offset >= state.end) {
+    return { ok: true, height, tornBytes: size - state.end, indexFaults, indexFaultCount };
+  }
+  // The index of the last entry is not there, or cut off.
+  return {
+    ok: true,
+    height,
+    tornBytes: size - entryEnd,
+    indexFaults: [...indexFaults, entryEnd].slice(0, indexFaultsListed),
+    indexFaultCount: indexFaultCount + 1,
+  };
 }
 
 async function checkAgainst(
