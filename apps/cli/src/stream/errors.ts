@@ -112,6 +112,7 @@ const remedies: Readonly<Record<string, string>> = {
   STREAM_RANGE: "`hawser stream info` tells which entries there are and how large they are.",
   STREAM_BROKEN: "Run `hawser stream recover` on it, then the command again.",
   ENOENT: "Check the path.",
+  EEXIST: "Something else stands there: choose another name.",
   ENOTDIR: "Check the path: a part of it is a file.",
   EISDIR: "That is a folder; name a file.",
   EADDRINUSE: "Another program has that port: choose another one (--port).",

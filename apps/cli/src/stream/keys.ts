@@ -190,7 +190,7 @@ export async function requireKeys(io: StreamIo, options: KeyOptions): Promise<St
 /** The reader key that `--to` names: 64 hex digits, or a `.pub` file. */
 export async function readRecipient(text: string): Promise<Uint8Array> {
   const hex = keyPattern.test(text) ? text : readerIn(await readKeyFile(`${keyBase(text)}.pub`));
-  const key = fromHex(hex ?? "");
+  const key = hex === undefined ? undefined : fromHex(hex);
   if (key !== undefined) return key;
   const remedy = "Give the .pub file of the reader, or the 64 hex digits behind `reader` in it.";
   throw streamError("CLI_KEY_FORMAT", `${text} holds no reader's key`, remedy);

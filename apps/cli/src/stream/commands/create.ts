@@ -1,11 +1,17 @@
 /** create: makes a new stream. */
+import { rm } from "node:fs/promises";
 import { Option, type Command } from "commander";
-import { createStream, type StreamSuite } from "@hawser/stream";
+import {
+  createStream,
+  type CreateStreamOptions,
+  type Stream,
+  type StreamSuite,
+} from "@hawser/stream";
 import { plural } from "../../table.ts";
 import { explain, usage } from "../errors.ts";
 import { readRecipient, requireKeys, type KeyOptions } from "../keys.ts";
 import { addKeyOptions, collect, readMetadata } from "../options.ts";
-import { openPlace, parsePlace } from "../places.ts";
+import { openPlace, parsePlace, type Place } from "../places.ts";
 import type { RunWork, Session } from "../session.ts";
 import { formatFields } from "../text.ts";
 
@@ -41,7 +47,7 @@ export function addCreateCommand(program: Command, run: RunWork): void {
 }
 
 async function create(session: Session, text: string, options: CreateOptions): Promise<void> {
-  const { io, deps, output } = session;
+  const { io, output } = session;
   const metadata = readMetadata(options.meta);
   const { title, uuid } = options;
   if (title !== undefined && "title" in metadata) throw usage("--title and --meta title are one");
@@ -49,14 +55,12 @@ async function create(session: Session, text: string, options: CreateOptions): P
   const place = parsePlace(text);
   const keys = await requireKeys(io, options);
   try {
-    await using store = await openPlace(io, place, "create");
-    await using stream = await createStream(deps, store, {
+    await using stream = await makeStream(session, place, {
       secret: keys.signing,
       metadata: title === undefined ? metadata : { title, ...metadata },
       suite: suiteOf(options.suite),
       recipients,
       ...(uuid === undefined ? {} : { uuid }),
-      signal: io.signal,
     });
     const { id, manifest } = stream;
     const shown = formatFields([
@@ -75,4 +79,24 @@ async function create(session: Session, text: string, options: CreateOptions): P
 
 function suiteOf(text: "1" | "2"): StreamSuite {
   return text === "1" ? 1 : 2;
+}
+
+/** A new stream at a place. A file that was made for one that could not be is removed again. */
+export async function makeStream(
+  { io, deps }: Session,
+  place: Place,
+  options: CreateStreamOptions,
+): Promise<Stream> {
+  const store = await openPlace(io, place, "create");
+  try {
+    return await createStream(deps, store, { ...options, signal: io.signal });
+  } catch (error) {
+    const isEmpty = (await store.size()) === 0;
+    await store.close();
+    if (isEmpty && place.kind === "file") {
+      await rm(place.text, { force: true });
+      await rm(`${place.text}.lock`, { force: true });
+    }
+    throw error;
+  }
 }

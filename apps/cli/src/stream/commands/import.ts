@@ -1,14 +1,14 @@
 /** import: an ImmutableWeb `.iw` file into a new stream. */
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { createStream } from "@hawser/stream";
 import { importLegacyStream, openLegacyStream } from "@hawser/stream/legacy";
 import { openFileBytes } from "@hawser/stream/node";
 import { plural } from "../../table.ts";
 import { explain, legacyFaultError } from "../errors.ts";
 import { readRecipient, requireKeys, type KeyOptions, type StreamKeys } from "../keys.ts";
 import { addKeyOptions, collect } from "../options.ts";
-import { openPlace, parsePlace } from "../places.ts";
+import { parsePlace } from "../places.ts";
+import { makeStream } from "./create.ts";
 import type { RunWork, Session } from "../session.ts";
 import { formatFields } from "../text.ts";
 
@@ -56,7 +56,7 @@ interface ImportJob {
 }
 
 async function importInto(session: Session, job: ImportJob): Promise<void> {
-  const { io, deps, output } = session;
+  const { io, output } = session;
   const { file, text, keys, recipients } = job;
   const { signal } = io;
   try {
@@ -67,9 +67,8 @@ async function importInto(session: Session, job: ImportJob): Promise<void> {
     const legacy = await openLegacyStream({ subtle }, bytes, options);
     if (!legacy.ok) throw legacyFaultError(file, legacy);
     // Made only now: a file that is none leaves no stream behind.
-    await using store = await openPlace(io, parsePlace(text), "create");
-    const make = { secret: keys.signing, recipients, signal };
-    await using stream = await createStream(deps, store, make);
+    const make = { secret: keys.signing, recipients };
+    await using stream = await makeStream(session, parsePlace(text), make);
     const imported = await importLegacyStream(legacy, stream, { signal });
     if (!imported.ok) throw legacyFaultError(file, imported.fault);
     const { blockCount } = imported;
