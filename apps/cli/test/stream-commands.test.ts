@@ -42,7 +42,9 @@ describe("[IW-cli] keys", () => {
       expect.stringMatching(idPattern),
       expect.stringMatching(idPattern),
     ]);
-    expect(readFileSync(publicFile, "utf8")).toBe(`author ${author}\nreader ${reader}\n`);
+    expect(readFileSync(publicFile, "utf8")).toBe(
+      `author ${String(author)}\nreader ${String(reader)}\n`,
+    );
     if (process.platform !== "win32") expect(statSync(secret).mode & 0o777).toBe(0o600);
     const before = readFileSync(secret, "utf8");
     const again = await bench.run(["keys", secret, "--no-password"]);

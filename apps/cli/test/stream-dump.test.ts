@@ -134,7 +134,7 @@ describe("[IW-dump-safe] dump", () => {
     const added = Object.keys(after).filter((path) => !(path in before));
     expect(added.every((path) => path.startsWith(`${target}/`))).toBe(true);
     expect(added.every((path) => !path.slice(target.length + 1).includes("/"))).toBe(true);
-    const contents = added.map((path) => after[path]).toSorted();
+    const contents = added.map((path) => after[path] ?? "").toSorted();
     expect(contents).toEqual(names.map((_, index) => `block ${index + 1}`).toSorted());
     for (const [path, content] of Object.entries(before)) expect(after[path]).toBe(content);
   });
