@@ -4,7 +4,7 @@
  */
 import { equalBytes } from "@hawser/codec";
 import { skipSeqs, skipTarget, type ChainState, type LogContext, type LogId } from "@hawser/log";
-import { verifyPacket } from "@hawser/packet";
+import { packetBytesMax } from "@hawser/packet";
 import type { ByteStore } from "./byte-store.ts";
 import {
   checkSignature,
@@ -15,10 +15,9 @@ import {
 } from "./entry.ts";
 import { entryFault, faultError, StreamError } from "./errors.ts";
 import type { IndexEdge } from "./index-builder.ts";
-import { readPagePacket, type IndexPage } from "./index-packet.ts";
-import { indexFanOut, trustedHashesMax } from "./limits.ts";
+import { createIndexReader, type IndexReader } from "./index-reader.ts";
+import { trustedHashesMax } from "./limits.ts";
 import { createPacketReader, packetIn, readPacketAt } from "./packet-io.ts";
-import { packetBytesMax } from "@hawser/packet";
 
 /** Where a stream stands, as its readers see it. */
 export interface StreamState {
@@ -50,7 +49,14 @@ export interface EntryReaderDeps {
   readonly store: ByteStore;
 }
 
-const pagesKept = 32;
+/** What finding entries needs. */
+interface FindContext extends EntryReaderDeps {
+  readonly context: LogContext;
+  readonly index: IndexReader;
+  /** Hashes that are known to be of the author's entries. */
+  readonly trusted: Map<number, Uint8Array>;
+  state(): StreamState;
+}
 
 /** A reader of the stream of `context`; `state` gives where it stands at the moment. */
 export function createEntryReader(
@@ -60,171 +66,15 @@ export function createEntryReader(
   state: () => StreamState,
 ): EntryReader {
   const { crypto, store } = deps;
-  const trusted = new Map<number, Uint8Array>();
-  const pages = new Map<number, IndexPage>();
-
-  const trust = (seq: number, hash: Uint8Array): void => {
-    if (trusted.size >= trustedHashesMax) trusted.clear();
-    trusted.set(seq, hash);
-  };
-
-  const readPage = async (
-    offset: number,
-    level: number,
-    signal: AbortSignal | undefined,
-  ): Promise<IndexPage | undefined> => {
-    const known = pages.get(offset);
-    if (known !== undefined) return known.level === level ? known : undefined;
-    const read = await readPacketAt(store, offset, state().end, optional(signal));
-    if (!read.ok || !verifyPacket(crypto, read.packet).ok) return undefined;
-    const page = readPagePacket(read.packet);
-    if (page?.level !== level) return undefined;
-    if (pages.size >= pagesKept) pages.clear();
-    pages.set(offset, page);
-    return page;
-  };
-
-  /** The level-0 page that holds `seq`, or `undefined` when the index does not lead to it. */
-  const pageOf = async (
-    seq: number,
-    signal: AbortSignal | undefined,
-  ): Promise<IndexPage | undefined> => {
-    const { pages: newest, edges } = state().edge;
-    let page = newest[0];
-    let level = 0;
-    let number = seq;
-    // Up to the newest page that covers the child, then down through whole ones.
-    while (page !== undefined && number < page.first) {
-      level += 1;
-      number = Math.floor(number / indexFanOut);
-      const edge = edges[level - 1];
-      page =
-        newest[level] ?? (edge === undefined ? undefined : await readPage(edge, level, signal));
-    }
-    while (page !== undefined && level > 0) {
-      const offset = page.offsets[number - page.first];
-      level -= 1;
-      number = Math.floor(seq / indexFanOut ** level);
-      page = offset === undefined ? undefined : await readPage(offset, level, signal);
-    }
-    return page;
-  };
-
-  const readAt = async (
-    seq: number,
-    offset: number,
-    signal: AbortSignal | undefined,
-  ): Promise<EntryAt> => {
-    const read = await readPacketAt(store, offset, state().end, optional(signal));
-    if (!read.ok) throw faultError({ ...read.fault, seq });
-    return readEntry(crypto, context, read.packet, seq, offset);
-  };
-
-  /** The slow way, for a damaged index: looks at every packet from the start. */
-  const walkTo = async (
-    seq: number,
-    signal: AbortSignal | undefined,
-  ): Promise<EntryAt | undefined> => {
-    const reader = createPacketReader(store, 0, state().end, signal);
-    while (reader.offset < state().end) {
-      const { offset } = reader;
-      const read = packetIn(await reader.peek(packetBytesMax), offset);
-      if (!read.ok) return undefined;
-      reader.skip(read.packet.bytes.length);
-      if (!isStreamPacket(read.packet)) continue;
-      try {
-        return readEntry(crypto, context, read.packet, seq, offset);
-      } catch {
-        // Another entry, or a damaged one: the one that is sought may still come.
-      }
-    }
-    return undefined;
-  };
-
-  /** Entry `seq` with a right hash; whose it is, is open. */
-  const find = async (seq: number, signal: AbortSignal | undefined): Promise<EntryAt> => {
-    const page = await pageOf(seq, signal);
-    const offset = page?.offsets[seq - page.first];
-    let failure: unknown = faultError(entryFault("CORRUPT", "the entry is not there", seq));
-    if (offset !== undefined) {
-      try {
-        return await readAt(seq, offset, signal);
-      } catch (error) {
-        if (!(error instanceof StreamError) || error.fault === undefined) throw error;
-        failure = error;
-      }
-    }
-    const found = await walkTo(seq, signal);
-    if (found === undefined) throw failure;
-    return found;
-  };
-
-  /** The first entry at or after `seq` that the index says is signed; else the head. */
-  const signedAfter = async (seq: number, signal: AbortSignal | undefined): Promise<number> => {
-    const head = state().height - 1;
-    for (let at = seq; at < head;) {
-      const page = await pageOf(at, signal);
-      // A false page must not hold the search in place.
-      if (page === undefined || page.first > at) return head;
-      if (page.first + page.offsets.length <= at) return head;
-      for (; at < page.first + page.offsets.length; at++) {
-        if (page.signed[at - page.first] === true) return at;
-      }
-    }
-    return head;
-  };
-
-  /** The path from signed entry `from` to `seq`; checks the signature and every link. */
-  // Calls itself once at most, with the head.
-  const pathFrom = async (
-    from: number,
-    seq: number,
-    signal: AbortSignal | undefined,
-  ): Promise<EntryAt[]> => {
-    let current = await find(from, signal);
-    const head = state().height - 1;
-    // The index may call an entry signed that is not. The head is.
-    if (current.packet.kind !== "keypoint" && from < head) return pathFrom(head, seq, signal);
-    checkSignature(crypto, context, current);
-    trust(from, current.linked.entry.hash);
-    const path = [current];
-    for (let at = from; at > seq;) {
-      const skip = skipTarget(at);
-      const usesSkip = skip !== undefined && skip >= seq;
-      const hash = usesSkip ? current.linked.skip?.hash : current.linked.backlink;
-      at = usesSkip ? skip : at - 1;
-      current = await find(at, signal);
-      assertHash(current, hash);
-      trust(at, current.linked.entry.hash);
-      path.push(current);
-    }
-    return path;
-  };
-
-  const path = async (seq: number, signal?: AbortSignal): Promise<readonly EntryAt[]> => {
-    checkSeq(seq, state().height);
-    return pathFrom(await signedAfter(seq, signal), seq, signal);
-  };
-
-  const entry = async (seq: number, signal?: AbortSignal): Promise<EntryAt> => {
-    checkSeq(seq, state().height);
-    const found = await find(seq, signal);
-    const known = trusted.get(seq);
-    if (known !== undefined) {
-      assertHash(found, known);
-    } else if (found.packet.kind === "keypoint") {
-      checkSignature(crypto, context, found);
-      trust(seq, found.linked.entry.hash);
-    } else {
-      const links = await pathFrom(await signedAfter(seq, signal), seq, signal);
-      return links.at(-1) ?? found;
-    }
-    return found;
-  };
-
+  const index = createIndexReader(crypto, store, state);
+  const find: FindContext = { crypto, store, context, index, trusted: new Map(), state };
+  const entry: EntryReader["entry"] = (seq, signal) => trustedEntry(find, seq, signal);
   return {
     entry,
-    path,
+    path: async (seq, signal) => {
+      checkSeq(seq, state().height);
+      return linkPath(find, await index.signedAfter(seq, signal), seq, signal);
+    },
     stateAt: async (height, signal) => {
       if (height === 0) {
         return { context, logId, height, hash: undefined, stamp: 0, skips: [] };
@@ -236,18 +86,112 @@ export function createEntryReader(
       }
       return { context, logId, height, hash: head.hash.slice(), stamp: head.stamp, skips };
     },
-    edge: async (signal) => {
-      const { pages: newest, edges } = state().edge;
-      const all: IndexPage[] = [...newest];
-      for (let level = all.length; level <= edges.length; level++) {
-        const offset = edges[level - 1];
-        const page = offset === undefined ? undefined : await readPage(offset, level, signal);
-        if (page === undefined) return undefined;
-        all.push(page);
-      }
-      return { pages: all, edges };
-    },
+    edge: (signal) => index.edge(signal),
   };
+}
+
+async function trustedEntry(
+  find: FindContext,
+  seq: number,
+  signal: AbortSignal | undefined,
+): Promise<EntryAt> {
+  checkSeq(seq, find.state().height);
+  const found = await findEntry(find, seq, signal);
+  const known = find.trusted.get(seq);
+  if (known !== undefined) {
+    assertHash(found, known);
+    return found;
+  }
+  if (found.packet.kind === "keypoint") {
+    checkSignature(find.crypto, find.context, found);
+    trust(find, found);
+    return found;
+  }
+  const path = await linkPath(find, await find.index.signedAfter(seq, signal), seq, signal);
+  return path.at(-1) ?? found;
+}
+
+/** The path from signed entry `from` to `seq`; checks the signature and every link. */
+async function linkPath(
+  find: FindContext,
+  from: number,
+  seq: number,
+  signal: AbortSignal | undefined,
+): Promise<readonly EntryAt[]> {
+  let start = from;
+  let current = await findEntry(find, start, signal);
+  if (current.packet.kind !== "keypoint") {
+    // The index may call an entry signed that is not. The head is.
+    start = find.state().height - 1;
+    current = await findEntry(find, start, signal);
+  }
+  checkSignature(find.crypto, find.context, current);
+  trust(find, current);
+  const path = [current];
+  for (let at = start; at > seq;) {
+    const skip = skipTarget(at);
+    const usesSkip = skip !== undefined && skip >= seq;
+    const hash = usesSkip ? current.linked.skip?.hash : current.linked.backlink;
+    at = usesSkip ? skip : at - 1;
+    current = await findEntry(find, at, signal);
+    assertHash(current, hash);
+    trust(find, current);
+    path.push(current);
+  }
+  return path;
+}
+
+function trust({ trusted }: FindContext, { linked }: EntryAt): void {
+  if (trusted.size >= trustedHashesMax) trusted.clear();
+  trusted.set(linked.entry.seq, linked.entry.hash);
+}
+
+/** Entry `seq` with a right hash; whose it is, is open. */
+async function findEntry(
+  find: FindContext,
+  seq: number,
+  signal: AbortSignal | undefined,
+): Promise<EntryAt> {
+  const { crypto, store, context, index, state } = find;
+  const offset = await index.offsetOf(seq, signal);
+  let failure: unknown = faultError(entryFault("CORRUPT", "the entry is not there", seq));
+  if (offset !== undefined) {
+    const read = await readPacketAt(store, offset, state().end, optional(signal));
+    try {
+      if (!read.ok) throw faultError({ ...read.fault, seq });
+      return readEntry(crypto, context, read.packet, seq, offset);
+    } catch (error) {
+      if (!(error instanceof StreamError) || error.fault === undefined) throw error;
+      failure = error;
+    }
+  }
+  const found = await walkTo(find, seq, signal);
+  if (found === undefined) throw failure;
+  return found;
+}
+
+/** The slow way, for a damaged index: looks at every packet from the start. */
+async function walkTo(
+  { crypto, store, context, state }: FindContext,
+  seq: number,
+  signal: AbortSignal | undefined,
+): Promise<EntryAt | undefined> {
+  const { end } = state();
+  const reader = createPacketReader(store, 0, end, signal);
+  while (reader.offset < end) {
+    const { offset } = reader;
+    const read = packetIn(await reader.peek(packetBytesMax), offset);
+    if (!read.ok) return undefined;
+    reader.skip(read.packet.bytes.length);
+    if (!isStreamPacket(read.packet)) continue;
+    try {
+      return readEntry(crypto, context, read.packet, seq, offset);
+    } catch (error) {
+      // Another entry, or a damaged one: the one that is sought may still come.
+      if (!(error instanceof StreamError)) throw error;
+    }
+  }
+  return undefined;
 }
 
 function assertHash(found: EntryAt, hash: Uint8Array | undefined): void {

@@ -119,36 +119,11 @@ function createWalk(crypto: CheckCrypto, start: ScanStart): Walk {
   const { context } = start.chain;
   const cursor = createChainCursor(start.chain);
   const builder = createIndexBuilder(crypto, start.edge);
-  const indexFaults: number[] = [];
-  let indexFaultCount = 0;
+  const index = createIndexCheck();
   let { lastRewrap, isEnded } = start;
   let body = createBodyCheck();
-  let expected: readonly Packet<"verified">[] = [];
-  let isIndexRight = true;
-  // Whether the packets in `expected` are those of the entry reached, and whether they all came right.
-  let isPending = false;
-  let isReachedIndexed = false;
   let unsigned = 0;
   let reached: Reached | undefined;
-
-  const stepIndex = (next: Packet, window: Uint8Array, offset: number): Step => {
-    const { bytes } = next;
-    if (window.length < bytes.length) {
-      return { ok: false, fault: corrupt("the index is cut off", offset), isCut: true };
-    }
-    if (!equalBytes(window.subarray(0, bytes.length), bytes)) {
-      // Its size is known, so a damaged index hides nothing of what follows.
-      isIndexRight = false;
-      indexFaultCount += 1;
-      if (indexFaults.length < indexFaultsListed) indexFaults.push(offset);
-    }
-    expected = expected.slice(1);
-    if (expected.length === 0 && isPending) {
-      isReachedIndexed = isIndexRight;
-      isPending = false;
-    }
-    return { ok: true, byteCount: bytes.length, bytes };
-  };
 
   const stepBody = (packet: Packet, offset: number): void => {
     if (!equalBytes(crypto.hash(packet.point), packet.hash)) {
@@ -176,11 +151,9 @@ function createWalk(crypto: CheckCrypto, start: ScanStart): Walk {
     isEnded = entry.record.type === "block" && isClosing(entry.record.directive);
     const isSigned = signature !== undefined;
     const byteCount = packet.bytes.length;
-    expected = builder.add({ seq, hash: kept, stamp, isSigned, offset, byteCount });
-    isIndexRight = true;
-    isPending = isSigned;
+    const expected = builder.add({ seq, hash: kept, stamp, isSigned, offset, byteCount });
+    index.expect(expected);
     if (!isSigned) return;
-    isReachedIndexed = false;
     const entryEnd = offset + byteCount;
     let end = entryEnd;
     for (const { bytes } of expected) end += bytes.length;
@@ -199,8 +172,8 @@ function createWalk(crypto: CheckCrypto, start: ScanStart): Walk {
   };
 
   const step = (window: Uint8Array, offset: number): Step => {
-    const [next] = expected;
-    if (next !== undefined) return stepIndex(next, window, offset);
+    const indexStep = index.step(window, offset);
+    if (indexStep !== undefined) return indexStep;
     const read = packetIn(window, offset);
     if (!read.ok)
       return { ok: false, fault: { ...read.fault, seq: cursor.height }, isCut: read.isCut };
@@ -218,16 +191,60 @@ function createWalk(crypto: CheckCrypto, start: ScanStart): Walk {
   return {
     step,
     result: () => ({
-      reached:
-        reached === undefined
-          ? undefined
-          : toReached(
-              reached,
-              isReachedIndexed && (expected.length === 0 || reached.index.length === 0),
-            ),
-      indexFaults,
-      indexFaultCount,
+      reached: reached === undefined ? undefined : toReached(reached, index.isRight(reached.index)),
+      indexFaults: index.faults,
+      indexFaultCount: index.faultCount(),
     }),
+  };
+}
+
+/** Compares the index packets behind an entry with what they have to be. */
+interface IndexCheck {
+  readonly faults: readonly number[];
+  faultCount(): number;
+  /** These come next. */
+  expect(packets: readonly Packet<"verified">[]): void;
+  /** Judges the next expected one; `undefined` when none is expected. */
+  step(window: Uint8Array, offset: number): Step | undefined;
+  /** Whether these, expected before, all came and were right. */
+  isRight(packets: readonly Packet<"verified">[]): boolean;
+}
+
+function createIndexCheck(): IndexCheck {
+  const faults: number[] = [];
+  let faultCount = 0;
+  let expected: readonly Packet<"verified">[] = [];
+  let position = 0;
+  let isRight = true;
+  // The index of the last signed entry that came wholly and right.
+  let right: readonly Packet<"verified">[] | undefined;
+  return {
+    faults,
+    faultCount: () => faultCount,
+    expect: (packets) => {
+      expected = packets;
+      position = 0;
+      isRight = true;
+    },
+    step: (window, offset) => {
+      const bytes = expected[position]?.bytes;
+      if (bytes === undefined) return undefined;
+      if (window.length < bytes.length) {
+        return { ok: false, fault: corrupt("the index is cut off", offset), isCut: true };
+      }
+      if (!equalBytes(window.subarray(0, bytes.length), bytes)) {
+        // Its size is known, so a damaged index hides nothing of what follows.
+        isRight = false;
+        faultCount += 1;
+        if (faults.length < indexFaultsListed) faults.push(offset);
+      }
+      position += 1;
+      // A tail ends the index of a signed entry; that of others is never asked for.
+      const isTail = position === expected.length && expected[position - 1]?.linkCount === 1;
+      if (isTail && isRight) right = expected;
+      return { ok: true, byteCount: bytes.length, bytes };
+    },
+    isRight: (packets) => right === packets,
   };
 }
 
