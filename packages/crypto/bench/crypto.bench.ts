@@ -7,6 +7,7 @@
  */
 import { utf8 } from "@hawser/codec";
 import { createCrypto, type Crypto } from "@hawser/crypto";
+import { createHybridHpke } from "@hawser/crypto/hybrid";
 import { seededRandom } from "@hawser/crypto/testing";
 
 type Demanded = Partial<Crypto["backEnds"]>;
@@ -23,6 +24,7 @@ const nonce = random(24);
 const secret = random(32);
 const associatedData = random(80);
 const point = random(300);
+const hybrid = createHybridHpke();
 const message = { info: utf8("bench"), associatedData: utf8("bench") };
 
 const hashRows: readonly Row[] = [64, 200, 400, 4096, 65_536].flatMap((size) => {
@@ -104,6 +106,25 @@ const agreementRows: readonly Row[] = [
   },
 ];
 
+const hybridRows: readonly Row[] = [
+  { name: "X-Wing public key", operation: () => () => hybrid.publicKey(secret) },
+  {
+    name: "HPKE X-Wing seal 200 B",
+    operation: () => {
+      const recipient = hybrid.publicKey(key);
+      const text = random(200);
+      return () => hybrid.seal(recipient, text, message, random);
+    },
+  },
+  {
+    name: "HPKE X-Wing open 200 B",
+    operation: () => {
+      const sealed = hybrid.seal(hybrid.publicKey(key), random(200), message, random);
+      return () => hybrid.open(key, sealed, message);
+    },
+  },
+];
+
 const kdfRows: readonly Row[] = [
   { name: "HKDF 32 B", operation: (crypto) => () => crypto.hkdf(secret, key, key, 32) },
   {
@@ -124,6 +145,7 @@ const tables: readonly {
     rows: agreementRows,
     columns: { noble: { agreement: "noble" }, native: { agreement: "native" } },
   },
+  { rows: hybridRows, columns: { noble: {} } },
   { rows: kdfRows, columns: { noble: { kdf: "noble" }, native: { kdf: "native" } } },
 ];
 

@@ -80,29 +80,62 @@ export function contextOf(
   recipientKey: Uint8Array,
   info: Uint8Array,
 ): HpkeContext {
-  const extract = (suite: Uint8Array, salt: Uint8Array, label: string, material: Uint8Array) =>
-    kdf.extract(salt, concatBytes(version, suite, utf8(label), material));
-  const expand = (suite: Uint8Array, prk: Uint8Array, label: string, of: Uint8Array, n: number) =>
-    kdf.expand(prk, concatBytes(new Uint8Array([0, n]), version, suite, utf8(label), of), n);
-
   const kemContext = concatBytes(encapsulated, recipientKey);
-  const kemSecret = extract(kemSuite, empty, "eae_prk", shared);
-  const sharedSecret = expand(kemSuite, kemSecret, "shared_secret", kemContext, keyBytes);
+  const kemSecret = extract(kdf, kemSuite, empty, "eae_prk", shared);
+  const sharedSecret = expand(kdf, kemSuite, kemSecret, "shared_secret", kemContext, keyBytes);
+  for (const bytes of [shared, kemSecret]) bytes.fill(0);
+  return scheduleOf(kdf, hpkeSuite, sharedSecret, info);
+}
 
-  const pskIdHash = extract(hpkeSuite, empty, "psk_id_hash", empty);
-  const infoHash = extract(hpkeSuite, empty, "info_hash", info);
+/**
+ * RFC 9180 §5.1 KeySchedule, base mode, for any KEM: `suite` is "HPKE" ‖ KEM ‖ KDF ‖ AEAD id.
+ * Overwrites `sharedSecret`, what the KEM gave.
+ */
+export function scheduleOf(
+  kdf: Families["kdf"],
+  suite: Uint8Array,
+  sharedSecret: Uint8Array,
+  info: Uint8Array,
+): HpkeContext {
+  const pskIdHash = extract(kdf, suite, empty, "psk_id_hash", empty);
+  const infoHash = extract(kdf, suite, empty, "info_hash", info);
   const scheduleContext = concatBytes(baseMode, pskIdHash, infoHash);
-  const secret = extract(hpkeSuite, sharedSecret, "secret", empty);
+  const secret = extract(kdf, suite, sharedSecret, "secret", empty);
   const context = {
-    key: expand(hpkeSuite, secret, "key", scheduleContext, keyBytes),
-    baseNonce: expand(hpkeSuite, secret, "base_nonce", scheduleContext, shortNonceBytes),
-    exporterSecret: expand(hpkeSuite, secret, "exp", scheduleContext, keyBytes),
+    key: expand(kdf, suite, secret, "key", scheduleContext, keyBytes),
+    baseNonce: expand(kdf, suite, secret, "base_nonce", scheduleContext, shortNonceBytes),
+    exporterSecret: expand(kdf, suite, secret, "exp", scheduleContext, keyBytes),
   };
-  for (const bytes of [shared, kemSecret, sharedSecret, secret]) bytes.fill(0);
+  for (const bytes of [sharedSecret, secret]) bytes.fill(0);
   return context;
 }
 
-function forget(context: HpkeContext): void {
+/** LabeledExtract (RFC 9180 §4). */
+function extract(
+  kdf: Families["kdf"],
+  suite: Uint8Array,
+  salt: Uint8Array,
+  label: string,
+  material: Uint8Array,
+): Uint8Array {
+  return kdf.extract(salt, concatBytes(version, suite, utf8(label), material));
+}
+
+/** LabeledExpand (RFC 9180 §4). */
+function expand(
+  kdf: Families["kdf"],
+  suite: Uint8Array,
+  pseudoRandomKey: Uint8Array,
+  label: string,
+  info: Uint8Array,
+  byteCount: number,
+): Uint8Array {
+  const length = new Uint8Array([0, byteCount]);
+  const labelled = concatBytes(length, version, suite, utf8(label), info);
+  return kdf.expand(pseudoRandomKey, labelled, byteCount);
+}
+
+export function forget(context: HpkeContext): void {
   context.key.fill(0);
   context.exporterSecret.fill(0);
 }

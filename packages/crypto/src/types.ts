@@ -24,7 +24,33 @@ export interface HpkeMessage {
   readonly associatedData: Uint8Array;
 }
 
+/**
+ * HPKE base mode over X-Wing (X25519 and ML-KEM-768 in one), HKDF-SHA-256, ChaCha20-Poly1305:
+ * opens for nobody who breaks only one of the two.
+ */
+export interface HybridHpke {
+  /** Bytes of a public key: 1,216. */
+  readonly publicKeyBytes: number;
+  /** Bytes in front of the ciphertext: 1,120. */
+  readonly encapsulatedBytes: number;
+  /** The public key of a 32-byte secret. */
+  publicKey(secret: Uint8Array): Uint8Array;
+  /** Whether sealing to the key is possible: 1,216 canonical bytes, no share of small order. */
+  isPublicKey(publicKey: Uint8Array): boolean;
+  /** encapsulated(1120) ‖ ciphertext ‖ tag. Throws `CRYPTO_BAD_KEY` unless `isPublicKey`. */
+  seal(
+    recipientKey: Uint8Array,
+    plaintext: Uint8Array,
+    message: HpkeMessage,
+    random: Random,
+  ): Uint8Array;
+  /** The plaintext, or `undefined` when anything does not fit. */
+  open(secret: Uint8Array, sealed: Uint8Array, message: HpkeMessage): Uint8Array | undefined;
+}
+
 export interface Crypto {
+  /** Present in what `withHybrid` of `@hawser/crypto/hybrid` returns; loaded by nobody else. */
+  readonly hybrid?: HybridHpke;
   readonly backEnds: {
     readonly hash: BackEnd;
     readonly signature: BackEnd;
