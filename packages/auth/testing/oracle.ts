@@ -48,9 +48,22 @@ const levels: readonly Level[] = ["pull", "read", "write", "manage"];
 const rank = (level: Level): number => levels.indexOf(level);
 const emptyState: State = { members: new Map(), offers: new Map() };
 
-/** Resolves one group of a causally closed list of accepted ops and reads its direct members. */
-export function resolveByOracle(ops: readonly AuthOp[], group: GroupId): OracleResult {
-  const { state, dead } = createOracle(ops, group).resolve(ops);
+/** How an oracle differs from the rules: for planting a bug that a check must find. */
+export interface OracleFlaw {
+  /** A strike that is void undoes what is concurrent with it all the same. */
+  readonly voidStrikesCount: boolean;
+}
+
+/**
+ * Resolves one group of a causally closed list of accepted ops and reads its direct members. With a
+ * `flaw` the answer is a wrong one, on purpose.
+ */
+export function resolveByOracle(
+  ops: readonly AuthOp[],
+  group: GroupId,
+  flaw?: OracleFlaw,
+): OracleResult {
+  const { state, dead } = createOracle(ops, group, flaw).resolve(ops);
   const members = new Map<string, Access>();
   for (const [key, standing] of state.members) {
     if (standing.counter % 2 === 1) members.set(key, standing.access);
@@ -77,7 +90,11 @@ interface Removal {
   readonly kind: "exit" | "narrow" | "revoke";
 }
 
-function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
+function createOracle(
+  everything: readonly AuthOp[],
+  group: GroupId,
+  flaw: OracleFlaw = { voidStrikesCount: false },
+): Oracle {
   const byId = new Map(everything.map((op) => [op.id, op]));
   const all = everything.filter((op) => op.group === group);
   const pasts = new Map<OpId, ReadonlySet<OpId>>();
@@ -345,6 +362,12 @@ function createOracle(everything: readonly AuthOp[], group: GroupId): Oracle {
           if (decided.has(x.id)) continue;
           if (undoesAuthor(r, x) || raisesTarget(r, x)) voided.add(x.id);
         }
+      }
+    }
+    if (flaw.voidStrikesCount) {
+      for (const r of segment.map(removalOf)) {
+        if (r === undefined || !voided.has(r.op.id)) continue;
+        for (const x of segment) if (undoesAuthor(r, x) && !decided.has(x.id)) voided.add(x.id);
       }
     }
     return evaluate(segment, before, voided, forced, group);
