@@ -1,8 +1,10 @@
 /**
- * Streams in files beside a plain copy with SHA-256: same machine, same run, same bytes. A program of
- * its own: `node --conditions=hawser-source packages/stream/bench/stream.bench.ts [MiB] [--noble]`.
- * Both sides write through the file's buffer; the append then waits for the disk (fdatasync), and so
- * does the copy.
+ * What streams cost beside a plain copy with SHA-256: same machine, same run, same bytes. In memory
+ * and in a file; plain and encrypted with both suites; one block of 256 MB, blocks of 1 MB, and
+ * blocks of 300 bytes, in batches under one signature and one by one. A program of its own:
+ * `node --conditions=hawser-source packages/stream/bench/stream.bench.ts [MB] [--noble]`.
+ *
+ * Every append ends with fdatasync where there is a disk, and so does the copy.
  */
 import { createHash } from "node:crypto";
 import {
@@ -22,126 +24,188 @@ import {
   createMemoryBytes,
   createStream,
   openStream,
+  type ByteStore,
   type Stream,
   type StreamDeps,
+  type StreamSuite,
 } from "@hawser/stream";
 import { openFileBytes } from "@hawser/stream/node";
 import { formatTable, measure } from "@hawser-tooling/measure";
 
-const mebibytes = Number(process.argv.find((word) => /^\d+$/.test(word)) ?? 64);
+const largeMegabytes = Number(process.argv.find((word) => /^\d+$/.test(word)) ?? 256);
 const crypto = process.argv.includes("--noble") ? createNobleCrypto() : await createCrypto();
-const totalBytes = mebibytes * 1024 * 1024;
-const pieceBytes = 64 * 1024;
-const smallCount = 1_000;
+const pieceBytes = 256 * 1024;
 const folder = mkdtempSync(join(tmpdir(), "hawser-stream-bench-"));
 const random = seededRandom("stream bench");
-const deps: StreamDeps = { crypto, random, clock: { nowMicros: () => Date.now() * 1_000 } };
 const secret = new Uint8Array(32).fill(7);
-const reader = new Uint8Array(32).fill(9);
-const original = join(folder, "original");
-const rows: (readonly string[])[] = [];
+const readingSecret = new Uint8Array(32).fill(9);
+const recipients = [crypto.agreementKey(readingSecret)];
 
-function* fileBytes(path: string): Generator<Uint8Array, void, undefined> {
-  const file = openSync(path, "r");
-  const piece = new Uint8Array(pieceBytes);
-  try {
-    for (let size = readSync(file, piece); size > 0; size = readSync(file, piece)) {
-      yield piece.subarray(0, size);
-    }
-  } finally {
-    closeSync(file);
+/** µs that always move on. */
+let micros = 1_790_000_000_000_000;
+const deps: StreamDeps = { crypto, random, clock: { nowMicros: () => ++micros } };
+
+/** Blocks of one size, and how they are appended. */
+interface Load {
+  readonly name: string;
+  readonly blockBytes: number;
+  readonly blockCount: number;
+  readonly append: (stream: Stream, load: Load) => Promise<unknown>;
+  readonly runs: number;
+}
+
+/** Bytes that no disk compresses; each piece is handed out again and again. */
+const piece = random(pieceBytes);
+
+function* content(byteCount: number): Generator<Uint8Array, void, undefined> {
+  for (let left = byteCount; left > 0; left -= pieceBytes) {
+    yield left < pieceBytes ? piece.subarray(0, left) : piece;
   }
 }
 
-async function row(name: string, count: number, unit: string, work: () => unknown): Promise<void> {
-  const { bestSeconds, medianSeconds } = await measure(name, work, { runs: 3 });
-  const rate = (seconds: number): string => (count / seconds).toFixed(0);
-  rows.push([name, rate(bestSeconds), rate(medianSeconds), unit]);
+async function appendEach(stream: Stream, { blockBytes, blockCount }: Load): Promise<void> {
+  for (let count = 0; count < blockCount; count++) await stream.append({}, content(blockBytes));
 }
 
-async function opened(path: string, mode: "read" | "append" = "read"): Promise<Stream> {
-  const verdict = await openStream(deps, await openFileBytes(path, { mode }), {
-    decrypt: { secrets: [reader] },
+async function appendBatches(stream: Stream, { blockBytes, blockCount }: Load): Promise<void> {
+  const drafts = Array.from({ length: 1_000 }, () => ({ content: piece.subarray(0, blockBytes) }));
+  for (let done = 0; done < blockCount; done += drafts.length) await stream.appendMany(drafts);
+}
+
+const loads: readonly Load[] = [
+  {
+    name: `one block of ${largeMegabytes} MB`,
+    blockBytes: largeMegabytes * 1_000_000,
+    blockCount: 1,
+    append: appendEach,
+    runs: 2,
+  },
+  { name: "blocks of 1 MB", blockBytes: 1_000_000, blockCount: 32, append: appendEach, runs: 3 },
+  {
+    name: "blocks of 300 B, batches of 1,000",
+    blockBytes: 300,
+    blockCount: 10_000,
+    append: appendBatches,
+    runs: 3,
+  },
+  {
+    name: "blocks of 300 B, one by one",
+    blockBytes: 300,
+    blockCount: 500,
+    append: appendEach,
+    runs: 3,
+  },
+];
+
+const modes: readonly { readonly name: string; readonly suite?: StreamSuite }[] = [
+  { name: "plain" },
+  { name: "suite 1", suite: 1 },
+  { name: "suite 2", suite: 2 },
+];
+
+const bytesOf = ({ blockBytes, blockCount }: Load): number => blockBytes * blockCount;
+
+async function megabytesPerSecond(load: Load, work: () => unknown): Promise<number> {
+  const { bestSeconds } = await measure(load.name, work, { runs: load.runs, warmUps: 1 });
+  return bytesOf(load) / 1e6 / bestSeconds;
+}
+
+/** Reads a file of the load's bytes, hashes and writes it, syncing as often as the stream does. */
+async function copyRate(load: Load): Promise<number> {
+  const [from, to] = [join(folder, "original"), join(folder, "copy")];
+  const isSynced = load.append === appendEach;
+  const stepBytes = Math.min(load.blockBytes, pieceBytes);
+  const syncBytes = isSynced ? load.blockBytes : 1_000 * load.blockBytes;
+  const original = openSync(from, "w");
+  for (const bytes of content(bytesOf(load))) writeSync(original, bytes);
+  closeSync(original);
+  return megabytesPerSecond(load, () => {
+    const [source, target] = [openSync(from, "r"), openSync(to, "w")];
+    const hash = createHash("sha256");
+    const buffer = new Uint8Array(stepBytes);
+    let unsynced = 0;
+    for (let size = readSync(source, buffer); size > 0; size = readSync(source, buffer)) {
+      const bytes = buffer.subarray(0, size);
+      hash.update(bytes);
+      writeSync(target, bytes);
+      unsynced += size;
+      if (unsynced < syncBytes) continue;
+      fdatasyncSync(target);
+      unsynced = 0;
+    }
+    fdatasyncSync(target);
+    hash.digest();
+    closeSync(source);
+    closeSync(target);
   });
-  if (!verdict.ok) throw new Error(verdict.fault.message);
-  return verdict.stream;
 }
 
-async function largeRows(
-  name: string,
-  options: { suite?: 1 | 2; recipients?: Uint8Array[] },
-): Promise<void> {
+/** Where a stream lies: `make` gives an empty store, `open` the one that was made last. */
+interface Medium {
+  readonly name: string;
+  make(): Promise<ByteStore>;
+  open(): Promise<ByteStore>;
+}
+
+function inMemory(): Medium {
+  let bytes = createMemoryBytes();
+  // What a closed store held is handed on; the store itself ends with its stream.
+  const kept = (store: typeof bytes): ByteStore => ({ ...store, close: async () => undefined });
+  return {
+    name: "memory",
+    make: async () => kept((bytes = createMemoryBytes())),
+    open: async () => kept(bytes),
+  };
+}
+
+function inFile(): Medium {
   const path = join(folder, "stream");
-  const megabytes = totalBytes / 1e6;
-  await row(`append one block, ${name}`, megabytes, "MB/s", async () => {
-    const store = await openFileBytes(path, { mode: "replace" });
-    const stream = await createStream(deps, store, { secret, ...options });
-    await stream.append({}, fileBytes(original));
-    await stream.close();
-  });
-  await row(`read it back, ${name}`, megabytes, "MB/s", async () => {
-    const stream = await opened(path);
-    let byteCount = 0;
-    for await (const piece of stream.readStream(1)) byteCount += piece.length;
-    if (byteCount !== totalBytes) throw new Error("short read");
-    await stream.close();
-  });
-  await row(`verify all, ${name}`, megabytes, "MB/s", async () => {
-    const stream = await opened(path);
-    if (!(await stream.verify("full")).ok) throw new Error("the stream does not verify");
-    await stream.close();
-  });
+  return {
+    name: "file",
+    make: () => openFileBytes(path, { mode: "replace" }),
+    open: () => openFileBytes(path, { mode: "read" }),
+  };
 }
 
-async function smallRows(): Promise<void> {
-  const payload = random(200);
-  const drafts = Array.from({ length: smallCount }, () => ({ content: payload }));
-  const path = join(folder, "small");
-  await row("append 200 B one by one, signed, on disk", smallCount / 10, "/s", async () => {
-    const stream = await createStream(deps, await openFileBytes(path, { mode: "replace" }), {
-      secret,
-    });
-    for (const { content } of drafts.slice(0, smallCount / 10)) await stream.append({}, content);
-    await stream.close();
-  });
-  let store = createMemoryBytes();
-  await row("append 200 B in batches of 1,000, memory", smallCount, "/s", async () => {
-    store = createMemoryBytes();
-    const stream = await createStream(deps, store, { secret });
-    await stream.appendMany(drafts);
-  });
-  await row("verify all of them", smallCount, "/s", async () => {
-    const verdict = await openStream(deps, createMemoryBytes({ bytes: store.contents() }));
-    if (!verdict.ok || !(await verdict.stream.verify("full")).ok) throw new Error("not verified");
-  });
-  await row("open", 1, "/s", async () => {
-    await (await opened(path)).close();
-  });
+async function verifyAll(store: ByteStore, height: number): Promise<void> {
+  const opened = await openStream(deps, store);
+  if (!opened.ok) throw new Error(opened.fault.message);
+  const verdict = await opened.stream.verify("full");
+  await opened.stream.close();
+  if (!verdict.ok || verdict.height !== height) throw new Error("the stream does not verify");
+}
+
+const rows: (readonly string[])[] = [];
+
+function formatSpeed(megabytes: number): string {
+  return megabytes < 10 ? megabytes.toFixed(2) : megabytes.toFixed(0);
+}
+
+async function measureLoad(load: Load): Promise<void> {
+  const copy = await copyRate(load);
+  rows.push([load.name, "", "copy", formatSpeed(copy), "", "1.00"]);
+  for (const medium of [inMemory(), inFile()]) {
+    for (const { name, suite } of modes) {
+      const options = suite === undefined ? {} : { suite, recipients };
+      const append = await megabytesPerSecond(load, async () => {
+        const stream = await createStream(deps, await medium.make(), { secret, ...options });
+        await load.append(stream, load);
+        await stream.close();
+      });
+      const verify = await megabytesPerSecond(load, async () =>
+        verifyAll(await medium.open(), load.blockCount + 1),
+      );
+      const cells = [append, verify].map(formatSpeed);
+      rows.push(["", medium.name, name, ...cells, (append / copy).toFixed(2)]);
+    }
+  }
 }
 
 try {
-  const file = openSync(original, "w");
-  for (let done = 0; done < totalBytes; done += pieceBytes) writeSync(file, random(pieceBytes));
-  closeSync(file);
-  await row("copy a file, SHA-256, fdatasync", totalBytes / 1e6, "MB/s", () => {
-    const copy = openSync(join(folder, "copy"), "w");
-    const hash = createHash("sha256");
-    for (const piece of fileBytes(original)) {
-      hash.update(piece);
-      writeSync(copy, piece);
-    }
-    hash.digest();
-    fdatasyncSync(copy);
-    closeSync(copy);
-  });
-  await largeRows("plain", {});
-  const recipients = [crypto.agreementKey(reader)];
-  await largeRows("sealed, suite 1", { suite: 1, recipients });
-  await largeRows("sealed, suite 2", { suite: 2, recipients });
-  await smallRows();
+  for (const load of loads) await measureLoad(load);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-console.log(`${mebibytes} MiB through files; ${JSON.stringify(crypto.backEnds)}\n`);
-console.log(formatTable(["work", "best", "median", ""], rows));
+console.log(`MB/s; copy: file to file with SHA-256; ${JSON.stringify(crypto.backEnds)}\n`);
+console.log(formatTable(["blocks", "where", "", "append", "verify", "÷ copy"], rows));
