@@ -36,6 +36,7 @@ import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
 import { createQueue, createSignal, type Queue, type Signal } from "./queue.ts";
 import { createRecentEntries, type RecentEntries } from "./recent.ts";
 import { createSequencer, type Sequencer, type SignedHead } from "./sequencer.ts";
+import { createRefusals, type Refusals } from "./refusals.ts";
 import type { SpacesDeps, SpacesOptions, SpaceState } from "./types.ts";
 import { controlDomain, dataDomain, snapDomain } from "./words.ts";
 
@@ -59,6 +60,7 @@ export interface Core {
   readonly addresses: AddressBook;
   readonly own: OwnLogs;
   readonly recent: RecentEntries;
+  readonly refusals: Refusals;
   readonly syncTopic: SyncTopic;
   about(): About;
   /** Replaces the record in memory and returns the write that makes it last. */
@@ -135,6 +137,7 @@ export async function openCore(
   const microsMax = (options.clockDriftSeconds ?? defaultDriftSeconds) * 1e6;
   const addresses = createAddressBook({ clock });
   const recent = createRecentEntries(store);
+  const refusals = createRefusals();
   const { author, secret } = device;
   const own = createOwnLogs({ store, crypto, clock, topic, author, secret });
   let about = parts.about;
@@ -472,11 +475,21 @@ export async function openCore(
 
   const ingest = async (range: EncodedRange): Promise<IngestOutcome> => {
     if (closed) return { status: "refused", reason: "SPACE_CLOSED" };
-    const { context, from, count } = range;
+    const { context, from } = range;
     if (!isLogContext(context) || context.topic !== topic) {
       return { status: "bad", reason: "LOG_RANGE_CONTEXT", seq: from };
     }
     const logId = logIdOf(crypto, context);
+    const outcome = await admit(range, logId);
+    if (outcome.status === "refused") refusals.note(logId, { from, reason: outcome.reason });
+    else if (outcome.status === "bad") {
+      refusals.note(logId, { from: outcome.seq, reason: outcome.reason });
+    } else if (outcome.status === "stored") refusals.forget(logId);
+    return outcome;
+  };
+
+  const admit = async (range: EncodedRange, logId: LogId): Promise<IngestOutcome> => {
+    const { context, count } = range;
     const { author, domain } = context;
     const byteCount = range.bytes.length;
     const { role } = about;
@@ -495,6 +508,7 @@ export async function openCore(
     addresses,
     own,
     recent,
+    refusals,
     syncTopic: {
       topic,
       followKeys: () => followKeysOf(about, fold),

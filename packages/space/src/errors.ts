@@ -34,6 +34,8 @@ export type SpaceErrorCode =
   | "SPACE_DRAFT_INVALID"
   /** No entry at that place on this device. */
   | "SPACE_ENTRY_UNKNOWN"
+  /** A ruling about entries that are not in quarantine: they count, or never could. */
+  | "SPACE_NOT_QUARANTINED"
   /** The entry is here but this device has no key to it. */
   | "SPACE_NO_KEY"
   /** This device takes no further space to follow; the message says why. */

@@ -7,7 +7,8 @@ import type { Entry } from "@hawser/log";
 import type { ExplainCode } from "@hawser/sync";
 import type { Core } from "./core.ts";
 import { SpaceError } from "./errors.ts";
-import { judgementAt, judgeStretch } from "./judge.ts";
+import { judgementAt, judgeStretch, rulingAt, type Verdict } from "./judge.ts";
+import { judgeDepsOf } from "./quarantine.ts";
 import type { EntryRef, ReadEntry, SpaceExplanation } from "./types.ts";
 import { controlDomain, dataDomain } from "./words.ts";
 
@@ -52,32 +53,27 @@ function judgementOf(core: Core, author: AuthorId, ref: EntryRef): Judgement | u
   const standing = sequencer.standingOf(ref.logId, ref.seq);
   if (standing.state === "rejected") return "reject";
   if (standing.state !== "released") return undefined;
-  const heads = sequencer.positionOf(ref.logId, ref.seq);
-  const verdict = judgeStretch(
-    {
-      fold: core.fold(),
-      findSigned: (hash) => sequencer.findSigned(hash),
-      forkedAt: (logId) => core.forkedAt(logId),
-    },
-    { logId: ref.logId, author, heads, to: ref.seq + 1 },
-  );
-  return judgementAt(verdict, ref.seq);
+  return judgementAt(verdictOf(core, author, ref), ref.seq);
+}
+
+function verdictOf(core: Core, author: AuthorId, { logId, seq }: EntryRef): Verdict {
+  const heads = core.sequencer().positionOf(logId, seq);
+  return judgeStretch(judgeDepsOf(core), { logId, author, heads, to: seq + 1 });
 }
 
 /** Why an entry is not there, has no effect or cannot be read. Never throws for an absent one. */
 export async function explainEntry(core: Core, ref: EntryRef): Promise<SpaceExplanation> {
   const head = await core.deps.store.head(ref.logId);
-  if (head === undefined || head.context.topic !== core.syncTopic.topic) {
-    return absent("NOT_ANNOUNCED");
-  }
-  if (ref.seq >= head.height) return absent("NOT_ANNOUNCED");
+  const isOurs = head !== undefined && head.context.topic === core.syncTopic.topic;
+  if (!isOurs || ref.seq >= head.height) return explainAbsent(core, ref);
   if (ref.seq < head.prunedTo) return absent("PRUNED");
   await core.advance();
   const isForked = head.forkedAt !== undefined && ref.seq >= head.forkedAt;
   if (head.context.domain === controlDomain) {
     const verdict = core.fold().verdictOf(ref.logId, ref.seq);
     const code = isForked ? "FORKED" : verdict?.state === "pending" ? "MISSING_DEP" : "PRESENT";
-    return { code, judgement: undefined, reason: verdict?.reason };
+    const reason = verdict?.reason ?? voidReasonOf(core, ref);
+    return { code, judgement: undefined, reason };
   }
   const explained = await explainData(core, ref);
   return isForked ? { ...explained, code: "FORKED" } : explained;
@@ -90,7 +86,11 @@ async function explainData(core: Core, ref: EntryRef): Promise<SpaceExplanation>
     return { code: "PRESENT", judgement: "reject", reason: standing.reason };
   }
   const { author, entry } = await findEntry(core, ref);
-  const judgement = judgementOf(core, author, ref);
+  const verdict = verdictOf(core, author, ref);
+  const judgement = judgementAt(verdict, ref.seq);
+  if (rulingAt(verdict, ref.seq)?.verdict === "reject") {
+    return { code: "PRESENT", judgement, reason: "RULED_OUT" };
+  }
   if (judgement === "reject") return { code: "NO_ACCESS", judgement, reason: "NOT_WRITER" };
   const opened = core.opener().open(author, entry);
   const reason = judgement === "quarantine" ? "CONCURRENTLY_ENDED" : undefined;
@@ -100,6 +100,36 @@ async function explainData(core: Core, ref: EntryRef): Promise<SpaceExplanation>
   }
   if (opened.status === "malformed") return { code: "PRESENT", judgement, reason: "UNREADABLE" };
   return { code: "PRESENT", judgement, reason };
+}
+
+/** Why an operation that was accepted does not count. */
+function voidReasonOf(core: Core, { logId, seq }: EntryRef): string | undefined {
+  const fold = core.fold();
+  const op = fold.opAt(logId, seq);
+  if (op === undefined || fold.placeOf(op)?.seq !== seq) return undefined;
+  const status = fold.graph.status(op);
+  return status?.state === "void" ? status.reason : undefined;
+}
+
+/** An entry that is not here may have been offered and turned away. */
+function explainAbsent(core: Core, ref: EntryRef): SpaceExplanation {
+  const refusal = core.refusals.find(ref);
+  if (refusal === undefined) return absent("NOT_ANNOUNCED");
+  return { code: codeOf(refusal.reason), judgement: undefined, reason: refusal.reason };
+}
+
+function codeOf(reason: string): ExplainCode {
+  switch (reason) {
+    case "LOG_BAD_SIGNATURE":
+      return "BAD_SIGNATURE";
+    case "OVER_BUDGET":
+    case "HELD_FOR_CLOCK":
+      return reason;
+    case "NOT_ADMITTED":
+      return "NO_ACCESS";
+    default:
+      return "REFUSED";
+  }
 }
 
 function absent(code: ExplainCode): SpaceExplanation {

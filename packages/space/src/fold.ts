@@ -50,6 +50,7 @@ import {
 import { grantsOf } from "./grants.ts";
 import { admitJoiningLog, flawOfOp, type JoiningVerdict } from "./join.ts";
 import type { Place } from "./place.ts";
+import type { PlacedRuling } from "./rulings.ts";
 
 /** What the fold of one space is made of. */
 export interface FoldDeps {
@@ -99,6 +100,8 @@ export interface OpPlace {
   readonly logId: LogId;
   readonly author: AuthorId;
   readonly seq: number;
+  /** µs, of the entry: its author's claim. */
+  readonly stamp: number;
 }
 
 /** What accepted operations say about one invite. */
@@ -151,6 +154,10 @@ export interface ControlFold {
   /** The last accepted operation at or before an entry. */
   opAt(logId: LogId, seq: number): OpId | undefined;
   placeOf(op: OpId): OpPlace | undefined;
+  /** Accepted rulings about a log, whether they count or not. */
+  rulingsOf(logId: LogId): readonly PlacedRuling[];
+  /** All control logs and branches that were folded, with their operations. */
+  controlLogs(): Iterable<ControlLog>;
   /** Accepted leave operations of an author, whether they count or not. */
   leavesOf(author: AuthorId): readonly OpId[];
   /** What the author of a control entry had seen in any entry up to it. */
@@ -208,6 +215,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   const rekeyStamps = new Map<AuthorId, number>();
   const positions = createPositions(graph, group);
   const leaves = new Map<AuthorId, readonly OpId[]>();
+  const rulings = new Map<string, PlacedRuling[]>();
   // Logs with an undecided op; key ops whose auth heads are not all here.
   const undecided = new Set<ControlLog>();
   let waiting: WaitingKeyOp[] = [];
@@ -252,6 +260,12 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         if (facts !== undefined) invites.set(action.invite, { ...facts, revoked: true });
         return;
       }
+      case "rule": {
+        const known = rulings.get(action.log) ?? [];
+        known.push({ op: op.id, author: op.author, stamp, action });
+        rulings.set(action.log, known);
+        return;
+      }
       default:
         return;
     }
@@ -268,7 +282,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         log.verdicts.delete(placed.seq);
         // Two branches may hold one operation.
         if (places.has(placed.op.id)) return;
-        places.set(placed.op.id, { logId: log.logId, author: log.author, seq: placed.seq });
+        places.set(placed.op.id, placeOf(log, placed));
         rememberFacts(placed);
         progress.membership = true;
         return;
@@ -515,6 +529,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       return log === undefined ? undefined : lastOpAt(log, seq);
     },
     placeOf: (op) => places.get(op),
+    rulingsOf: (logId) => rulings.get(logId) ?? [],
+    controlLogs: () => logs.values(),
     leavesOf: (author) => leaves.get(author) ?? [],
     seenUpTo: (logId, seq) => {
       const seen = logs.get(logId)?.seen ?? [];
@@ -536,6 +552,10 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       return admitJoiningLog(rules, range, range.entries);
     },
   };
+}
+
+function placeOf({ logId, author }: ControlLog, { seq, stamp }: PlacedOp): OpPlace {
+  return { logId, author, seq, stamp };
 }
 
 function raise(known: Map<AuthorId, Level>, author: AuthorId, level: Level): void {

@@ -16,8 +16,11 @@ export type {
   AnnouncedAddress,
   Audience,
   DeviceIdentity,
+  EntryRange,
   EntryRef,
   InviteOptions,
+  QuarantineCause,
+  QuarantinedRange,
   ReadEntry,
   SpaceDraft,
   SpaceEvent,
@@ -28,7 +31,12 @@ export type {
   SpacesOptions,
   SpaceState,
   SpaceStatus,
+  SpaceWhy,
+  SpaceWhyStep,
+  TimelineItem,
+  TimelineStatus,
 } from "./types.ts";
+export type { NameOf } from "./why.ts";
 export { createAddressBook } from "./addresses.ts";
 export { SpaceError } from "./errors.ts";
 export {
@@ -66,4 +74,5 @@ export {
 } from "./multiaddr.ts";
 export { openOuter, sealOuter } from "./outer.ts";
 export { createSpaces } from "./spaces.ts";
+export { explainWhy, shortName } from "./why.ts";
 export { controlDomain, dataDomain, snapDomain } from "./words.ts";

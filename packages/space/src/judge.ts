@@ -6,13 +6,14 @@ import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { LogId } from "@hawser/log";
 import type { ControlFold } from "./fold.ts";
+import { ruledSpans, type RuledSpan } from "./rulings.ts";
 import type { SignedPlace } from "./sequencer.ts";
 
 /** The judgement of a stretch of a log that was written at one position. */
 export type Verdict =
   | { readonly kind: "reject" }
-  /** Entries before `upTo` are accepted, the others quarantined. */
-  | { readonly kind: "accept"; readonly upTo: number };
+  /** Entries before `upTo` are accepted, the others quarantined unless a ruling decides. */
+  | { readonly kind: "accept"; readonly upTo: number; readonly ruled: readonly RuledSpan[] };
 
 /** What judging takes. */
 export interface JudgeDeps {
@@ -41,27 +42,44 @@ export function judgeStretch(deps: JudgeDeps, stretch: Stretch): Verdict {
   const acks = createAcks(deps, logId);
   const leftAt = left === undefined ? Infinity : acks(left);
   const end = Math.min(forkedAt, leftAt);
-  if (plain === "accept") return { kind: "accept", upTo: end };
+  const ruled = ruledSpans({ ...deps, graph: fold.graph }, logId, fold.rulingsOf(logId));
+  if (plain === "accept") return { kind: "accept", upTo: end, ruled };
   const isAccepted = (seq: number): boolean =>
     fold.graph.judge(fold.group, author, heads, "write", (op) => acks(op) > seq) === "accept";
-  return { kind: "accept", upTo: Math.min(end, firstFailing(isAccepted, stretch.to)) };
+  return { kind: "accept", upTo: Math.min(end, firstFailing(isAccepted, stretch.to)), ruled };
 }
 
 /** The judgement of one entry of the stretch. */
 export function judgementAt(verdict: Verdict, seq: number): Judgement {
   if (verdict.kind === "reject") return "reject";
-  return seq < verdict.upTo ? "accept" : "quarantine";
+  if (seq < verdict.upTo) return "accept";
+  return rulingAt(verdict, seq)?.verdict ?? "quarantine";
+}
+
+/** The ruling that decides about a quarantined entry, or `undefined`. */
+export function rulingAt(verdict: Verdict, seq: number): RuledSpan | undefined {
+  if (verdict.kind === "reject" || seq < verdict.upTo) return undefined;
+  return verdict.ruled.find((span) => span.from <= seq && seq < span.to);
 }
 
 /** Do two verdicts differ for an entry in [from, to)? */
 export function verdictsDiffer(a: Verdict, b: Verdict, from: number, to: number): boolean {
   if (a.kind === "reject" || b.kind === "reject") return a.kind !== b.kind;
-  const cut = (upTo: number): number => Math.min(Math.max(upTo, from), to);
-  return cut(a.upTo) !== cut(b.upTo);
+  const edges = [a, b].flatMap(({ upTo, ruled }) => [upTo, ...ruled.flatMap(endsOf)]);
+  const inside = edges.filter((seq) => from < seq && seq < to);
+  return [from, ...inside].some((seq) => judgementAt(a, seq) !== judgementAt(b, seq));
+}
+
+function endsOf(span: RuledSpan): readonly number[] {
+  return [span.from, span.to];
 }
 
 /** The author's own effective leave that is not in the position. */
-function lastLeave(fold: ControlFold, author: AuthorId, heads: readonly OpId[]): OpId | undefined {
+export function lastLeave(
+  fold: ControlFold,
+  author: AuthorId,
+  heads: readonly OpId[],
+): OpId | undefined {
   return fold.leavesOf(author).find((op) => {
     if (fold.graph.status(op)?.state !== "effective") return false;
     return fold.graph.dominates(heads, [op]) === false;
@@ -69,7 +87,7 @@ function lastLeave(fold: ControlFold, author: AuthorId, heads: readonly OpId[]):
 }
 
 /** Height of the log up to which the author of an operation had seen it, when issuing it. */
-function createAcks(deps: JudgeDeps, logId: LogId): (op: OpId) => number {
+export function createAcks(deps: JudgeDeps, logId: LogId): (op: OpId) => number {
   const known = new Map<OpId, number>();
   return (op) => {
     const cached = known.get(op);

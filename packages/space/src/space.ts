@@ -7,11 +7,11 @@ import {
   type AuthAction,
   type Level,
   type MemberId,
-  type Why,
+  type Need,
 } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
 import type { KeyBundle } from "@hawser/keys";
-import { logIdOf, type Entry, type LogId, type Topic } from "@hawser/log";
+import { logIdOf, type Entry, type Frontier, type LogId, type Topic } from "@hawser/log";
 import {
   addMember,
   appendBytesMax,
@@ -34,10 +34,14 @@ import { keysOfLog, type LogKeys } from "./key-book.ts";
 import { formatInviteLink, linkAddressCountMax, parseInviteLink } from "./link.ts";
 import { sealOffer } from "./offer.ts";
 import { openOuter, sealOuter, type OuterContent } from "./outer.ts";
+import { listQuarantine, ruleOn } from "./quarantine.ts";
+import { timelineOf } from "./timeline.ts";
 import type {
   AnnouncedAddress,
+  EntryRange,
   EntryRef,
   InviteOptions,
+  QuarantinedRange,
   ReadEntry,
   SpaceDraft,
   SpaceEvent,
@@ -45,7 +49,10 @@ import type {
   SpaceExplanation,
   SpaceMember,
   SpaceStatus,
+  SpaceWhy,
+  TimelineItem,
 } from "./types.ts";
+import { whyIn } from "./why.ts";
 import { controlDomain } from "./words.ts";
 
 /** One space on this device. */
@@ -68,8 +75,14 @@ export interface Space {
   members(): readonly SpaceMember[];
   /** Access of an author now, this device by default; `undefined` = none. */
   access(author?: AuthorId): Access | undefined;
-  /** The operations that grant or deny a level. */
-  why(author: AuthorId, level: Level): Why | undefined;
+  /**
+   * The operations that grant or deny a level or the right to delete: now, or to whoever had seen so
+   * much of the control logs (`at`). `undefined`: what `at` names is not here. `explainWhy` puts it
+   * in sentences.
+   */
+  why(author: AuthorId, need: Need, options?: { readonly at?: Frontier }): SpaceWhy | undefined;
+  /** Every change of membership, causes first, with whether it counts. */
+  timeline(): readonly TimelineItem[];
   /** Adds a known device with its keys. Throws `SPACE_NO_ACCESS`, `_MEMBERSHIP`, `_BUNDLE_INVALID`. */
   add(bundle: KeyBundle, level: Level, options?: { readonly mayDelete?: boolean }): Promise<void>;
   /** Changes a member's access. Throws `SPACE_NO_ACCESS`, `SPACE_MEMBERSHIP`. */
@@ -100,6 +113,16 @@ export interface Space {
   events(options?: EventOptions): AsyncIterable<SpaceEvent>;
   /** Events in batches, with resets: what views fold. */
   batches(options?: EventOptions): AsyncIterable<SpaceEventBatch>;
+  /** Entries that are kept and do not count, with what managers ruled; by log id and seq. */
+  quarantine(): Promise<readonly QuarantinedRange[]>;
+  /**
+   * Lets quarantined entries count, for everybody who has them; of a forked log everything from the
+   * fork on. Throws `SPACE_NO_ACCESS` (managers only), `SPACE_NOT_QUARANTINED`,
+   * `SPACE_ENTRY_UNKNOWN`.
+   */
+  accept(entries: EntryRef | EntryRange): Promise<void>;
+  /** Keeps quarantined entries out; takes an `accept` back. Throws like `accept`. */
+  reject(entries: EntryRef | EntryRange): Promise<void>;
   /** Why an entry is not there, not counted or not readable. */
   explain(ref: EntryRef): Promise<SpaceExplanation>;
   /** The key that opens one entry and nothing else. Throws `SPACE_ENTRY_UNKNOWN`, `SPACE_NO_KEY`. */
@@ -145,10 +168,8 @@ export function createSpace(core: Core): Space {
       const { graph, group } = core.fold();
       return graph.accessOf(group, author);
     },
-    why: (author, level) => {
-      const { graph, group } = core.fold();
-      return graph.why(group, author, level);
-    },
+    why: (author, need, options = {}) => whyIn(core, author, need, options.at),
+    timeline: () => timelineOf(core),
     add: (bundle, level, options = {}) =>
       inQueue(() => addMember(core, bundle, accessOf(level, options.mayDelete))),
     set: (author, level, options = {}) => {
@@ -173,6 +194,9 @@ export function createSpace(core: Core): Space {
     read: (ref) => readEntry(core, ref),
     events: (options = {}) => flatten(batches(core, options)),
     batches: (options = {}) => batches(core, options),
+    quarantine: () => inQueue(() => listQuarantine(core)),
+    accept: (entries) => inQueue(() => ruleOn(core, entries, "accept")),
+    reject: (entries) => inQueue(() => ruleOn(core, entries, "reject")),
     explain: (ref) => explainEntry(core, ref),
     contentKeyOf: (ref) => contentKeyOf(core, ref),
     keysOf: (logId) => keysOfLog(core, logId),

@@ -1,5 +1,15 @@
 /** The words of the space layer (docs/spec/6-space.md). Layer 5. */
-import type { Judgement, Level, OpId } from "@hawser/auth";
+import type {
+  AuthAction,
+  Judgement,
+  Level,
+  Need,
+  OpId,
+  RuleAction,
+  VoidReason,
+  Why,
+  WhyStep,
+} from "@hawser/auth";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { HistoryPolicy, KeyBundle } from "@hawser/keys";
 import type { Clock, LogId, LogStore, Topic } from "@hawser/log";
@@ -9,6 +19,87 @@ import type { ExplainCode, Timers } from "@hawser/sync";
 export interface EntryRef {
   readonly logId: LogId;
   readonly seq: number;
+}
+
+/** Consecutive entries of one log. */
+export interface EntryRange {
+  readonly logId: LogId;
+  readonly from: number;
+  /** One past the last. */
+  readonly to: number;
+}
+
+/** Why entries are quarantined. */
+export type QuarantineCause =
+  /** Their author was removed or lowered by somebody who had not seen them. */
+  | "ENDED"
+  /** Their author had left, and had not seen them when leaving: they were written afterwards. */
+  | "LEFT"
+  /** What gave their author the right does not count. */
+  | "GRANT_VOID"
+  /** Their log is forked at or before them. */
+  | "FORKED";
+
+/** Entries of one author that are kept as data and count only if a manager accepts them. */
+export interface QuarantinedRange extends EntryRange {
+  readonly author: AuthorId;
+  readonly cause: QuarantineCause;
+  /** The operations that took the right away; none for a fork. */
+  readonly by: readonly OpId[];
+  /** µs: when the first of these says it was made; `undefined` for a fork. */
+  readonly since: number | undefined;
+  /** What a manager decided, if anything: `accept` lets them count, `reject` keeps them out. */
+  readonly ruling:
+    | {
+        readonly op: OpId;
+        readonly author: AuthorId;
+        readonly verdict: RuleAction["verdict"];
+        readonly stamp: number;
+      }
+    | undefined;
+}
+
+/** One operation of an explanation, with where it stands. */
+export interface SpaceWhyStep extends WhyStep {
+  /** Its control entry; `stamp` (µs) is what its author claims. */
+  readonly place:
+    | { readonly logId: LogId; readonly seq: number; readonly stamp: number }
+    | undefined;
+}
+
+/** Why somebody may or may not do something. `explainWhy` puts it in sentences. */
+export interface SpaceWhy extends Why {
+  readonly author: AuthorId;
+  readonly need: Need;
+  readonly chain: readonly SpaceWhyStep[];
+}
+
+/** Whether a change of membership counts. */
+export type TimelineStatus =
+  | {
+      readonly state: "effective";
+      /** Of a removal or demotion: could a manager who has not seen it still be concurrent? */
+      readonly finality: "stable" | "pending" | undefined;
+    }
+  | { readonly state: "void"; readonly reason: VoidReason; readonly by: OpId | undefined }
+  | { readonly state: "rejected"; readonly reason: string }
+  /** What it builds on is not here. */
+  | { readonly state: "pending" };
+
+/** One change of a space's membership. */
+export interface TimelineItem {
+  readonly op: OpId;
+  readonly author: AuthorId;
+  /** µs, of its entry: its author's claim. The order of the timeline does not rest on it alone. */
+  readonly stamp: number;
+  readonly place: EntryRef;
+  readonly change: AuthAction["type"];
+  /** Whom it lets in, changes, or takes out. */
+  readonly members: readonly AuthorId[];
+  readonly action: AuthAction;
+  /** Operations its author had seen last. */
+  readonly deps: readonly OpId[];
+  readonly status: TimelineStatus;
 }
 
 /** A decrypted, authorised event. */
