@@ -84,7 +84,9 @@ function plainWorks(crypto: Crypto): readonly Work[] {
 function cryptoWorks(crypto: Crypto): readonly Work[] {
   const linkpoint = buildLinkpoint(crypto, fields).bytes;
   const keypoint = buildKeypoint(crypto, fields, secret).bytes;
+  const { point } = parse(linkpoint);
   return [
+    { name: "hash a linkpoint", run: () => crypto.hash(point), operations: batch },
     {
       name: "parse and verify a linkpoint",
       run: () => verify(crypto, parse(linkpoint)),
