@@ -197,8 +197,9 @@ function failureOf(core: Core, invite: AuthorId): SpaceErrorCode | undefined {
     const isOver = open.notAfter !== undefined && core.time() >= open.notAfter;
     return isOver ? "SPACE_INVITE_EXPIRED" : undefined;
   }
-  // An invite that is used up is revoked as well: say what concerns the joiner.
+  // An invite that is used up or over is revoked as well: say what concerns the joiner.
   if ((facts?.joins.length ?? 0) >= (facts?.uses ?? 1)) return "SPACE_INVITE_USED";
+  if (core.time() >= (facts?.notAfter ?? Infinity)) return "SPACE_INVITE_EXPIRED";
   return facts?.revoked === true ? "SPACE_INVITE_REVOKED" : "SPACE_INVITE_INVALID";
 }
 

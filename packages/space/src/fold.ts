@@ -109,6 +109,8 @@ export interface InviteFacts {
   readonly level: Level;
   readonly uses: number;
   readonly revoked: boolean;
+  /** Unix seconds after which it admits nobody; `undefined`: no end. */
+  readonly notAfter: number | undefined;
   /** µs, of the entry that made it. */
   readonly stamp: number;
   /** Accepted joins, whether they count or not. */
@@ -242,9 +244,9 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         leaves.set(op.author, [...(leaves.get(op.author) ?? []), op.id]);
         return;
       case "invite": {
-        const { access, uses } = action;
+        const { access, uses, notAfter } = action;
         const { level } = access;
-        invites.set(action.invite, { level, uses, revoked: false, stamp, joins: [] });
+        invites.set(action.invite, { level, uses, revoked: false, notAfter, stamp, joins: [] });
         return;
       }
       case "join": {
