@@ -8,6 +8,7 @@ import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import { KeysError } from "./errors.ts";
 import { bundleBytesMax, bundleSecondsMax, suiteX25519 } from "./limits.ts";
 import { createSecret, type Secret } from "./secret.ts";
+import { asSuite, prekeyBytesOf, type SealingSuite, sealingSuite, type Suite } from "./suite.ts";
 import type { KeyBundle } from "./types.ts";
 import { asArray, asBytes, asCount, asId, bytesOfId, freshSecret } from "./values.ts";
 
@@ -20,7 +21,7 @@ export interface BundleSecret {
   readonly secret: Secret;
   readonly notBefore: number;
   readonly notAfter: number;
-  readonly suite: number;
+  readonly suite: Suite;
 }
 
 /** Who signs: `sign` is crypto.signTagged with the author's secret, wherever that is kept. */
@@ -59,31 +60,37 @@ export interface Lifetime {
 
 /**
  * A new prekey, signed. The secret must be stored before the bundle is published.
- * Throws `KEYS_BAD_LIFETIME`, `KEYS_BAD_ID`, `KEYS_BAD_RANDOM`.
+ * `suite` is 1 unless said. Throws `KEYS_BAD_LIFETIME`, `KEYS_BAD_ID`, `KEYS_BAD_RANDOM`,
+ * `KEYS_SUITE_UNAVAILABLE`.
  */
 export function createBundle(
   crypto: Crypto,
-  input: { readonly identity: KeysIdentity; readonly lifetime: Lifetime },
+  input: {
+    readonly identity: KeysIdentity;
+    readonly lifetime: Lifetime;
+    readonly suite?: Suite;
+  },
   random: Random,
 ): { readonly bundle: VerifiedBundle; readonly secret: BundleSecret } {
   const { notBefore, notAfter } = input.lifetime;
   if (!isLifetime(input.lifetime)) {
     throw new KeysError("KEYS_BAD_LIFETIME", `no lifetime: ${notBefore} to ${notAfter}`);
   }
+  const sealing = requireSuite(crypto, input.suite ?? suiteX25519);
   const secretBytes = freshSecret(random);
   const fields = {
     author: input.identity.id,
-    prekey: crypto.agreementKey(secretBytes),
+    prekey: sealing.publicKey(secretBytes),
     notBefore,
     notAfter,
-    suite: suiteX25519,
+    suite: sealing.id,
   };
   const signature = input.identity.sign(signatureLabel, signedBytesOf(fields));
   const secret = createSecret(secretBytes);
   return {
     // Safe: we made the prekey and the signature.
     bundle: { ...fields, signature } as VerifiedBundle,
-    secret: { prekey: fields.prekey, secret, notBefore, notAfter, suite: suiteX25519 },
+    secret: { prekey: fields.prekey, secret, notBefore, notAfter, suite: sealing.id },
   };
 }
 
@@ -100,11 +107,11 @@ export function parseBundle(bytes: Uint8Array): BundleParse {
     return { ok: false, reason: "MALFORMED" };
   }
   if (fields[0] !== bundleVersion) return { ok: false, reason: "UNKNOWN_VERSION" };
-  const suite = asCount(fields[1]);
-  if (suite === undefined) return { ok: false, reason: "MALFORMED" };
-  if (suite !== suiteX25519) return { ok: false, reason: "UNKNOWN_SUITE" };
+  if (asCount(fields[1]) === undefined) return { ok: false, reason: "MALFORMED" };
+  const suite = asSuite(fields[1]);
+  if (suite === undefined) return { ok: false, reason: "UNKNOWN_SUITE" };
   const author = asId<AuthorId>(fields[2]);
-  const prekey = asBytes(fields[3], 32);
+  const prekey = asBytes(fields[3], prekeyBytesOf(suite));
   const notBefore = asCount(fields[4]);
   const notAfter = asCount(fields[5]);
   const signature = asBytes(fields[6], signatureBytes);
@@ -123,20 +130,19 @@ export function parseBundle(bytes: Uint8Array): BundleParse {
 
 /**
  * Checks that `author` (the verified author of the entry that carries the bundle) signed it over
- * all its fields, and that sealing to its prekey is possible. Costs one signature check.
+ * all its fields, and that sealing to its prekey is possible. Costs one signature check. A suite
+ * that `crypto` lacks is `UNKNOWN_SUITE`: its prekey cannot be judged here.
  */
 export function verifyBundle(crypto: Crypto, bundle: KeyBundle, author: AuthorId): BundleVerdict {
-  if (bundle.suite !== suiteX25519) return { ok: false, reason: "UNKNOWN_SUITE" };
+  const sealing = sealingSuite(crypto, bundle.suite);
+  if (sealing === undefined) return { ok: false, reason: "UNKNOWN_SUITE" };
   if (!isLifetime(bundle)) return { ok: false, reason: "BAD_LIFETIME" };
   if (bundle.author !== author) return { ok: false, reason: "WRONG_AUTHOR" };
   const key = bytesOfId(bundle.author);
   if (!crypto.verifyTagged(signatureLabel, signedBytesOf(bundle), bundle.signature, key)) {
     return { ok: false, reason: "BAD_SIGNATURE" };
   }
-  // A point of small order gives the zero secret with every scalar, so any one will do. Such a
-  // prekey would make everybody else's rekey fail.
-  const probe = crypto.deriveKey("hawser prekey probe v1", bundle.prekey);
-  if (crypto.agree(probe, bundle.prekey) === undefined) return { ok: false, reason: "WEAK_PREKEY" };
+  if (!sealing.isPrekey(bundle.prekey)) return { ok: false, reason: "WEAK_PREKEY" };
   // Safe: everything the brand stands for was just checked.
   return { ok: true, bundle: bundle as VerifiedBundle };
 }
@@ -144,6 +150,13 @@ export function verifyBundle(crypto: Crypto, bundle: KeyBundle, author: AuthorId
 /** Whether `time` (Unix seconds, the claimed time of the op that uses it) lies in the lifetime. */
 export function isValidAt(lifetime: Lifetime, time: number): boolean {
   return lifetime.notBefore <= time && time < lifetime.notAfter;
+}
+
+/** The suite, ready to seal. Throws `KEYS_SUITE_UNAVAILABLE`. */
+export function requireSuite(crypto: Crypto, suite: Suite): SealingSuite {
+  const sealing = sealingSuite(crypto, suite);
+  if (sealing !== undefined) return sealing;
+  throw new KeysError("KEYS_SUITE_UNAVAILABLE", `this crypto has no suite ${suite}`);
 }
 
 function isLifetime({ notBefore, notAfter }: Lifetime): boolean {

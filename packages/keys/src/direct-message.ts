@@ -4,8 +4,9 @@
  */
 import { encodeCbor, equalBytes } from "@hawser/codec";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
-import type { VerifiedBundle } from "./bundle.ts";
+import { requireSuite, type VerifiedBundle } from "./bundle.ts";
 import type { Prekeys } from "./prekeys.ts";
+import { sealingSuite, type Suite } from "./suite.ts";
 import type { EpochId, KeyLevel } from "./types.ts";
 import { bytesOfId } from "./values.ts";
 
@@ -29,11 +30,10 @@ export interface SealedMessage {
 
 /** Bytes of a prekey that name it. */
 export const prekeyRefBytes = 8;
-/** What sealing adds: the encapsulated key (32) and the tag (16). */
-export const sealedOverheadBytes = 48;
 
 const noBytes = new Uint8Array(0);
 
+/** Seals in the bundle's own suite. Throws `KEYS_SUITE_UNAVAILABLE`. */
 export function sealMessage(
   crypto: Crypto,
   bundle: VerifiedBundle,
@@ -42,23 +42,30 @@ export function sealMessage(
   random: Random,
 ): SealedMessage {
   const message = { info: infoOf(context), associatedData: noBytes };
-  const sealed = crypto.hpkeSeal(bundle.prekey, plaintext, message, random);
+  const suite = requireSuite(crypto, bundle.suite);
+  const sealed = suite.seal(bundle.prekey, plaintext, message, random);
   return { prekeyRef: bundle.prekey.slice(0, prekeyRefBytes), sealed };
 }
 
-/** The plaintext, or `undefined` when no prekey of ours is named or the box does not open. */
+/**
+ * The plaintext, or `undefined` when no prekey of ours in that suite is named or the box does not
+ * open. The op says the suite, so a prekey of another one never stands in.
+ */
 export function openMessage(
   crypto: Crypto,
   prekeys: Prekeys,
   context: MessageContext,
-  message: SealedMessage,
+  message: SealedMessage & { readonly suite: Suite },
 ): Uint8Array | undefined {
+  const sealing = sealingSuite(crypto, message.suite);
+  if (sealing === undefined) return undefined;
   const info = infoOf(context);
-  for (const { prekey, secret } of prekeys) {
+  for (const { prekey, secret, suite } of prekeys) {
+    if (suite !== message.suite) continue;
     // Eight bytes can collide, so every prekey that fits is tried.
     if (!equalBytes(prekey.subarray(0, prekeyRefBytes), message.prekeyRef)) continue;
     const bound = { info, associatedData: noBytes };
-    const plaintext = crypto.hpkeOpen(secret.reveal(), message.sealed, bound);
+    const plaintext = sealing.open(secret.reveal(), message.sealed, bound);
     if (plaintext !== undefined) return plaintext;
   }
   return undefined;

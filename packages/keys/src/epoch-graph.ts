@@ -4,7 +4,9 @@
  * of parents are as long as peers make them.
  */
 import type { AuthorId } from "@hawser/crypto";
+import { suiteX25519 } from "./limits.ts";
 import type { Announcement, EpochFacts, KeyState } from "./state.ts";
+import type { Suite } from "./suite.ts";
 import type { EpochId } from "./types.ts";
 import { compareText, sortedIds } from "./values.ts";
 
@@ -13,6 +15,8 @@ export interface Holders {
   readonly read: ReadonlySet<AuthorId>;
   /** Who was given the follow key alone. */
   readonly follow: ReadonlySet<AuthorId>;
+  /** The weakest suite in which its author or a holder sent any of its keys. */
+  readonly strength: Suite;
 }
 
 /** Facts derived from one state, computed once for it. */
@@ -36,7 +40,7 @@ export interface EpochGraph {
   supportedBy(readers: ReadonlySet<AuthorId>): ReadonlySet<EpochId>;
 }
 
-const nobody: Holders = { read: new Set(), follow: new Set() };
+const nobody: Holders = { read: new Set(), follow: new Set(), strength: suiteX25519 };
 
 /** Graphs of the states that are still in use, and holders of the facts that did not change. */
 export function createGraphCache(): (state: KeyState) => EpochGraph {
@@ -147,7 +151,8 @@ function ancestorsOf(
 
 /**
  * Recipients, and whoever a holder gave the keys to, and so on: a giver who holds nothing gives
- * nothing. The least fixed point, so the order of the gives does not matter.
+ * nothing. The least fixed point, so the order of the gives does not matter. Likewise an epoch is as
+ * strong as the weakest message in which somebody who held it sent it on.
  */
 function holdersFrom(facts: EpochFacts): Holders {
   const recipients = facts.announcement?.terms.recipients ?? [];
@@ -155,8 +160,10 @@ function holdersFrom(facts: EpochFacts): Holders {
   const follow = new Set<AuthorId>(facts.followRecipients);
   const givesBy = Map.groupBy(facts.gives, (give) => give.giver);
   const open = [...recipients];
+  let strength: Suite = facts.announcement?.terms.suite ?? suiteX25519;
   for (let giver = open.pop(); giver !== undefined; giver = open.pop()) {
-    for (const { recipient, level } of givesBy.get(giver) ?? []) {
+    for (const { recipient, level, suite } of givesBy.get(giver) ?? []) {
+      if (suite < strength) strength = suite;
       if (level === "follow") follow.add(recipient);
       else if (!read.has(recipient)) {
         read.add(recipient);
@@ -164,5 +171,5 @@ function holdersFrom(facts: EpochFacts): Holders {
       }
     }
   }
-  return { read, follow };
+  return { read, follow, strength };
 }

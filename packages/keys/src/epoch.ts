@@ -4,12 +4,13 @@
  */
 import { encodeCbor, equalBytes, equalSecrets, toHex } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
+import type { Suite } from "./suite.ts";
 import type { EpochId, RekeyReason } from "./types.ts";
 import { bytesOfId } from "./values.ts";
 
 /** What the id of an epoch commits to, beside the topic. */
 export interface EpochTerms {
-  readonly suite: number;
+  readonly suite: Suite;
   readonly author: AuthorId;
   /** deriveKey("hawser epoch commitment v1", secret): lets anyone given the secret check it. */
   readonly commitment: Uint8Array;

@@ -10,6 +10,9 @@
  * - `KEYS_BAD_RANDOM`: the injected random source gave another number of bytes than asked for.
  * - `KEYS_DUPLICATE_RECIPIENT`: one author appears twice among the recipients of one op.
  * - `KEYS_TOO_MANY`: more recipients, epochs or heads than one op may hold.
+ * - `KEYS_SUITE_UNAVAILABLE`: the injected crypto cannot use the suite; see `withHybrid`.
+ * - `KEYS_SUITES_MIXED`: the bundles of one rekey are of several suites.
+ * - `KEYS_SUITE_TOO_WEAK`: a suite below the least one wanted, or below the epoch's own.
  * - `KEYS_EPOCH_NOT_HELD`: an epoch is to be given away whose key we do not hold.
  */
 export type KeysErrorCode =
@@ -19,6 +22,9 @@ export type KeysErrorCode =
   | "KEYS_BAD_RANDOM"
   | "KEYS_DUPLICATE_RECIPIENT"
   | "KEYS_TOO_MANY"
+  | "KEYS_SUITE_UNAVAILABLE"
+  | "KEYS_SUITES_MIXED"
+  | "KEYS_SUITE_TOO_WEAK"
   | "KEYS_EPOCH_NOT_HELD";
 
 /** Thrown for misuse. Match on `code`. */

@@ -26,6 +26,7 @@ export type { Debts, OwedKeys, Payment } from "./sealing.ts";
 export type { Secret } from "./secret.ts";
 export type { GiveInput, KeyRequestInput, Rekeyed, RekeyInput } from "./send.ts";
 export type { KeyState } from "./state.ts";
+export type { Suite } from "./suite.ts";
 export type {
   EpochId,
   EpochInfo,
@@ -37,7 +38,13 @@ export type {
   SecretBytes,
 } from "./types.ts";
 export { createBundle, encodeBundle, isValidAt, parseBundle, verifyBundle } from "./bundle.ts";
-export { addBundles, emptyRegistry, latestBundle, validBundle } from "./bundle-registry.ts";
+export {
+  addBundles,
+  commonSuite,
+  emptyRegistry,
+  latestBundle,
+  validBundle,
+} from "./bundle-registry.ts";
 export { KeysError } from "./errors.ts";
 export { createKeyRing, epochReferenceOf } from "./key-ring.ts";
 export {
@@ -52,6 +59,7 @@ export {
   epochsPerOpMax,
   keyOpBytesMax,
   parentsMax,
+  suiteHybrid,
   suiteX25519,
 } from "./limits.ts";
 export { encodeKeyOp, parseKeyOp } from "./op.ts";

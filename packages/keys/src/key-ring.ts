@@ -29,6 +29,7 @@ import {
 } from "./send.ts";
 import { draftOf, emptyState, type KeyState } from "./state.ts";
 import { decodeState, encodeState } from "./state-codec.ts";
+import type { Suite } from "./suite.ts";
 import type { EpochId, EpochInfo, HistoryPolicy, KeyLevel, Members, SecretBytes } from "./types.ts";
 import { bytesOfId, sortedIds } from "./values.ts";
 
@@ -47,10 +48,13 @@ export interface KeyAgreement {
    * Makes an epoch for exactly these readers and followers. Its op counts, also for us, once it is
    * received as the op of an entry; until then the state merely holds its secret.
    * Throws `KEYS_DUPLICATE_RECIPIENT`, `KEYS_TOO_MANY`, `KEYS_BAD_ATTACHMENT`, `KEYS_BAD_ID`,
-   * `KEYS_BAD_RANDOM`.
+   * `KEYS_BAD_RANDOM`, `KEYS_SUITES_MIXED`, `KEYS_SUITE_TOO_WEAK`, `KEYS_SUITE_UNAVAILABLE`.
    */
   rekey(state: KeyState, input: RekeyInput, random: Random): Rekeyed;
-  /** Ops that give a newcomer keys. Throws `KEYS_EPOCH_NOT_HELD`, `KEYS_BAD_ATTACHMENT`. */
+  /**
+   * Ops that give a newcomer keys. Throws `KEYS_EPOCH_NOT_HELD`, `KEYS_BAD_ATTACHMENT`,
+   * `KEYS_SUITE_TOO_WEAK`, `KEYS_SUITE_UNAVAILABLE`.
+   */
   welcome(state: KeyState, input: GiveInput, random: Random): readonly Uint8Array[];
   /** Ops that give a member keys it lacks or asked for. Throws like `welcome`. */
   forward(state: KeyState, input: GiveInput, random: Random): readonly Uint8Array[];
@@ -72,10 +76,17 @@ export interface KeyAgreement {
   maximalEpochs(state: KeyState): readonly EpochId[];
   /** Who was given the secret of an epoch. */
   holdersOf(state: KeyState, id: EpochId): ReadonlySet<AuthorId>;
-  /** The epoch to seal content in, or `undefined`: rekey first (the exact-holder rule). */
-  eligibleEpoch(state: KeyState, readers: readonly AuthorId[]): EpochId | undefined;
+  /**
+   * The epoch to seal content in, or `undefined`: rekey first (the exact-holder rule). `suiteMin` is
+   * the least suite that the space accepts, 1 unless said.
+   */
+  eligibleEpoch(
+    state: KeyState,
+    readers: readonly AuthorId[],
+    suiteMin?: Suite,
+  ): EpochId | undefined;
   /** Debts derived from the state; any reader may pay them. */
-  whatIsOwed(state: KeyState, members: Members, policy: HistoryPolicy): Debts;
+  whatIsOwed(state: KeyState, members: Members, policy: HistoryPolicy, suiteMin?: Suite): Debts;
   /** Epochs that a member is to have under the policy; sorted. */
   epochsFor(
     state: KeyState,
@@ -145,8 +156,10 @@ export function createKeyRing(
     epoch: (state, id) => infoOf(situationOf(state), id),
     maximalEpochs: (state) => graphOf(state).maximal(),
     holdersOf: (state, id) => graphOf(state).holdersOf(id).read,
-    eligibleEpoch: (state, readers) => eligibleEpoch(situationOf(state), readers),
-    whatIsOwed: (state, members, policy) => whatIsOwed(situationOf(state), members, policy),
+    eligibleEpoch: (state, readers, suiteMin) =>
+      eligibleEpoch(situationOf(state), readers, suiteMin),
+    whatIsOwed: (state, members, policy, suiteMin) =>
+      whatIsOwed(situationOf(state), members, policy, suiteMin),
     epochsFor: (state, members, policy, recipient) =>
       epochsFor(situationOf(state), members, policy, recipient),
     missingEpochs: (state, members, policy) => missingEpochs(situationOf(state), members, policy),
@@ -176,7 +189,7 @@ function infoOf({ graph }: Situation, id: EpochId): EpochInfo | undefined {
   if (announcement === undefined) return undefined;
   const { terms, partial } = announcement;
   const { commitment: _, ...shown } = terms;
-  const { read: holders, follow: followHolders } = graph.holdersOf(id);
+  const { read: holders, follow: followHolders, strength } = graph.holdersOf(id);
   const generation = graph.generations.get(id);
-  return { id, ...shown, holders, followHolders, partial, generation };
+  return { id, ...shown, strength, holders, followHolders, partial, generation };
 }

@@ -10,10 +10,13 @@ export const parentsMax = 64;
 export const authHeadsMax = 256;
 /** Bytes of an attachment before sealing. */
 export const attachmentBytesMax = 4096;
-/** Bytes of an encoded op: 4,096 direct messages of 126 bytes and all full lists, rounded up. */
+/**
+ * Bytes of an encoded op: 4,096 direct messages of suite 1 (126 bytes) and all full lists, rounded
+ * up. In suite 2 a message takes 1,215 bytes, so a rekey ends at some 480 recipients.
+ */
 export const keyOpBytesMax: number = 576 * 1024;
 /** Bytes of an encoded key bundle. */
-export const bundleBytesMax = 256;
+export const bundleBytesMax = 1536;
 /** Seconds between `notBefore` and `notAfter` of a bundle: 400 days. */
 export const bundleSecondsMax: number = 400 * 24 * 3600;
 /** Bundles remembered for one author; those that expire last. */
@@ -23,5 +26,7 @@ export const answersMax = 8;
 /** Follow keys in use at one time. */
 export const currentFollowKeysMax = 4;
 
-/** The only cipher suite so far: X25519 HPKE. */
+/** Cipher suite 1: X25519 HPKE. */
 export const suiteX25519 = 1;
+/** Cipher suite 2: HPKE over X-Wing, X25519 and ML-KEM-768 in one. */
+export const suiteHybrid = 2;

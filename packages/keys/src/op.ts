@@ -4,13 +4,7 @@
  */
 import { type CborValue, decodeCbor, encodeCbor } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
-import {
-  codeOfLevel,
-  levelOfCode,
-  prekeyRefBytes,
-  type SealedMessage,
-  sealedOverheadBytes,
-} from "./direct-message.ts";
+import { codeOfLevel, levelOfCode, prekeyRefBytes, type SealedMessage } from "./direct-message.ts";
 import { codeOfReason, followIdBytes, reasonOfCode } from "./epoch.ts";
 import {
   attachmentBytesMax,
@@ -21,6 +15,7 @@ import {
   parentsMax,
   suiteX25519,
 } from "./limits.ts";
+import { asSuite, sealedOverheadOf, type Suite } from "./suite.ts";
 import type { EpochId, KeyLevel, RekeyReason } from "./types.ts";
 import { asArray, asBytes, asId, asIdSet, bytesOfId, idBytes } from "./values.ts";
 
@@ -32,7 +27,8 @@ export interface DirectMessage extends SealedMessage {
 /** Announces a new epoch and hands it to everybody who is to have it. */
 export interface RekeyOp {
   readonly kind: "rekey";
-  readonly suite: number;
+  /** Of every message in it. */
+  readonly suite: Suite;
   readonly commitment: Uint8Array;
   readonly followId: Uint8Array;
   readonly parents: readonly EpochId[];
@@ -56,6 +52,8 @@ export interface GiveOp {
   readonly authHeads: readonly string[];
   /** `opRef` of the key request this answers. */
   readonly answers: string | undefined;
+  /** Of the message. */
+  readonly suite: Suite;
   readonly message: SealedMessage;
 }
 
@@ -84,8 +82,6 @@ export type KeyOpParse =
 
 const opVersion = 1;
 const commitmentBytes = 32;
-/** A box that holds one 32-byte key. */
-const sealedKeyBytes: number = sealedOverheadBytes + idBytes;
 const tagBytes = 16;
 
 export const opKindCodes: Readonly<Record<KeyOp["kind"], number>> = {
@@ -124,6 +120,8 @@ function bodyOf(op: KeyOp): readonly CborValue[] {
         op.answers === undefined ? null : bytesOfId(op.answers),
         op.message.prekeyRef,
         op.message.sealed,
+        // Suite 1 is what a give without the field has, and never said.
+        ...(op.suite === suiteX25519 ? [] : [op.suite]),
       ];
     case "keyRequest":
       return [codeOfLevel(op.level), op.epochIds.map(bytesOfId), op.authHeads.map(bytesOfId)];
@@ -164,7 +162,8 @@ function flaw(reason: KeyOpFlaw): KeyOpParse {
 
 function parseRekey(body: readonly CborValue[]): KeyOpParse {
   if (body.length !== 9 || typeof body[0] !== "number") return flaw("MALFORMED");
-  if (body[0] !== suiteX25519) return flaw("UNKNOWN_SUITE");
+  const suite = asSuite(body[0]);
+  if (suite === undefined) return flaw("UNKNOWN_SUITE");
   const commitment = asBytes(body[1], commitmentBytes);
   const followId = asBytes(body[2], followIdBytes);
   const parents = asIdSet<EpochId>(body[3], parentsMax);
@@ -177,8 +176,8 @@ function parseRekey(body: readonly CborValue[]): KeyOpParse {
   if (authHeads === undefined || reason === undefined || attachment === "malformed") {
     return flaw("MALFORMED");
   }
-  const toReaders = parseDirectMessages(body[7]);
-  const toFollowers = parseDirectMessages(body[8]);
+  const toReaders = parseDirectMessages(body[7], suite);
+  const toFollowers = parseDirectMessages(body[8], suite);
   if (typeof toReaders === "string") return flaw(toReaders);
   if (typeof toFollowers === "string") return flaw(toFollowers);
   if (toReaders.length + toFollowers.length > directMessagesMax) return flaw("TOO_MANY");
@@ -190,7 +189,7 @@ function parseRekey(body: readonly CborValue[]): KeyOpParse {
     ok: true,
     op: {
       kind: "rekey",
-      suite: suiteX25519,
+      suite,
       commitment,
       followId,
       parents,
@@ -209,7 +208,12 @@ function parseAttachment(value: CborValue | undefined): Uint8Array | undefined |
   return fits && value.length >= tagBytes ? value : "malformed";
 }
 
-function parseDirectMessages(value: CborValue | undefined): readonly DirectMessage[] | KeyOpFlaw {
+function parseDirectMessages(
+  value: CborValue | undefined,
+  suite: Suite,
+): readonly DirectMessage[] | KeyOpFlaw {
+  // A box that holds one key, in the op's one suite: messages of two suites in a rekey are no rekey.
+  const sealedKeyBytes = sealedOverheadOf(suite) + idBytes;
   const items = asArray(value, Number.MAX_SAFE_INTEGER);
   if (items === undefined) return "MALFORMED";
   if (items.length > directMessagesMax) return "TOO_MANY";
@@ -231,7 +235,8 @@ function parseDirectMessages(value: CborValue | undefined): readonly DirectMessa
 }
 
 function parseGive(kind: GiveOp["kind"], body: readonly CborValue[]): KeyOpParse {
-  if (body.length !== 7) return flaw("MALFORMED");
+  const suite = body.length === 7 ? suiteX25519 : parseGiveSuite(body);
+  if (typeof suite === "string") return flaw(suite);
   const recipient = asId<AuthorId>(body[0]);
   const level = levelOfCode(body[1]);
   const epochIds = parseEpochIds(body[2]);
@@ -245,8 +250,16 @@ function parseGive(kind: GiveOp["kind"], body: readonly CborValue[]): KeyOpParse
   }
   if (answers === undefined && body[4] !== null) return flaw("MALFORMED");
   if (prekeyRef === undefined || !(sealed instanceof Uint8Array)) return flaw("MALFORMED");
+  if (suite !== suiteX25519 && sealed.length < sealedOverheadOf(suite)) return flaw("MALFORMED");
   const message = { prekeyRef, sealed };
-  return { ok: true, op: { kind, recipient, level, epochIds, authHeads, answers, message } };
+  return { ok: true, op: { kind, recipient, level, epochIds, authHeads, answers, suite, message } };
+}
+
+/** The eighth field. Suite 1 has none, so that each give has one encoding. */
+function parseGiveSuite(body: readonly CborValue[]): Suite | KeyOpFlaw {
+  const field = body[7];
+  if (body.length !== 8 || typeof field !== "number" || field <= suiteX25519) return "MALFORMED";
+  return asSuite(field) ?? "UNKNOWN_SUITE";
 }
 
 function parseKeyRequest(body: readonly CborValue[]): KeyOpParse {

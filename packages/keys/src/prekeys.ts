@@ -13,6 +13,7 @@ import {
 } from "./bundle.ts";
 import { suiteX25519 } from "./limits.ts";
 import { createSecret } from "./secret.ts";
+import { asSuite, prekeyBytesOf, type Suite } from "./suite.ts";
 import type { KeyBundle, SecretBytes } from "./types.ts";
 import { asArray, asBytes, asCount } from "./values.ts";
 
@@ -41,13 +42,14 @@ export const defaultPrekeyPolicy: PrekeyPolicy = {
 /** Clocks of peers may run behind ours by this much before a new bundle looks unborn to them. */
 const clockSlackSeconds = 3600;
 
-/** Whether a new prekey is due at `time` (Unix seconds). */
+/** Whether a new prekey of a suite (1 unless said) is due at `time` (Unix seconds). */
 export function prekeyIsDue(
   prekeys: Prekeys,
   time: number,
   policy: PrekeyPolicy = defaultPrekeyPolicy,
+  suite: Suite = suiteX25519,
 ): boolean {
-  const newest = prekeys[0];
+  const newest = prekeys.find((prekey) => prekey.suite === suite);
   if (newest === undefined || !isValidAt(newest, time)) return true;
   return time - newest.notBefore - clockSlackSeconds >= policy.rotateAfterSeconds;
 }
@@ -61,7 +63,7 @@ export function holdsPrekeyOf(prekeys: Prekeys, bundle: KeyBundle): boolean {
 }
 
 /**
- * Makes a prekey at `time`, drops the secrets whose life and grace are over, and returns the
+ * Makes a prekey of a suite (1 unless said) at `time`, drops the secrets whose life and grace are over, and returns the
  * bundle to publish. Store the new prekeys first.
  */
 export function rotatePrekey(
@@ -71,28 +73,32 @@ export function rotatePrekey(
     readonly identity: KeysIdentity;
     readonly time: number;
     readonly policy?: PrekeyPolicy;
+    readonly suite?: Suite;
   },
   random: Random,
 ): { readonly prekeys: Prekeys; readonly bundle: VerifiedBundle } {
-  const { identity, time, policy = defaultPrekeyPolicy } = input;
+  const { identity, time, policy = defaultPrekeyPolicy, suite = suiteX25519 } = input;
   const notBefore = Math.max(0, time - clockSlackSeconds);
   const lifetime = { notBefore, notAfter: time + policy.lifeSeconds };
-  const { bundle, secret } = createBundle(crypto, { identity, lifetime }, random);
+  const { bundle, secret } = createBundle(crypto, { identity, lifetime, suite }, random);
   const kept = dropExpiredPrekeys(inOrder([...prekeys, secret]), time, policy);
   return { prekeys: kept, bundle };
 }
 
 /**
- * Prekeys without those whose life and grace are over at `time`. The newest always stays: a device
- * that was off for a year can still open what was sealed to the last bundle it published.
+ * Prekeys without those whose life and grace are over at `time`. The newest of each suite always
+ * stays: a device that was off for a year can still open what was sealed to the last bundle it
+ * published.
  */
 export function dropExpiredPrekeys(
   prekeys: Prekeys,
   time: number,
   policy: PrekeyPolicy = defaultPrekeyPolicy,
 ): Prekeys {
+  const isNewest = (prekey: BundleSecret): boolean =>
+    prekeys.find((other) => other.suite === prekey.suite) === prekey;
   return prekeys.filter(
-    (prekey, index) => index === 0 || time < prekey.notAfter + policy.graceSeconds,
+    (prekey) => isNewest(prekey) || time < prekey.notAfter + policy.graceSeconds,
   );
 }
 
@@ -122,13 +128,15 @@ export function decodePrekeys(bytes: Uint8Array): Prekeys | undefined {
 
 function decodePrekey(row: CborValue): BundleSecret | undefined {
   const fields = asArray(row, 5);
-  const prekey = asBytes(fields?.[1], 32);
+  const suite = asSuite(fields?.[0]);
+  if (suite === undefined) return undefined;
+  const prekey = asBytes(fields?.[1], prekeyBytesOf(suite));
   const secret = asBytes(fields?.[2], 32);
   const notBefore = asCount(fields?.[3]);
   const notAfter = asCount(fields?.[4]);
-  if (fields?.[0] !== suiteX25519 || prekey === undefined || secret === undefined) return undefined;
+  if (prekey === undefined || secret === undefined) return undefined;
   if (notBefore === undefined || notAfter === undefined) return undefined;
-  return { suite: suiteX25519, prekey, secret: createSecret(secret), notBefore, notAfter };
+  return { suite, prekey, secret: createSecret(secret), notBefore, notAfter };
 }
 
 function inOrder(prekeys: Prekeys): Prekeys {

@@ -26,6 +26,7 @@ import {
 import type { Prekeys } from "./prekeys.ts";
 import { createSecret } from "./secret.ts";
 import { type Announcement, type Draft, type Give, noFacts } from "./state.ts";
+import type { Suite } from "./suite.ts";
 import type { EpochId, KeyLevel } from "./types.ts";
 import { bytesOfId, sortedIds } from "./values.ts";
 
@@ -187,7 +188,15 @@ function openRekey(
   }
   // A second opening would tell nothing new, and a direct message costs a key agreement.
   if (holdsKey(draft, id, level)) return { gained: false, ownMessage: "opened" };
-  const key = openOwn(context, carrier, { kind: "rekey", level, epochIds: [id] }, own);
+  const key = openOwn(
+    context,
+    carrier,
+    { kind: "rekey", level, epochIds: [id] },
+    {
+      ...own,
+      suite: op.suite,
+    },
+  );
   if (key === undefined) return { gained: false, ownMessage: "unopenable" };
   const gained = keepIfRight(draft, context.crypto, { id, terms, level, key });
   return { gained, ownMessage: gained ? "opened" : "wrongKey" };
@@ -213,8 +222,9 @@ function receiveGive(
 ): KeyVerdict {
   const { readersAt, followersAt } = carrier;
   if (!readersAt.includes(carrier.author)) return { ok: false, reason: "AUTHOR_NOT_ENTITLED" };
-  const { recipient, level, answers } = op;
-  const isNews = addGives(draft, op.epochIds, { giver: carrier.author, recipient, level, answers });
+  const { recipient, level, answers, suite } = op;
+  const give: Give = { giver: carrier.author, recipient, level, answers, suite };
+  const isNews = addGives(draft, op.epochIds, give);
   const isEntitled =
     readersAt.includes(recipient) || (level === "follow" && followersAt.includes(recipient));
   if (!isEntitled) return { ok: false, reason: "RECIPIENT_NOT_ENTITLED" };
@@ -235,7 +245,8 @@ function addGives(draft: Draft, epochIds: readonly EpochId[], give: Give): boole
 
 function isSameGive(a: Give, b: Give): boolean {
   const isSamePair = a.giver === b.giver && a.recipient === b.recipient;
-  return isSamePair && a.level === b.level && a.answers === b.answers;
+  const isSamePlace = a.level === b.level && a.answers === b.answers;
+  return isSamePair && isSamePlace && a.suite === b.suite;
 }
 
 interface OpenedGive {
@@ -247,7 +258,7 @@ interface OpenedGive {
 function openGive(draft: Draft, context: ReceiveContext, carrier: Carrier, op: GiveOp): OpenedGive {
   const nothing = { gained: [], attachment: undefined };
   if (op.recipient !== context.self) return { ...nothing, ownMessage: "none" };
-  const plaintext = openOwn(context, carrier, op, op.message);
+  const plaintext = openOwn(context, carrier, op, { ...op.message, suite: op.suite });
   const given = plaintext && decodeGivenKeys(plaintext, op.epochIds.length);
   if (given === undefined) return { ...nothing, ownMessage: "unopenable" };
   const gained: EpochId[] = [];
@@ -285,7 +296,7 @@ function openOwn(
   context: ReceiveContext,
   carrier: Carrier,
   bound: Bound,
-  message: SealedMessage,
+  message: SealedMessage & { readonly suite: Suite },
 ): Uint8Array | undefined {
   const { crypto, topic, self, prekeys } = context;
   const binding = {

@@ -4,8 +4,9 @@
  */
 import type { AuthorId } from "@hawser/crypto";
 import type { EpochGraph } from "./epoch-graph.ts";
-import { answersMax } from "./limits.ts";
+import { answersMax, suiteX25519 } from "./limits.ts";
 import type { Give, KeyRequest, KeyState } from "./state.ts";
+import type { Suite } from "./suite.ts";
 import type { EpochId, HistoryPolicy, KeyLevel, Members } from "./types.ts";
 import { sortedIds } from "./values.ts";
 
@@ -56,23 +57,31 @@ export interface Situation {
 
 /**
  * The exact-holder rule: of the maximal epochs of current readers, those whose holders are exactly
- * the current readers; among several the smallest id. Only one whose secret we hold.
+ * the current readers; among several the smallest id. Only one whose secret we hold, and none whose
+ * keys were ever sent in a suite weaker than `suiteMin`.
  */
 export function eligibleEpoch(
   situation: Situation,
   currentReaders: readonly AuthorId[],
+  suiteMin: Suite = suiteX25519,
 ): EpochId | undefined {
   const { state, graph } = situation;
   const readers = new Set(currentReaders);
   return graph.maximalAmong(readers).find((id) => {
     if (!maySeal(situation, id) || !state.secrets.has(id)) return false;
-    return paymentFor(graph.holdersOf(id).read, readers) === "none";
+    const { read, strength } = graph.holdersOf(id);
+    return strength >= suiteMin && paymentFor(read, readers) === "none";
   });
 }
 
 /** Debts in the state, as far as we can see and pay them. */
-export function whatIsOwed(situation: Situation, members: Members, policy: HistoryPolicy): Debts {
-  const rekey = rekeyIsOwed(situation, members, policy);
+export function whatIsOwed(
+  situation: Situation,
+  members: Members,
+  policy: HistoryPolicy,
+  suiteMin: Suite = suiteX25519,
+): Debts {
+  const rekey = rekeyIsOwed(situation, members, policy, suiteMin);
   const rights = createRights(situation, members, policy);
   const gives: OwedKeys[] = [];
   // Under a limited history a newcomer is to get the epoch that the rekey makes, not the one
@@ -126,14 +135,20 @@ function maySeal({ state, graph }: Situation, id: EpochId): boolean {
   return graph.announcementOf(id)?.partial === false && !state.broken.has(id);
 }
 
-function rekeyIsOwed(situation: Situation, members: Members, policy: HistoryPolicy): boolean {
+function rekeyIsOwed(
+  situation: Situation,
+  members: Members,
+  policy: HistoryPolicy,
+  suiteMin: Suite,
+): boolean {
   const { graph } = situation;
   const readers = new Set(members.readers);
   const everybody = new Set([...members.readers, ...members.followers]);
   const maximal = graph.maximalAmong(readers);
   const hasSealing = maximal.some((id) => {
-    if (!maySeal(situation, id)) return false;
-    const payment = paymentFor(graph.holdersOf(id).read, readers);
+    const { read, strength } = graph.holdersOf(id);
+    if (!maySeal(situation, id) || strength < suiteMin) return false;
+    const payment = paymentFor(read, readers);
     // From-join means that nothing sealed before the join opens, so only a new epoch will do.
     return payment === "none" || (payment === "give" && policy !== "fromJoin");
   });

@@ -20,12 +20,14 @@ import {
   authHeadsMax,
   directMessagesMax,
   epochsPerOpMax,
+  keyOpBytesMax,
   parentsMax,
   suiteX25519,
 } from "./limits.ts";
 import { type DirectMessage, encodeGivenKeys, encodeKeyOp, opKindCodes } from "./op.ts";
 import { createSecret } from "./secret.ts";
 import type { KeyState } from "./state.ts";
+import type { Suite } from "./suite.ts";
 import type { EpochId, KeyLevel, RekeyReason } from "./types.ts";
 import { bytesOfId, compareText, freshSecret, sortedIds } from "./values.ts";
 
@@ -37,7 +39,10 @@ export interface SendContext {
 }
 
 export interface RekeyInput {
-  /** A bundle of every current reader. Our own may be among them and is passed over. */
+  /**
+   * A bundle of every current reader; all of one suite, which is the epoch's. Our own may be among
+   * them and is passed over.
+   */
   readonly readers: readonly VerifiedBundle[];
   readonly followers: readonly VerifiedBundle[];
   /** Heads of the auth ops that say who these are. */
@@ -45,9 +50,12 @@ export interface RekeyInput {
   readonly reason: RekeyReason;
   /** Opaque bytes for every reader; at most `attachmentBytesMax`. */
   readonly attachment?: Uint8Array;
+  /** The least suite that the space accepts; 1 unless said. */
+  readonly suiteMin?: Suite;
 }
 
 export interface GiveInput {
+  /** Of a suite no weaker than that of any of the epochs. */
   readonly recipient: VerifiedBundle;
   readonly level: KeyLevel;
   /** Epochs whose key we hold; split over several ops when they are more than 256. */
@@ -88,7 +96,7 @@ export function rekey(
   const followKey = followKeyOf(crypto, secret);
   const recipients = sortedIds([self, ...readers.map((bundle) => bundle.author)]);
   const terms: EpochTerms = {
-    suite: suiteX25519,
+    suite: suiteFor([...readers, ...followers], input.suiteMin ?? suiteX25519),
     author: self,
     commitment: commitmentOf(crypto, secret),
     followId: followIdOf(crypto, followKey),
@@ -113,6 +121,9 @@ export function rekey(
     toReaders: sealTo(readers, "read"),
     toFollowers: sealTo(followers, "follow"),
   });
+  if (opBytes.length > keyOpBytesMax) {
+    throw new KeysError("KEYS_TOO_MANY", `a rekey of ${opBytes.length} bytes`);
+  }
   const secrets = new Map(state.secrets).set(epochId, createSecret(secret));
   return { state: { ...state, secrets }, epochId, opBytes };
 }
@@ -127,7 +138,8 @@ export function give(
 ): readonly Uint8Array[] {
   const { crypto, topic, self } = context;
   const { level } = input;
-  const recipient = input.recipient.author;
+  const { author: recipient, suite } = input.recipient;
+  requireStrength(state, input.epochIds, suite);
   const authHeads = requireHeads(input.authHeads);
   requireAttachment(input.attachment);
   return chunksOf(sortedIds(input.epochIds), epochsPerOpMax).map((epochIds, index) => {
@@ -137,7 +149,8 @@ export function give(
     const plaintext = encodeGivenKeys({ keys, attachment });
     const message = sealMessage(crypto, input.recipient, binding, plaintext, random);
     const { answers } = input;
-    return encodeKeyOp({ kind, recipient, level, epochIds, authHeads, answers, message });
+    const facts = { kind, recipient, level, epochIds, authHeads, answers, suite };
+    return encodeKeyOp({ ...facts, message });
   });
 }
 
@@ -171,6 +184,25 @@ function keyToGive(state: KeyState, crypto: Crypto, id: EpochId, level: KeyLevel
   const followKey = level === "follow" ? state.followKeys.get(id)?.reveal() : undefined;
   if (followKey !== undefined) return followKey;
   throw new KeysError("KEYS_EPOCH_NOT_HELD", `no ${level} key of epoch ${id}`);
+}
+
+/** The one suite of the bundles. A rekey in several would be as weak as the weakest, and longer. */
+function suiteFor(bundles: readonly VerifiedBundle[], suiteMin: Suite): Suite {
+  const suite = bundles[0]?.suite ?? suiteMin;
+  if (bundles.some((bundle) => bundle.suite !== suite)) {
+    throw new KeysError("KEYS_SUITES_MIXED", "bundles of several suites in a rekey");
+  }
+  if (suite >= suiteMin) return suite;
+  throw new KeysError("KEYS_SUITE_TOO_WEAK", `suite ${suite}, at least ${suiteMin} is wanted`);
+}
+
+/** What was sent in a strong suite is not sent on in a weaker one. */
+function requireStrength(state: KeyState, epochIds: readonly EpochId[], suite: Suite): void {
+  for (const id of epochIds) {
+    const own = state.epochs.get(id)?.announcement?.terms.suite ?? suiteX25519;
+    if (suite >= own) continue;
+    throw new KeysError("KEYS_SUITE_TOO_WEAK", `suite ${suite} for an epoch of suite ${own}`);
+  }
 }
 
 function sealAttachment(

@@ -6,8 +6,10 @@ import { type CborValue, compareBytes, decodeCbor, encodeCbor, equalBytes } from
 import type { AuthorId } from "@hawser/crypto";
 import { codeOfLevel, levelOfCode } from "./direct-message.ts";
 import { codeOfReason, followIdBytes, reasonOfCode } from "./epoch.ts";
+import { suiteX25519 } from "./limits.ts";
 import { createSecret, type Secret } from "./secret.ts";
 import type { Announcement, AsideKey, EpochFacts, Give, KeyRequest, KeyState } from "./state.ts";
+import { asSuite } from "./suite.ts";
 import type { EpochId, SecretBytes } from "./types.ts";
 import {
   asArray,
@@ -192,7 +194,7 @@ function decodeAnnouncement(
 ): Announcement | undefined {
   const fields = asArray(value, 9);
   if (fields === undefined) return undefined;
-  const suite = asCount(fields[0]);
+  const suite = asSuite(fields[0]);
   const author = authors[asCount(fields[1]) ?? -1];
   const commitment = asBytes(fields[2], 32);
   const followId = asBytes(fields[3], followIdBytes);
@@ -215,17 +217,19 @@ function encodeGive(give: Give, table: AuthorTable): CborValue[] {
     table.indexOf(give.recipient),
     codeOfLevel(give.level),
     give.answers === undefined ? null : bytesOfId(give.answers),
+    ...(give.suite === suiteX25519 ? [] : [give.suite]),
   ];
 }
 
 function decodeGive(value: CborValue, authors: readonly AuthorId[]): Give | undefined {
-  const fields = asArray(value, 4);
+  const fields = asArray(value, 5);
   const giver = authors[asCount(fields?.[0]) ?? -1];
   const recipient = authors[asCount(fields?.[1]) ?? -1];
   const level = levelOfCode(fields?.[2]);
   const answers = fields?.[3] === null ? undefined : asId<string>(fields?.[3]);
+  const suite = fields?.length === 5 ? asSuite(fields[4]) : suiteX25519;
   if (giver === undefined || recipient === undefined || level === undefined) return undefined;
-  return { giver, recipient, level, answers };
+  return suite && { giver, recipient, level, answers, suite };
 }
 
 function encodeRequest(request: KeyRequest, table: AuthorTable): CborValue {

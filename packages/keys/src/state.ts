@@ -8,6 +8,7 @@
 import type { AuthorId } from "@hawser/crypto";
 import type { EpochTerms } from "./epoch.ts";
 import type { Secret } from "./secret.ts";
+import type { Suite } from "./suite.ts";
 import type { EpochId, KeyLevel } from "./types.ts";
 
 /** An epoch as its author announced it. */
@@ -23,6 +24,7 @@ export interface Give {
   readonly recipient: AuthorId;
   readonly level: KeyLevel;
   readonly answers: string | undefined;
+  readonly suite: Suite;
 }
 
 /** Everything ops say about one epoch. */

@@ -3,6 +3,7 @@
  */
 import type { Brand } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
+import type { Suite } from "./suite.ts";
 
 /**
  * Hash of everything an epoch's announcement says, with a commitment to its secret; 64 hex
@@ -16,13 +17,13 @@ export type SecretBytes = Uint8Array & Brand<"SecretBytes">;
 /** A published prekey that lets others reach an author who is offline. Signed by the author. */
 export interface KeyBundle {
   readonly author: AuthorId;
-  /** X25519 public key. */
+  /** 32 bytes of X25519, or 1,216 of X-Wing. */
   readonly prekey: Uint8Array;
   /** Unix seconds; judged at the position of the op that uses the bundle, never at replay time. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** Cipher suite of the prekey; 1 = X25519 HPKE. */
-  readonly suite: number;
+  /** Cipher suite of the prekey; 1 = X25519 HPKE, 2 = X-Wing HPKE. */
+  readonly suite: Suite;
   readonly signature: Uint8Array;
 }
 
@@ -31,7 +32,10 @@ export interface EpochInfo {
   readonly id: EpochId;
   /** First 8 bytes of deriveKey("hawser follow id v1", follow key): commits to the follow key. */
   readonly followId: Uint8Array;
-  readonly suite: number;
+  /** Suite of the messages that its rekey sent. */
+  readonly suite: Suite;
+  /** The weakest suite in which any of its keys was sent, gives by holders too. */
+  readonly strength: Suite;
   readonly author: AuthorId;
   readonly reason: RekeyReason;
   /** Maximal epochs its author knew. */

@@ -121,7 +121,9 @@ test("[P2-K-invalid_bundles] bytes that are no bundle get a reason", () => {
     ["empty", [], "MALFORMED"],
     ["version 2", [2, 1, author, prekey, 0, 1, signature], "UNKNOWN_VERSION"],
     ["version as text", ["1", 1, author, prekey, 0, 1, signature], "MALFORMED"],
-    ["suite 2", [1, 2, author, prekey, 0, 1, signature], "UNKNOWN_SUITE"],
+    ["suite 3", [1, 3, author, prekey, 0, 1, signature], "UNKNOWN_SUITE"],
+    ["suite 0", [1, 0, author, prekey, 0, 1, signature], "UNKNOWN_SUITE"],
+    ["suite 2, prekey of suite 1", [1, 2, author, prekey, 0, 1, signature], "MALFORMED"],
     ["suite as text", [1, "1", author, prekey, 0, 1, signature], "MALFORMED"],
     ["short author", [1, 1, author.subarray(1), prekey, 0, 1, signature], "MALFORMED"],
     ["short prekey", [1, 1, author, prekey.subarray(1), 0, 1, signature], "MALFORMED"],
@@ -130,7 +132,7 @@ test("[P2-K-invalid_bundles] bytes that are no bundle get a reason", () => {
     ["short signature", [1, 1, author, prekey, 0, 1, signature.subarray(1)], "MALFORMED"],
     ["no signature", [1, 1, author, prekey, 0, 1], "MALFORMED"],
     ["one field more", [1, 1, author, prekey, 0, 1, signature, 0], "MALFORMED"],
-    ["too large", [1, 1, author, prekey, 0, 1, new Uint8Array(300)], "TOO_LARGE"],
+    ["too large", [1, 1, author, prekey, 0, 1, new Uint8Array(1500)], "TOO_LARGE"],
   ];
   for (const [name, value, reason] of rows) {
     expect(parseBundle(encodeCbor(value)), name).toEqual({ ok: false, reason });

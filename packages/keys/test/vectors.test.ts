@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { encodeCbor, fromHex, toHex } from "@hawser/codec";
 import { type AuthorId, type Crypto, createCrypto, createNobleCrypto } from "@hawser/crypto";
+import { withHybrid } from "@hawser/crypto/hybrid";
 import { beforeAll, expect, test } from "vitest";
 import { createKeyRing, type EpochId, parseBundle, parseKeyOp, verifyBundle } from "@hawser/keys";
 import { deriveVectors, readable, vectorsFile } from "./support/vectors.ts";
@@ -15,6 +16,14 @@ interface Vectors {
   readonly epochs: {
     readonly topic: string;
     readonly vectors: readonly Readonly<Record<string, string> & Record<Lists, string[]>>[];
+  };
+  readonly hybrid: {
+    readonly bundle: string;
+    readonly epoch_id: EpochId;
+    readonly read_key: string;
+    readonly rekey: string;
+    readonly welcome: string;
+    readonly invalid: readonly { name: string; bytes: string; reason: string }[];
   };
   readonly ops: {
     readonly vectors: readonly { name: string; author: AuthorId; bytes: string; op: unknown }[];
@@ -100,7 +109,7 @@ test("[P2-M14] [P2-K-hpke] op vectors parse to what they say and open for those 
     const bytes = fromHex(hex)!;
     const secret = { reveal: () => bytes, toString: () => "", toJSON: () => "" };
     const prekey = chosen.agreementKey(bytes);
-    const prekeys = [{ prekey, secret, notBefore: 0, notAfter: 1, suite: 1 }];
+    const prekeys = [{ prekey, secret, notBefore: 0, notAfter: 1, suite: 1 } as const];
     const ops = file.ops.vectors.map((vector, index) => ({
       bytes: fromHex(vector.bytes)!,
       carrier: { author: vector.author, opRef: `${index}0`.padStart(64, "0"), ...facts },
@@ -113,5 +122,33 @@ test("[P2-M14] [P2-K-hpke] op vectors parse to what they say and open for those 
       expect(readKey && toHex(readKey), name).toBe(read ? epoch["read_key"] : undefined);
       expect(followKey && toHex(followKey), name).toBe(follow ? epoch["follow_key"] : undefined);
     }
+  }
+});
+
+test("[P2-M14] [P2-K-hpke] vectors of suite 2 verify and open with X-Wing, and not without", () => {
+  const { hybrid } = file;
+  const { id: alice } = file.members.find((member) => member.name === "alice")!;
+  const bob = file.members.find((member) => member.name === "bob")!;
+  const parsed = parseBundle(fromHex(hybrid.bundle)!);
+  const bundle = parsed.ok ? parsed.bundle : expect.fail(parsed.reason);
+  expect(verifyBundle(withHybrid(chosen), bundle, bob.id).ok).toBe(true);
+  expect(verifyBundle(chosen, bundle, bob.id)).toEqual({ ok: false, reason: "UNKNOWN_SUITE" });
+  const bytes = fromHex(bob.prekey_secret)!;
+  const secret = { reveal: () => bytes, toString: () => "", toJSON: () => "" };
+  const prekeys = [{ ...bundle, secret }];
+  const facts = { author: alice, readersAt: [alice, bob.id], followersAt: [] };
+  for (const [crypto, opens] of [
+    [withHybrid(chosen), true],
+    [chosen, false],
+  ] as const) {
+    const ring = createKeyRing({ crypto }, { topic: file.epochs.topic, self: bob.id });
+    for (const op of [hybrid.rekey, hybrid.welcome]) {
+      const ops = [{ bytes: fromHex(op)!, carrier: { ...facts, opRef: "00".repeat(32) } }];
+      const { verdicts } = ring.receive(ring.empty, ops, prekeys);
+      expect(verdicts[0]).toMatchObject({ ok: true, ownMessage: opens ? "opened" : "unopenable" });
+    }
+  }
+  for (const { name, bytes: bad, reason } of hybrid.invalid) {
+    expect(parseKeyOp(fromHex(bad)!), name).toEqual({ ok: false, reason });
   }
 });

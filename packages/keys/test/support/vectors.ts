@@ -8,6 +8,7 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { encodeCbor, fromHex, toHex } from "@hawser/codec";
 import { type AuthorId, type Crypto, createNobleCrypto, type Random } from "@hawser/crypto";
+import { withHybrid } from "@hawser/crypto/hybrid";
 import {
   type Carrier,
   createBundle,
@@ -131,6 +132,61 @@ export function deriveVectors(crypto: Crypto): Record<string, unknown> {
       ],
       invalid: invalidOps(created.opBytes, welcome!),
     },
+    hybrid: deriveHybrid(withHybrid(crypto), alice, bob),
+  };
+}
+
+/** Suite 2: a bundle of the second member, a rekey and a welcome to it. */
+function deriveHybrid(
+  crypto: Crypto,
+  alice: VectorMember,
+  bob: VectorMember,
+): Record<string, unknown> {
+  const { notBefore, notAfter } = bob.bundle;
+  const identity = {
+    id: bob.id,
+    sign: (label: string, bytes: Uint8Array) => crypto.signTagged(label, bytes, bob.signingSecret),
+  };
+  const lifetime = { notBefore, notAfter };
+  const input = { identity, lifetime, suite: 2 } as const;
+  const { bundle } = createBundle(crypto, input, () => bob.prekeySecret);
+  const ring = createKeyRing({ crypto }, { topic, self: alice.id });
+  const made = ring.rekey(
+    ring.empty,
+    { readers: [bundle], followers: [], authHeads, reason: "create", suiteMin: 2 },
+    createCountingRandom(0xa0),
+  );
+  const carrier: Carrier = {
+    author: alice.id,
+    opRef: "d1".repeat(32),
+    readersAt: [alice.id, bob.id],
+    followersAt: [],
+  };
+  const { state } = ring.receive(made.state, [{ bytes: made.opBytes, carrier }], []);
+  const give = { recipient: bundle, level: "read", epochIds: [made.epochId], authHeads } as const;
+  const [welcome] = ring.welcome(state, give, createCountingRandom(0xc0));
+  const parsed = parseKeyOp(welcome!);
+  if (!parsed.ok || parsed.op.kind !== "welcome") throw new Error("a welcome was expected");
+  const { op } = parsed;
+  const short = { ...op.message, sealed: op.message.sealed.subarray(0, 1135) };
+  // A give of suite 1 has no suite field; with one it would have two encodings.
+  const spelledOut = welcome!.slice();
+  spelledOut[spelledOut.length - 1] = 1;
+  const unknown = welcome!.slice();
+  unknown[unknown.length - 1] = 3;
+  const rows: readonly (readonly [string, string, Uint8Array])[] = [
+    ["suite 1 spelled out in a welcome", "MALFORMED", spelledOut],
+    ["a welcome of an unknown suite", "UNKNOWN_SUITE", unknown],
+    ["too short for suite 2", "MALFORMED", encodeKeyOp({ ...op, message: short })],
+  ];
+  return {
+    spec: "§4.1",
+    bundle: toHex(encodeBundle(bundle)),
+    epoch_id: made.epochId,
+    read_key: toHex(ring.readKey(state, made.epochId)!),
+    rekey: toHex(made.opBytes),
+    welcome: toHex(welcome!),
+    invalid: rows.map(([name, reason, bytes]) => ({ name, bytes: toHex(bytes), reason })),
   };
 }
 
@@ -192,7 +248,12 @@ function invalidBundles(alice: VectorMember, bob: VectorMember): readonly unknow
   const { prekey, notBefore, notAfter, signature } = bundle;
   const rows = [
     ["another version", "UNKNOWN_VERSION", [2, 1, author, prekey, notBefore, notAfter, signature]],
-    ["another suite", "UNKNOWN_SUITE", [1, 2, author, prekey, notBefore, notAfter, signature]],
+    ["another suite", "UNKNOWN_SUITE", [1, 3, author, prekey, notBefore, notAfter, signature]],
+    [
+      "suite 2, a prekey of suite 1",
+      "MALFORMED",
+      [1, 2, author, prekey, notBefore, notAfter, signature],
+    ],
     ["no lifetime", "BAD_LIFETIME", [1, 1, author, prekey, notAfter, notBefore, signature]],
     ["short prekey", "MALFORMED", [1, 1, author, prekey.slice(1), notBefore, notAfter, signature]],
     ["a field more", "MALFORMED", [1, 1, author, prekey, notBefore, notAfter, signature, 0]],
@@ -224,7 +285,8 @@ function invalidOps(rekeyBytes: Uint8Array, welcomeBytes: Uint8Array): readonly 
   const rows: readonly (readonly [string, string, Uint8Array])[] = [
     ["another version", "UNKNOWN_VERSION", edit(rekeyBytes, 1, 2)],
     ["another kind", "UNKNOWN_KIND", edit(rekeyBytes, 2, 5)],
-    ["another suite", "UNKNOWN_SUITE", edit(rekeyBytes, 3, 2)],
+    ["another suite", "UNKNOWN_SUITE", edit(rekeyBytes, 3, 3)],
+    ["suite 2, messages of suite 1", "MALFORMED", edit(rekeyBytes, 3, 2)],
     ["cut short", "MALFORMED", rekeyBytes.subarray(0, -1)],
     ["a byte more", "MALFORMED", new Uint8Array([...rekeyBytes, 0])],
     [
