@@ -115,8 +115,28 @@ const remedies: Readonly<Record<string, string>> = {
   EEXIST: "Something else stands there: choose another name.",
   ENOTDIR: "Check the path: a part of it is a file.",
   EISDIR: "That is a folder; name a file.",
+  EACCES: "Give this user the right to read and write there.",
+  EPERM: "Give this user the right to read and write there.",
+  EROFS: "The disk is read only: choose another place.",
+  ECONNREFUSED: "Nothing answers there: check the address and whether the server runs.",
+  ECONNRESET: "The connection broke: run the command again.",
+  ENOTFOUND: "There is no such host: check the address.",
   EADDRINUSE: "Another program has that port: choose another one (--port).",
 };
+
+/** How deep a system's own error lies in those that were made of it. */
+const causesMax = 4;
+
+/** The code by which the system said what is wrong, such as EACCES. */
+function systemCodeOf(error: unknown): string | undefined {
+  let inner = error;
+  for (let count = 0; count < causesMax && inner instanceof Error; count++) {
+    const code = codeOf(inner);
+    if (/^E[A-Z0-9]+$/.test(code)) return code;
+    inner = inner.cause;
+  }
+  return undefined;
+}
 
 /** An error with the place it is about, and a remedy that fits here. */
 export function explain(error: unknown, subject: string): unknown {
@@ -124,9 +144,11 @@ export function explain(error: unknown, subject: string): unknown {
   if (error instanceof StreamError && error.fault !== undefined) {
     return new StreamFaultError(subject, error.fault);
   }
-  const [code, message] = [codeOf(error), messageOf(error)];
-  const remedy = remedies[code];
+  const code = codeOf(error);
+  const system = code === "BYTES_IO" ? systemCodeOf(error) : undefined;
+  const remedy = remedies[system ?? code] ?? remedies[code];
   if (remedy === undefined) return error;
+  const message = system === undefined ? messageOf(error) : `${messageOf(error)}: ${system}`;
   const cause = { cause: error };
   return new CliError(code, subject === "" ? message : `${subject}: ${message}`, remedy, cause);
 }

@@ -3,7 +3,7 @@
  * taken is one opened to write, so that appending here and serving go on side by side.
  */
 import { open as openFile, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { toHex } from "@hawser/codec";
 import { packetBytesMax, parsePacket } from "@hawser/packet";
 import {
@@ -49,10 +49,11 @@ export function createFolderHost(
 ): FolderHost {
   let files: ReadonlyMap<string, string> = new Map();
   const opened = new Map<string, Promise<Opened | undefined>>();
+  const looked = new Map<string, Looked>();
   const stores: ByteStore[] = [];
 
   const refresh = async (): Promise<ReadonlyMap<string, string>> => {
-    files = await findStreams(deps, folder);
+    files = await findStreams(deps, folder, looked);
     return files;
   };
 
@@ -149,21 +150,45 @@ async function openServed(deps: StreamDeps, store: ByteStore, id: string): Promi
   throw new StreamError("STREAM_FAULT", `${fault.code}: ${fault.message}`, { fault });
 }
 
-/** Ids of the streams in a folder, by a look at the first packet of each file. */
-async function findStreams(deps: StreamDeps, folder: string): Promise<ReadonlyMap<string, string>> {
+/** What a file was when it was looked into. */
+interface Looked {
+  readonly inode: number;
+  readonly size: number;
+  readonly id: string | undefined;
+}
+
+/**
+ * Ids of the streams in a folder, by a look at the first packet of each file that is new since the
+ * last time: anybody may ask for the list, and for ids that are not there.
+ */
+async function findStreams(
+  deps: StreamDeps,
+  folder: string,
+  looked: Map<string, Looked>,
+): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   const entries = await readdir(folder, { withFileTypes: true });
+  const isServed = ({ name }: { readonly name: string }): boolean =>
+    !name.startsWith(".") && !name.endsWith(".lock");
   const names = entries
-    .filter(
-      (entry) => entry.isFile() && !entry.name.startsWith(".") && !entry.name.endsWith(".lock"),
-    )
+    .filter((entry) => entry.isFile() && isServed(entry))
     .map(({ name }) => name)
-    .toSorted();
-  for (const name of names.slice(0, filesMax)) {
+    .toSorted()
+    .slice(0, filesMax);
+  for (const name of names) {
     const path = join(folder, name);
-    const id = await manifestId(deps, path);
+    const file = await stat(path).catch(() => undefined);
+    if (file === undefined) continue;
+    const { ino: inode, size } = file;
+    const known = looked.get(path);
+    // The first packet of a stream stays; what was none may have become one.
+    const isCurrent = known?.inode === inode && (known.id !== undefined || known.size === size);
+    const id = isCurrent ? known.id : await manifestId(deps, path);
+    looked.set(path, { inode, size, id });
     if (id !== undefined && !found.has(id)) found.set(id, path);
   }
+  const present = new Set(names);
+  for (const path of looked.keys()) if (!present.has(basename(path))) looked.delete(path);
   return found;
 }
 

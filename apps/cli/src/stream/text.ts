@@ -83,8 +83,8 @@ export function blockFields(info: BlockInfo): Readonly<Record<string, unknown>> 
 export function formatRecovery({ recoveredBytes, damage }: Recovery): string | undefined {
   if (recoveredBytes === 0 && damage === undefined) return undefined;
   const bytes = `${formatCount(recoveredBytes)} ${recoveredBytes === 1 ? "byte" : "bytes"}`;
-  if (damage === undefined) return `${bytes} behind it, left by an append that was cut off`;
-  return `${bytes} behind it that do not verify: ${damage.code}, ${damage.message}`;
+  if (damage === undefined) return `${bytes} left by an append that was cut off`;
+  return `${bytes} that do not verify: ${damage.code}, ${damage.message}`;
 }
 
 /** "5 entries: the manifest and 4 blocks". */

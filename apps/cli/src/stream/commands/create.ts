@@ -3,12 +3,15 @@ import { rm } from "node:fs/promises";
 import { Option, type Command } from "commander";
 import {
   createStream,
+  type ByteStore,
   type CreateStreamOptions,
   type Stream,
   type StreamSuite,
 } from "@hawser/stream";
+import { codeOf } from "../../errors.ts";
 import { plural } from "../../table.ts";
-import { explain, usage } from "../errors.ts";
+import { explain, streamError, usage } from "../errors.ts";
+import type { StreamIo } from "../io.ts";
 import { readRecipient, requireKeys, type KeyOptions } from "../keys.ts";
 import { addKeyOptions, collect, readMetadata } from "../options.ts";
 import { openPlace, parsePlace, type Place } from "../places.ts";
@@ -87,7 +90,7 @@ export async function makeStream(
   place: Place,
   options: CreateStreamOptions,
 ): Promise<Stream> {
-  const store = await openPlace(io, place, "create");
+  const store = await openNew(io, place);
   try {
     return await createStream(deps, store, { ...options, signal: io.signal });
   } catch (error) {
@@ -98,5 +101,15 @@ export async function makeStream(
       await rm(`${place.text}.lock`, { force: true });
     }
     throw error;
+  }
+}
+
+async function openNew(io: StreamIo, place: Place): Promise<ByteStore> {
+  try {
+    return await openPlace(io, place, "create");
+  } catch (error) {
+    if (codeOf(error) !== "BYTES_ABSENT") throw error;
+    const remedy = "Make the folder first, or choose another place.";
+    throw streamError("CLI_FILE_MISSING", `${place.text}: its folder is not there`, remedy, error);
   }
 }

@@ -34,7 +34,7 @@ async function recover(session: Session, text: string, options: RecoverOptions):
     if (bytes === 0) {
       return session.output.event("recover", fields, `Nothing to cut: all ${good} are good.`);
     }
-    const lines = [`${good} good. --yes would cut ${describe(bytes, damage)}.`];
+    const lines = [`${good} are good. --yes would cut ${describe(bytes, damage)}.`];
     if (damage !== undefined)
       lines.push("Try other copies first: they may have what this one lost.");
     session.output.event("recover", fields, lines.join("\n"));
@@ -59,7 +59,7 @@ async function cut(session: Session, place: Place, options: RecoverOptions): Pro
     const fields = { id, height, bytes, damage: damage ?? null, cut: bytes > 0 };
     const good = plural(height, "entry", "entries");
     const text = bytes === 0 ? "Nothing to cut" : `Cut ${describe(bytes, damage)}`;
-    output.event("recover", fields, `${text}: ${good} good.`);
+    output.event("recover", fields, `${text}; ${good} are good.`);
   } catch (error) {
     throw explain(error, place.text);
   }
