@@ -54,7 +54,8 @@ export interface ScopeFunction {
   readonly use: "open" | "any";
   /** Allowed argument counts, both included. */
   readonly counts: readonly [number, number];
-  readonly help: string;
+  /** Its line in `[help]`; `undefined` for a second name of another function, which has none. */
+  readonly help: string | undefined;
   readonly apply: (call: Call) => Outcome;
   /** Text that evaluates to the bytes; `undefined` when it has none for them. */
   readonly encode?: (bytes: Uint8Array, options: readonly Node[], run: Run) => Outcome<string>;

@@ -93,6 +93,7 @@ function byteFault(byte: number, index: number, expected: string): Fault {
 function debugCharacter(byte: number): string {
   const character = String.fromCharCode(byte);
   const named = new Map([
+    ["\0", "\\0"],
     ["\t", "\\t"],
     ["\r", "\\r"],
     ["\n", "\\n"],

@@ -5,7 +5,7 @@ import { toBase64url, utf8 } from "@hawser/codec";
 import { toMiniText } from "@hawser/packet";
 import { success, type Result } from "../fault.ts";
 import { bigEndian, withoutPrefix } from "../join.ts";
-import { parseUnsigned } from "../numbers.ts";
+import { parseUnsigned, sizeMax } from "../numbers.ts";
 import type { Node } from "../parse.ts";
 import { debugNodes } from "../print-nodes.ts";
 import {
@@ -34,18 +34,14 @@ function numberFunction(id: string, radix: number, help: string): ScopeFunction 
   return { id, use: "any", counts: [1, 1], help, apply: (call) => parseNumber(call, radix) };
 }
 
-/** Sizes given as options, such as `b:32:64`; separators between them are skipped or refused. */
-function readSizes(
-  options: readonly Node[],
-  separators: "skip" | "refuse",
-): Result<readonly number[]> {
+/** Sizes given as options, such as `b16:4`: every one must be a number, with nothing between. */
+function readSizes(options: readonly Node[]): Result<readonly number[]> {
   const sizes: number[] = [];
   for (const node of options) {
     if (node.kind !== "bytes") {
-      if (separators === "skip") continue;
       return functionFault(node, "one size", `expected bytes << ${debugNodes([node])} >>`);
     }
-    const size = parseUnsigned(node, node.bytes, 0xffff_ffffn);
+    const size = parseUnsigned(node, node.bytes, sizeMax);
     if (!size.ok) return size;
     sizes.push(Number(size.value));
   }
@@ -58,17 +54,21 @@ function encodeDigits(
   options: readonly Node[],
   digits: (byte: number) => string,
 ): Outcome<string> {
-  const sizes = readSizes(options, "refuse");
+  const sizes = readSizes(options);
   if (!sizes.ok) return sizes;
   if (sizes.value.length > 0 && !sizes.value.includes(bytes.length)) return undefined;
   return success(`[${name}:${Array.from(bytes, digits).join("")}]`);
 }
 
+/** Sizes such as `b:32:64` are read up to the first that fits; what is no text is passed over. */
 function encodeBase64url(bytes: Uint8Array, options: readonly Node[]): Outcome<string> {
-  const sizes = readSizes(options, "skip");
-  if (!sizes.ok) return sizes;
-  const isWanted = options.length === 0 || sizes.value.includes(bytes.length);
-  return isWanted ? success(`[b:${toBase64url(bytes)}]`) : undefined;
+  for (const node of options) {
+    if (node.kind !== "bytes") continue;
+    const size = parseUnsigned(node, node.bytes, sizeMax);
+    if (!size.ok) return size;
+    if (size.value === BigInt(bytes.length)) return success(`[b:${toBase64url(bytes)}]`);
+  }
+  return options.length === 0 ? success(`[b:${toBase64url(bytes)}]`) : undefined;
 }
 
 const urlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

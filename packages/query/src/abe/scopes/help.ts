@@ -24,7 +24,9 @@ function describeScopes(scopes: readonly Scope[]): string {
 function describeScope(scope: Scope, seen: Set<string>): string {
   const lines = [`# ${scope.name}`, scope.about];
   if (scope.functions.size > 0) lines.push("## Functions");
-  for (const entry of scope.functions.values()) lines.push(describeFunction(entry, seen));
+  for (const entry of scope.functions.values()) {
+    if (entry.help !== undefined) lines.push(describeFunction(entry, seen));
+  }
   if (scope.macros.size > 0) lines.push("## Macros");
   for (const { id, help } of scope.macros.values()) lines.push(`- ${id.padEnd(16)} ${help}  `);
   return `${lines.join("\n")}\n\n`;

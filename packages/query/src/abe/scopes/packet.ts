@@ -77,7 +77,10 @@ const fields: readonly (readonly [string, FieldReader])[] = [
     (packet) => componentForms(packet, index),
   ]),
   ["data", dataForms],
-  // Names of Linkspace 0.6 that mean nothing else in 0.5.1.
+];
+
+/** Names of Linkspace 0.6 that mean nothing else in 0.5.1; no list of 0.5.1 has them. */
+const laterNames: readonly (readonly [string, FieldReader])[] = [
   ["varstamp", (packet) => integerForms(packet.netHeader.stamp, 8)],
   ["space", (packet) => pathForms(packet, packet.unrootedPath)],
 ];
@@ -132,7 +135,13 @@ export function packetScopes(packet: Packet): readonly Scope[] {
     createScope(
       "netpkt field",
       "get a field of a netpkt. also used in watch predicates.",
-      fields.map(([name, read]) => fieldFunction(packet, name, read)),
+      [
+        ...fields.map(([name, read]) => fieldFunction(packet, name, read)),
+        ...laterNames.map(([name, read]) => ({
+          ...fieldFunction(packet, name, read),
+          help: undefined,
+        })),
+      ],
     ),
     printScope(packet),
     linkScope(packet),
