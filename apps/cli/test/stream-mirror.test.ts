@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 
 import { request } from "node:http";
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
+import { createS3Emulation } from "@hawser/stream/testing";
 import {
   benchWith,
   eventOf,
@@ -133,6 +134,86 @@ describe("[IW-mirror] files", () => {
     const target = bench.file("precious", noise(10_000));
     const ran = await bench.run(["mirror", bench.path("log"), target]);
     expect([ran.code, bench.read("precious").equals(noise(10_000))]).toEqual([2, true]);
+  });
+});
+
+describe("[IW-mirror] [IW-cloud] buckets, on the emulation of their server", () => {
+  const account = { bucket: "logs", accessKeyId: "key-id", secretAccessKey: "key-secret" };
+  const env = {
+    AWS_ACCESS_KEY_ID: account.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: account.secretAccessKey,
+    AWS_ENDPOINT_URL: "http://s3.test",
+  };
+  const place = "s3://logs/ada/log";
+
+  test("a stream goes there, grows there, and comes back", async () => {
+    using bench = await benchWith("one", noise(300_000));
+    const options = { env, io: { fetch: createS3Emulation(account).fetch } };
+    const log = bench.path("log");
+    await bench.done(["mirror", log, place], options);
+    await bench.done(["append", log, bench.path("file1")]);
+    const grown = await bench.done(["--json", "mirror", log, place], options);
+    expect(eventOf(grown, "mirrored")).toMatchObject({ height: 4, added: 1 });
+    expect((await bench.done(["verify", place], options)).text).toContain("all 4 entries");
+    await bench.done(["mirror", place, bench.path("copy")], options);
+    expect(bench.read("copy").equals(bench.read("log"))).toBe(true);
+    await bench.done(["append", place, bench.path("file2")], options);
+    const part = await bench.done(["cat", place, "4", "--range", "-5"], options);
+    expect(part.bytes.equals(noise(300_000).subarray(-5))).toBe(true);
+  });
+
+  test("wrong credentials are refused, and no secret is printed", async () => {
+    using bench = await benchWith("one");
+    const { fetch } = createS3Emulation({ ...account, secretAccessKey: "another" });
+    const options = { env, io: { fetch } };
+    const ran = await bench.run(["mirror", bench.path("log"), place], options);
+    expect(ran.code).toBe(1);
+    expect(ran.text + ran.stderr).not.toContain("key-secret");
+  });
+});
+
+describe("[IW-mirror] places that are none", () => {
+  test.each([
+    ["a folder", ["verify", "FOLDER"], "EISDIR"],
+    ["a folder as target", ["mirror", "LOG", "FOLDER"], "EISDIR"],
+    ["a new stream in no folder", ["create", "FOLDER/none/log"], "its folder is not there"],
+    ["a source that is not there", ["mirror", "FOLDER/none", "COPY"], "BYTES_ABSENT"],
+  ] as const)("%s", async (_, words, said) => {
+    using bench = await benchWith("one");
+    const named = words.map((word) =>
+      word
+        .replace("FOLDER", bench.folder)
+        .replace("LOG", bench.path("log"))
+        .replace("COPY", bench.path("copy")),
+    );
+    const ran = await bench.run(named);
+    expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining(said)]);
+    expect(readdirSync(bench.folder)).not.toContain("copy");
+  });
+
+  test("a page of another server is no stream, nor a server of streams", async () => {
+    using bench = await benchWith("one");
+    const url = `http://example.test/${await idOf(bench)}`;
+    const page = async (): Promise<Response> => new Response("<h1>Hello</h1>");
+    const io = { fetch: page };
+    for (const words of [
+      ["verify", url],
+      ["mirror", url, bench.path("copy")],
+      ["mirror", bench.path("log"), url],
+    ]) {
+      const ran = await bench.run(words, { io });
+      expect([ran.code, ran.stderr]).toEqual([1, expect.stringMatching(/\[(BYTES|CLI)_[A-Z_]+\]/)]);
+      expect(ran.stderr).not.toContain("CLI_UNEXPECTED");
+    }
+    expect(readdirSync(bench.folder)).not.toContain("copy");
+  });
+
+  test("what stands behind the ? of an address is not repeated", async () => {
+    using bench = await benchWith("one");
+    const io = { fetch: async (): Promise<Response> => new Response("", { status: 403 }) };
+    const ran = await bench.run(["verify", "https://example.test/log?signature=hunter2"], { io });
+    expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining("log?…")]);
+    expect(ran.stderr).not.toContain("hunter2");
   });
 });
 
