@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { mkdir, watch } from "node:fs/promises";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { launch } from "../src/demo/processes.ts";
@@ -60,11 +60,14 @@ function start(bench: StreamBench, ...words: readonly string[]): Running {
 /** Resolves when the file has more than so many bytes. */
 async function untilLarger(path: string, byteCount: number): Promise<void> {
   const stop = new AbortController();
-  const changes = watch(join(path, ".."), { signal: stop.signal });
+  const changes = watch(join(path, ".."), { signal: stop.signal })[Symbol.asyncIterator]();
   try {
-    if (existsSync(path) && statSync(path).size > byteCount) return;
-    for await (const { filename } of changes) {
-      if (filename === basename(path) && statSync(path).size > byteCount) return;
+    for (;;) {
+      // Asked for before the look, so that no change falls between the two.
+      const change = changes.next();
+      change.catch(() => undefined);
+      if (existsSync(path) && statSync(path).size > byteCount) return;
+      await change;
     }
   } finally {
     stop.abort();
