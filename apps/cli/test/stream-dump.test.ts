@@ -230,3 +230,36 @@ describe("[IW-dump-safe] dump", () => {
     expect(ran.stderr).not.toContain("CLI_UNEXPECTED");
   });
 });
+
+describe("[IW-cli] metadata of somebody who means harm", () => {
+  test("forge no line of what info prints, and steer no terminal", async () => {
+    using bench = await benchWith();
+    const path = bench.path("hostile");
+    const evil = "x\nauthor  forged\r\n\u001b[2Jid  forged\u2028height  forged";
+    {
+      const deps = {
+        crypto,
+        clock: { nowMicros: () => 1 },
+        random: (count: number) => noise(count),
+      };
+      await using store = await openFileBytes(path, { mode: "create" });
+      const secret = crypto.deriveKey("hawser test author", new Uint8Array(0));
+      const metadata = { [evil]: evil, nested: { [evil]: [evil] } };
+      await using stream = await createStream(deps, store, {
+        secret,
+        metadata,
+        software: evil.slice(0, 60),
+      });
+      await stream.append({ name: evil, [evil]: evil }, Buffer.from(evil));
+    }
+    const { text } = await bench.done(["info", path]);
+    const lines = text.split(/[\n\r\u2028\u2029]/);
+    const forged = lines.filter((line) => /^\W*(author|id|height) {2}.*forged/.test(line));
+    expect(forged).toEqual([]);
+    expect(lines.filter((line) => /^(author|id) /.test(line))).toHaveLength(2);
+    // oxlint-disable-next-line no-control-regex -- that there are none is the point
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    const json = eventOf(await bench.done(["--json", "info", path]), "info");
+    expect(json["metadata"]).toMatchObject({ [evil]: evil });
+  });
+});

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 
 import { request } from "node:http";
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
+import { openFileBytes } from "@hawser/stream/node";
 import { createS3Emulation } from "@hawser/stream/testing";
 import {
   benchWith,
@@ -312,6 +313,22 @@ describe("[IW-http] [IW-mirror] serve and mirror over loopback", () => {
     const ran = await bench.run(["mirror", log, url], withToken);
     expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining("answered 405")]);
     expect(ran.stderr).toContain("read only");
+  });
+
+  test("[IW-two-writers] an upload waits for who is writing to the file", async () => {
+    using bench = await servedBench();
+    await using server = await serve(bench);
+    const [log, url] = [bench.path("log"), `${server.url}/${await idOf(bench)}`];
+    await bench.done(["append", log, bench.path("file1")]);
+    {
+      await using _ = await openFileBytes(bench.path("srv/log.stream"), { mode: "append" });
+      const ran = await bench.run(["mirror", log, url]);
+      expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining("answered 503")]);
+      // Readers are served meanwhile.
+      await bench.done(["verify", url]);
+    }
+    await bench.done(["mirror", log, url]);
+    expect(bench.read("srv/log.stream").equals(bench.read("log"))).toBe(true);
   });
 
   test("requests that are none get an answer, and the server goes on", async () => {

@@ -45,7 +45,7 @@ export function formatTime(stamp: number): string {
 /** Longer metadata are cut where a line shows them. */
 const lineCharactersMax = 60;
 
-/** A value on one line. */
+/** A value on one line: an author's line break must not begin a line that looks like ours. */
 export function formatValue(value: MetadataValue): string {
   const text = typeof value === "string" ? value : JSON.stringify(toJson(value));
   const line = text.replaceAll(/\s+/g, " ");

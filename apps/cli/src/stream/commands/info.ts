@@ -102,8 +102,10 @@ function infoText(stream: Stream, listed: readonly Listed[], last: BlockInfo | u
   const fields = formatFields([
     ["id", id],
     ["author", author],
-    ...Object.entries(metadata).map(([name, value]) => [name, formatValue(value)] as const),
-    ["created", `${formatTime(created)} by ${software}`],
+    ...Object.entries(metadata).map(
+      ([name, value]) => [formatValue(name), formatValue(value)] as const,
+    ),
+    ["created", `${formatTime(created)} by ${formatValue(software)}`],
     ["encrypted", readers],
     ["height", `${formatHeight(stream)}, ${formatBytes(byteCount)}${isEnded ? ", ended" : ""}`],
     ["last", last === undefined ? undefined : formatTime(last.stamp)],
@@ -132,10 +134,14 @@ function aboutBlock(info: BlockInfo, metadata: Metadata | undefined): string {
   const { kind, directive, target } = info;
   if (kind === "rewrap") return `opens block ${target ?? "?"} to more readers`;
   const words: string[] = [];
-  if (directive !== undefined) words.push([`[${directive.type}]`, ...directive.targets].join(" "));
+  if (directive !== undefined) {
+    words.push([`[${directive.type}]`, ...directive.targets.map(formatValue)].join(" "));
+  }
   if (metadata === undefined) return [...words, "(metadata sealed)"].join(" ");
   const { name, ...others } = metadata;
   if (name !== undefined) words.push(formatValue(name));
-  for (const [key, value] of Object.entries(others)) words.push(`${key}=${formatValue(value)}`);
+  for (const [key, value] of Object.entries(others)) {
+    words.push(`${formatValue(key)}=${formatValue(value)}`);
+  }
   return words.join(" ");
 }
