@@ -144,7 +144,8 @@ describe("names, time and paths", () => {
     expect(hexOf("[@:me:local]", within)).toBe(toHex(alice));
     expect(hexOf("[@:none]", within)).toBe("00".repeat(32));
     expect(hexOf("[#:me:local]", within)).toBe("ABE_NO_SUCH_FUNCTION");
-    expect(textOf("[@:me:local/?@]", within)).toBe("[@:me:local]");
+    expect(textOf("[@:me:local/?@]", within)).toBe("me:local");
+    expect(textOf("[@:me:local/?b/?@]", within)).toBe("me:local");
     expect(textOf("[/?:[@:me:local]/#/@/b]", within)).toBe("[@:me:local]");
     expect(textOf("[#:pub/?#]", within)).toBe("ABE_FUNCTION");
     expect(hexOf("[@:me:local]")).toBe("ABE_NO_SUCH_FUNCTION");

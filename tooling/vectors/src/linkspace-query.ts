@@ -2,7 +2,15 @@
  * Linkspace: queries, as printed and as they behave.
  */
 import { compareBytes, fromHex, fromUtf8, utf8 } from "@hawser/codec";
-import { buildDatapoint, type Packet } from "@hawser/packet";
+import {
+  buildDatapoint,
+  buildLinkpoint,
+  comparePackets,
+  privateGroup,
+  treeKey,
+  type Packet,
+} from "@hawser/packet";
+import type { Crypto } from "@hawser/crypto";
 import {
   compileQuery,
   createMatcher,
@@ -256,23 +264,48 @@ export const queryBehaviour: SectionRunner = async (section, report, { crypto })
   for (const [index, item] of readClaims(section, "query_behaviour").list("vectors").entries()) {
     const claims = readClaims(item);
     await report.check(caseName(claims, index), (check) => {
-      const points = claims.has("datapoints") ? claims.list("datapoints").map(jsonText) : [];
-      const packets = points.map((data) => buildDatapoint(crypto, utf8(data)));
-      const verdict = readBehaviour(claims, points);
+      const packets = readPoints(claims, crypto);
+      const verdict = readBehaviour(claims, packets);
       checkBehaviour(check, claims, verdict, packets);
       checkNothingLeft(check, claims);
     });
   }
 };
 
-/** The vector's query; `<recv of "1">` stands for the receive stamp of that datapoint. */
-function readBehaviour(claims: Claims, points: readonly string[]): QueryVerdict {
+/** The vector's packets, in the order in which they are received. */
+function readPoints(claims: Claims, crypto: Crypto): readonly Packet[] {
+  const list = (key: string): readonly Json[] => (claims.has(key) ? claims.list(key) : []);
+  return [
+    ...list("datapoints").map((data) => buildDatapoint(crypto, utf8(jsonText(data)))),
+    ...list("linkpoints").map((item) => readLinkpoint(item, crypto)),
+  ];
+}
+
+/** `{data, create, domain?, space?}`, or `[data, create]`, in the private group. */
+function readLinkpoint(item: Json, crypto: Crypto): Packet {
+  const [data, create] = Array.isArray(item) ? (item as readonly Json[]) : [];
+  const claims = readClaims(Array.isArray(item) ? { data: data ?? "", create: create ?? 0 } : item);
+  const path = claims.has("space") ? claims.text("space").split("/").filter(Boolean) : [];
+  const packet = buildLinkpoint(crypto, {
+    group: privateGroup(),
+    domain: claims.has("domain") ? claims.text("domain") : "",
+    path,
+    stamp: claims.number("create"),
+    data: utf8(claims.text("data")),
+  });
+  const [unknown] = claims.unchecked();
+  if (unknown !== undefined) throw new VectorShapeError(`a linkpoint's “${unknown}” is not known`);
+  return packet;
+}
+
+/** The vector's query; `<recv of "1">`, or of `first`, stands for a packet's receive stamp. */
+function readBehaviour(claims: Claims, packets: readonly Packet[]): QueryVerdict {
   const earlier: Earlier = { last: createQuery(), pushed: undefined };
+  const places = packets.map((packet) => fromUtf8(packet.data));
   return readQuery(claims, earlier, (statement) =>
-    statement.replaceAll(
-      /<recv of "([^"]*)">/gu,
-      (_, data: string) => `[u64:${recvStart + points.indexOf(data)}]`,
-    ),
+    statement.replaceAll(/<recv of (?:"([^"]*)"|first)>/gu, (_, data?: string) => {
+      return `[u64:${recvStart + (data === undefined ? 0 : places.indexOf(data))}]`;
+    }),
   );
 }
 
@@ -296,7 +329,9 @@ function checkBehaviour(
   const found = readPass(compiled, packets).map((packet) => fromUtf8(packet.data));
   if (claims.has("first")) check.equal("first", jsonText(claims.take("first")), found[0]);
   if (claims.has("last")) check.equal("last", jsonText(claims.take("last")), found.at(-1));
-  if (claims.has("count")) check.equal("count", claims.number("count"), found.length);
+  for (const key of ["count", "total"]) {
+    if (claims.has(key)) check.equal(key, claims.number(key), found.length);
+  }
   for (const key of ["order", "results"]) {
     if (!claims.has(key)) continue;
     check.equal(key, claims.list(key).map(jsonText).join("\n"), found.join("\n"));
@@ -307,13 +342,33 @@ function checkBehaviour(
 function readPass(compiled: CompiledQuery, packets: readonly Packet[]): readonly Packet[] {
   const { mode, recv } = compiled;
   const rows = packets.map((packet, index) => ({ packet, recv: recvStart + index }));
-  const ordered = mode.startsWith("hash")
-    ? rows.sort((a, b) => compareBytes(a.packet.hash, b.packet.hash))
-    : rows.filter(({ packet }) => mode.startsWith("log") || packet.kind !== "datapoint");
-  if (mode.endsWith("desc")) ordered.reverse();
+  const ordered = inOrder(rows, mode);
   const matcher = createMatcher(compiled);
   return ordered
     .filter((row) => BigInt(row.recv) >= recv.low && BigInt(row.recv) <= recv.high)
     .filter((row) => matcher.test(row.packet, row.recv, "stored") === "match")
     .map(({ packet }) => packet);
+}
+
+interface Row {
+  readonly packet: Packet;
+  readonly recv: number;
+}
+
+/** Rows as a mode gives them: branches of the tree ascend always, only their stamps turn round. */
+function inOrder(rows: readonly Row[], mode: string): readonly Row[] {
+  const sign = mode.endsWith("desc") ? -1 : 1;
+  const sorted = [...rows];
+  if (mode.startsWith("log")) return sorted.sort((a, b) => sign * (a.recv - b.recv));
+  if (mode.startsWith("hash")) {
+    return sorted.sort((a, b) => sign * compareBytes(a.packet.hash, b.packet.hash));
+  }
+  const none = new Uint8Array(0);
+  return sorted
+    .filter(({ packet }) => treeKey(packet) !== undefined)
+    .sort(
+      (a, b) =>
+        compareBytes(treeKey(a.packet) ?? none, treeKey(b.packet) ?? none) ||
+        sign * comparePackets(a.packet, b.packet),
+    );
 }

@@ -100,14 +100,14 @@ export function linkScope(packet: Packet): Scope {
     [
       {
         id: "links",
-        use: "any",
+        use: "open",
         counts: [0, 4],
-        help: "[delimiter=\\n,start=0,stop=len,step=1] - tag:pointer of links",
+        help: "[delim='\\n',start=0,stop=len,step=1] - python like slice indexing",
         apply: (call) => listLinks(packet, call),
       },
       {
         id: "link",
-        use: "any",
+        use: "open",
         counts: [1, 1],
         help: "[suffix] get first link with tag ending in suffix",
         apply: (call) => findLink(packet, call),

@@ -2,9 +2,9 @@
  * Scopes of names: the constant ones, and those that the context looks up
  * (docs/spec/query.md §2.5.8). Layer 3; pure.
  */
-import { equalBytes, utf8 } from "@hawser/codec";
+import { equalBytes, fromBase64url, fromUtf8, utf8 } from "@hawser/codec";
 import { privateGroup, publicGroup, testGroup } from "@hawser/packet";
-import { success } from "../fault.ts";
+import { success, type Result } from "../fault.ts";
 import { nameText } from "../join.ts";
 import {
   createScope,
@@ -55,20 +55,39 @@ export const staticNameScope: Scope = createScope(
   ],
 );
 
+/** Bytes of a group or public key, and characters of their base64url. */
+const hashBytes = 32;
+const hashTextLength = 43;
+
 /** Components of a name. */
 const nameCounts: readonly [number, number] = [1, 7];
 
 interface Lookup {
   readonly id: "#" | "@";
   readonly help: string;
+  readonly reverseHelp: string;
   readonly find: (name: readonly Uint8Array[]) => Uint8Array | undefined;
   readonly nameOf: (bytes: Uint8Array) => string | undefined;
+}
+
+/** 32 bytes as they are, or what 43 characters of base64url say; `undefined` for anything else. */
+function readValue(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.length === hashBytes) return bytes;
+  const text = bytes.length === hashTextLength ? fromUtf8(bytes) : undefined;
+  return text === undefined ? undefined : fromBase64url(text);
 }
 
 function lookupFunctions(lookup: Lookup): readonly ScopeFunction[] {
   const encode = (bytes: Uint8Array): Outcome<string> => {
     const name = lookup.nameOf(bytes);
     return name === undefined ? undefined : success(`[${lookup.id}:${name}]`);
+  };
+  // A reverse lookup gives the bare name, as `?u` gives the bare number; `?:` gives the expression.
+  const printName = (call: Call): Result<Uint8Array> => {
+    const value = readValue(call.args[0] ?? new Uint8Array(0));
+    const name = value === undefined ? undefined : lookup.nameOf(value);
+    if (name !== undefined) return success(utf8(name));
+    return functionFault(call, "a value with a name", "cant find lns entry");
   };
   return [
     {
@@ -86,28 +105,26 @@ function lookupFunctions(lookup: Lookup): readonly ScopeFunction[] {
       id: `?${lookup.id}`,
       use: "any",
       counts: [1, 1],
-      help: `the name of a value, as [${lookup.id}:name]`,
-      apply: (call: Call) => {
-        const text = encode(call.args[0] ?? new Uint8Array(0));
-        if (text === undefined) return functionFault(call, "a value with a name", "no result");
-        return text.ok ? success(utf8(text.value)) : text;
-      },
+      help: lookup.reverseHelp,
+      apply: printName,
     },
   ];
 }
 
 /** Names that the caller knows: asked after the constant ones. */
 export function namesScope(names: AbeNames): Scope {
-  return createScope("lns", "names of groups and public keys", [
+  return createScope("lns", "", [
     ...lookupFunctions({
       id: "#",
-      help: "[name..] - the group of a name",
+      help: "(namecomp)* - get the associated lns group",
+      reverseHelp: "find by group# tag",
       find: (name) => names.group(name),
       nameOf: (bytes) => names.groupName(bytes),
     }),
     ...lookupFunctions({
       id: "@",
-      help: "[name..] - the public key of a name",
+      help: "(namecomp)* - get the associated lns key",
+      reverseHelp: "find by pubkey@ tag",
       find: (name) => names.publicKey(name),
       nameOf: (bytes) => names.publicKeyName(bytes),
     }),

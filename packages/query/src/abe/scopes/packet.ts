@@ -132,17 +132,13 @@ const receiveScope: Scope = createScope(
 /** All scopes of `packet`. */
 export function packetScopes(packet: Packet): readonly Scope[] {
   return [
-    createScope(
-      "netpkt field",
-      "get a field of a netpkt. also used in watch predicates.",
-      [
-        ...fields.map(([name, read]) => fieldFunction(packet, name, read)),
-        ...laterNames.map(([name, read]) => ({
-          ...fieldFunction(packet, name, read),
-          help: undefined,
-        })),
-      ],
-    ),
+    createScope("netpkt field", "get a field of a netpkt. also used in watch predicates.", [
+      ...fields.map(([name, read]) => fieldFunction(packet, name, read)),
+      ...laterNames.map(([name, read]) => ({
+        ...fieldFunction(packet, name, read),
+        help: undefined,
+      })),
+    ]),
     printScope(packet),
     linkScope(packet),
     receiveScope,

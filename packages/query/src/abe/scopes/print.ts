@@ -119,8 +119,8 @@ function printFunction(
 export function printScope(packet: Packet): Scope {
   return createScope("print pkt default", "", [
     printFunction(packet, "pkt", "default pk fmt", [0, 0], printByTemplate),
-    printFunction(packet, "netpkt", "default pk fmt", [0, 0], printByTemplate),
-    printFunction(packet, "point", "default pk fmt", [0, 0], printByTemplate),
+    printFunction(packet, "netpkt", "TODO default netpkt fmt", [0, 0], printByTemplate),
+    printFunction(packet, "point", "TODO default point fmt", [0, 0], printByTemplate),
     printFunction(
       packet,
       "pkt-quick",
