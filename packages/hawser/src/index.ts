@@ -8,6 +8,7 @@ export type {
   RelayState,
   SpaceMember,
   Traffic,
+  WhyAnswer,
 } from "./types.ts";
 export { HawserError } from "./errors.ts";
 export { createHawser } from "./hawser.ts";

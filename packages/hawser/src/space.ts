@@ -1,7 +1,8 @@
 /** HawserSpace: a space with its key-value view, its relays, and one answer to "is it in sync?". */
 import { createKv, type Kv } from "@hawser/kv";
-import type { LogStore } from "@hawser/log";
-import type { EntryRef, Space } from "@hawser/space";
+import type { Frontier, LogId, LogStore } from "@hawser/log";
+import type { EventRef } from "@hawser/view";
+import { explainWhy, type EntryRange, type EntryRef, type Space } from "@hawser/space";
 import type { SyncProgress, SyncSession } from "@hawser/sync";
 import { HawserError } from "./errors.ts";
 import { yieldToHost } from "./platform.ts";
@@ -50,12 +51,34 @@ export function createHawserSpace(deps: HawserSpaceDeps): HawserSpace {
     synced: (options = {}) => synced(deps, kv, options.signal),
     caughtUp: (options = {}) => folded(deps, kv, options.signal),
     progress: () => relays.sessions()[0]?.progress() ?? noProgress,
+    why: (author, need, options = {}) => {
+      const { at, nameOf } = options;
+      const answer = space.why(author, need, at === undefined ? {} : { at });
+      return answer && { ...answer, sentences: explainWhy(answer, nameOf) };
+    },
+    frontier: () => frontier(deps),
+    timeline: () => space.timeline(),
+    quarantine: () => space.quarantine(),
+    accept: (entries) => space.accept(toEntries(entries)),
+    reject: (entries) => space.reject(toEntries(entries)),
+    explain: (ref) => space.explain(ref as EntryRef),
     accessLost,
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       await kv[Symbol.asyncDispose]();
     },
   };
+}
+
+async function frontier({ store, space }: HawserSpaceDeps): Promise<Frontier> {
+  const heights = new Map<LogId, number>();
+  for (const { logId, height } of await store.heads(space.topic)) heights.set(logId, height);
+  return heights;
+}
+
+function toEntries(entries: EventRef | EntryRange): EntryRef | EntryRange {
+  // Safe: refs of events are places of entries.
+  return entries as EntryRef | EntryRange;
 }
 
 async function invite(deps: HawserSpaceDeps, options: InviteOptions): Promise<string> {

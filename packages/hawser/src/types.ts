@@ -2,11 +2,19 @@
  * The front door. Layer 8; the one layer of the libraries that may reach for the platform: a clock,
  * random numbers, timers, files and sockets are chosen here and handed down.
  */
-import type { Level } from "@hawser/auth";
+import type { Level, Need } from "@hawser/auth";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { Kv } from "@hawser/kv";
-import type { LogStore, StoreStats } from "@hawser/log";
-import type { Space } from "@hawser/space";
+import type { Frontier, LogStore, StoreStats } from "@hawser/log";
+import type {
+  EntryRange,
+  NameOf,
+  QuarantinedRange,
+  Space,
+  SpaceExplanation,
+  SpaceWhy,
+  TimelineItem,
+} from "@hawser/space";
 import type { Connection, SyncProgress } from "@hawser/sync";
 import type { EventDraft, EventRef } from "@hawser/view";
 
@@ -79,8 +87,38 @@ export interface HawserSpace extends AsyncDisposable {
    */
   caughtUp(options?: { readonly signal?: AbortSignal }): Promise<void>;
   progress(): SyncProgress;
+  /**
+   * Why somebody may or may not do something, in sentences and as the chain of operations: now, or
+   * at a frontier that `frontier` gave earlier. `undefined` when `at` is ahead of this device.
+   */
+  why(
+    author: AuthorId,
+    need: Need,
+    options?: { readonly at?: Frontier; readonly nameOf?: NameOf },
+  ): WhyAnswer | undefined;
+  /** How much of every log is here: a point in time to ask `why` about later. */
+  frontier(): Promise<Frontier>;
+  /** Every change of membership, causes first: who, whom, when (a claim), and whether it counts. */
+  timeline(): readonly TimelineItem[];
+  /** Entries that do not count: of people who were removed meanwhile, or of forked logs. */
+  quarantine(): Promise<readonly QuarantinedRange[]>;
+  /**
+   * Lets quarantined entries count on every device. Managers only. Errors: SPACE_NO_ACCESS,
+   * SPACE_NOT_QUARANTINED, SPACE_ENTRY_UNKNOWN.
+   */
+  accept(entries: EventRef | EntryRange): Promise<void>;
+  /** Keeps quarantined entries out, or takes an `accept` back. Errors like `accept`. */
+  reject(entries: EventRef | EntryRange): Promise<void>;
+  /** Why an entry is not here, does not count or cannot be read. */
+  explain(ref: EventRef): Promise<SpaceExplanation>;
   /** Resolves once this device has lost its access. */
   readonly accessLost: Promise<void>;
+}
+
+/** An answer to `why`. */
+export interface WhyAnswer extends SpaceWhy {
+  /** For people: the conclusion, then a sentence for each operation of the chain. */
+  readonly sentences: readonly string[];
 }
 
 export interface Traffic {
