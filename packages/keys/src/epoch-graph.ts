@@ -151,24 +151,26 @@ function ancestorsOf(
 
 /**
  * Recipients, and whoever a holder gave the keys to, and so on: a giver who holds nothing gives
- * nothing. The least fixed point, so the order of the gives does not matter. Likewise an epoch is as
- * strong as the weakest message in which somebody who held it sent it on.
+ * nothing, and one who holds the follow key alone gives that. The least fixed point, so the order of
+ * the gives does not matter. Likewise an epoch is as strong as the weakest message in which somebody
+ * who held it sent it on.
  */
 function holdersFrom(facts: EpochFacts): Holders {
   const recipients = facts.announcement?.terms.recipients ?? [];
   const read = new Set<AuthorId>(recipients);
   const follow = new Set<AuthorId>(facts.followRecipients);
   const givesBy = Map.groupBy(facts.gives, (give) => give.giver);
-  const open = [...recipients];
+  // Whoever comes to hold more is looked at again.
+  const open = [...recipients, ...facts.followRecipients];
   let strength: Suite = facts.announcement?.terms.suite ?? suiteX25519;
   for (let giver = open.pop(); giver !== undefined; giver = open.pop()) {
     for (const { recipient, level, suite } of givesBy.get(giver) ?? []) {
+      if (level === "read" && !read.has(giver)) continue;
       if (suite < strength) strength = suite;
-      if (level === "follow") follow.add(recipient);
-      else if (!read.has(recipient)) {
-        read.add(recipient);
-        open.push(recipient);
-      }
+      const holders = level === "read" ? read : follow;
+      if (holders.has(recipient)) continue;
+      holders.add(recipient);
+      open.push(recipient);
     }
   }
   return { read, follow, strength };

@@ -201,7 +201,8 @@ function answerOf({ graph, ring, state }: ModelActor, group: GroupModel["group"]
       [...epoch.holders].sort(),
       [...epoch.followHolders].sort(),
     ]);
-  const statuses = ops.map(({ id }) => [id, graph.status(id)]).sort();
+  const ids = ops.map(({ id }) => id).sort();
+  const statuses = ids.map((id) => graph.status(id));
   return JSON.stringify([toHex(graph.encode()), graph.directMembers(group), statuses, epochs]);
 }
 

@@ -16,6 +16,13 @@ test("[P2-M1] [P2-M2] [P2-M3] [P2-M4] [P2-M5] [P2-M6] [P2-M11] [P2-M12] the firs
   checkHistories(traced, 0);
 }, 600_000);
 
+test("[P2-M2] histories that once showed a bug", () => {
+  // 6755: a reader with the follow key alone forwarded it again and again.
+  for (const seed of [6_755]) {
+    expect(flawOfHistory(traced, soundRules, seed, noCounts())).toBeUndefined();
+  }
+});
+
 /** Histories until the first that shows the bug. */
 function historiesUntilFound(rules: Partial<ModelRules>): { count: number; flaw: string } {
   const first = modelSeed(1);
