@@ -13,6 +13,8 @@
  * - `KEYS_SUITE_UNAVAILABLE`: the injected crypto cannot use the suite; see `withHybrid`.
  * - `KEYS_SUITES_MIXED`: the bundles of one rekey are of several suites.
  * - `KEYS_SUITE_TOO_WEAK`: a suite below the least one wanted, or below the epoch's own.
+ * - `KEYS_NO_SESSION`: a ratchet has no session with its peer, and no bundle to begin one.
+ * - `KEYS_TEXT_TOO_LONG`: a ratchet message is over `ratchetTextBytesMax`.
  * - `KEYS_EPOCH_NOT_HELD`: an epoch is to be given away whose key we do not hold.
  */
 export type KeysErrorCode =
@@ -25,6 +27,8 @@ export type KeysErrorCode =
   | "KEYS_SUITE_UNAVAILABLE"
   | "KEYS_SUITES_MIXED"
   | "KEYS_SUITE_TOO_WEAK"
+  | "KEYS_NO_SESSION"
+  | "KEYS_TEXT_TOO_LONG"
   | "KEYS_EPOCH_NOT_HELD";
 
 /** Thrown for misuse. Match on `code`. */

@@ -21,6 +21,14 @@ export type {
   RekeyOp,
 } from "./op.ts";
 export type { PrekeyPolicy, Prekeys } from "./prekeys.ts";
+export type {
+  Ratchet,
+  RatchetReceiveInput,
+  RatchetRefusal,
+  RatchetSendInput,
+  RatchetVerdict,
+} from "./ratchet.ts";
+export type { RatchetPair, RatchetState } from "./ratchet-state.ts";
 export type { Carrier, IncomingOp, KeyRejection, KeyVerdict, OwnMessage } from "./receive.ts";
 export type { Debts, OwedKeys, Payment } from "./sealing.ts";
 export type { Secret } from "./secret.ts";
@@ -59,6 +67,9 @@ export {
   epochsPerOpMax,
   keyOpBytesMax,
   parentsMax,
+  ratchetOffersMax,
+  ratchetSkippedMax,
+  ratchetTextBytesMax,
   suiteHybrid,
   suiteX25519,
 } from "./limits.ts";
@@ -72,4 +83,5 @@ export {
   prekeyIsDue,
   rotatePrekey,
 } from "./prekeys.ts";
+export { createRatchet } from "./ratchet.ts";
 export { paymentFor } from "./sealing.ts";

@@ -26,6 +26,13 @@ export const answersMax = 8;
 /** Follow keys in use at one time. */
 export const currentFollowKeysMax = 4;
 
+/** Bytes of the plaintext of one ratchet message: 64 KiB. */
+export const ratchetTextBytesMax: number = 64 * 1024;
+/** Keys kept for ratchet messages that have not come yet, and how far ahead one may be. */
+export const ratchetSkippedMax = 64;
+/** One-time prekeys offered to one peer and not used yet. */
+export const ratchetOffersMax = 16;
+
 /** Cipher suite 1: X25519 HPKE. */
 export const suiteX25519 = 1;
 /** Cipher suite 2: HPKE over X-Wing, X25519 and ML-KEM-768 in one. */
