@@ -1,6 +1,6 @@
 /** The two-party ratchet (docs/spec/5-keys.md §12). */
 import { encodeCbor, decodeCbor, type CborValue, utf8 } from "@hawser/codec";
-import type { Crypto, Random } from "@hawser/crypto";
+import { createCrypto, type Crypto, type Random } from "@hawser/crypto";
 import { withHybrid } from "@hawser/crypto/hybrid";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -20,7 +20,8 @@ import {
 import { recordKnowledge } from "./support/knowledge.ts";
 import { createTestRandom, crypto, identityOf, startTime, topic } from "./support/space.ts";
 
-const hybrid = withHybrid(crypto);
+const fast = await createCrypto();
+const hybrid = withHybrid(fast);
 const lifetime = { notBefore: startTime, notAfter: startTime + 1000 };
 
 interface Side {
@@ -457,7 +458,7 @@ interface Mark {
 test("[TH-211] [P2-K-post_compromise_security] by the recorded derivations: a stolen state opens nothing that was sent or opened before, and nothing from the second turn after", () => {
   fc.assert(
     fc.property(actions, (choices) => {
-      const recorder = recordKnowledge(crypto, createTestRandom("knowledge"));
+      const recorder = recordKnowledge(fast, createTestRandom("knowledge"));
       const { random, textOf } = recorder;
       const pair = createPair({ deps: recorder.crypto, random });
       const { alice, bob } = pair;

@@ -4,7 +4,14 @@ import { encodeCbor, fromHex, toHex } from "@hawser/codec";
 import { type AuthorId, type Crypto, createCrypto, createNobleCrypto } from "@hawser/crypto";
 import { withHybrid } from "@hawser/crypto/hybrid";
 import { beforeAll, expect, test } from "vitest";
-import { createKeyRing, type EpochId, parseBundle, parseKeyOp, verifyBundle } from "@hawser/keys";
+import {
+  createKeyRing,
+  createRatchet,
+  type EpochId,
+  parseBundle,
+  parseKeyOp,
+  verifyBundle,
+} from "@hawser/keys";
 import { deriveVectors, readable, vectorsFile } from "./support/vectors.ts";
 
 interface Vectors {
@@ -24,6 +31,11 @@ interface Vectors {
     readonly rekey: string;
     readonly welcome: string;
     readonly invalid: readonly { name: string; bytes: string; reason: string }[];
+  };
+  readonly ratchet: {
+    readonly associated_data: string;
+    readonly messages: readonly { sender: string; plaintext: string; bytes: string }[];
+    readonly recipient_state: string;
   };
   readonly ops: {
     readonly vectors: readonly { name: string; author: AuthorId; bytes: string; op: unknown }[];
@@ -151,4 +163,30 @@ test("[P2-M14] [P2-K-hpke] vectors of suite 2 verify and open with X-Wing, and n
   for (const { name, bytes: bad, reason } of hybrid.invalid) {
     expect(parseKeyOp(fromHex(bad)!), name).toEqual({ ok: false, reason });
   }
+});
+
+test("[P2-M14] [TH-211] ratchet vectors open in order for their recipient", () => {
+  const { messages, associated_data: bound, recipient_state: stateHex } = file.ratchet;
+  const [alice, bob] = ["alice", "bob"].map((name) =>
+    file.members.find((member) => member.name === name)!,
+  );
+  const ends = { topic: file.epochs.topic, self: bob!.id, peer: alice!.id };
+  const ratchet = createRatchet({ crypto: chosen }, ends);
+  const bytes = fromHex(bob!.prekey_secret)!;
+  const secret = { reveal: () => bytes, toString: () => "", toJSON: () => "" };
+  const prekey = chosen.agreementKey(bytes);
+  const prekeys = [{ prekey, secret, notBefore: 0, notAfter: 1, suite: 1 } as const];
+  const associatedData = fromHex(bound)!;
+  let state = ratchet.empty;
+  for (const [index, message] of messages.slice(0, 2).entries()) {
+    const received = ratchet.receive(state, {
+      bytes: fromHex(message.bytes)!,
+      associatedData,
+      prekeys,
+    });
+    const { verdict } = received;
+    expect(verdict.ok && toHex(verdict.plaintext), `${index}`).toBe(message.plaintext);
+    state = received.state;
+  }
+  expect(toHex(ratchet.encode(ratchet.decode(fromHex(stateHex)!)!))).toBe(stateHex);
 });

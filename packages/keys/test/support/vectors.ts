@@ -6,13 +6,14 @@
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { encodeCbor, fromHex, toHex } from "@hawser/codec";
+import { encodeCbor, fromHex, toHex, utf8 } from "@hawser/codec";
 import { type AuthorId, type Crypto, createNobleCrypto, type Random } from "@hawser/crypto";
 import { withHybrid } from "@hawser/crypto/hybrid";
 import {
   type Carrier,
   createBundle,
   createKeyRing,
+  createRatchet,
   encodeBundle,
   encodeKeyOp,
   type EpochId,
@@ -133,6 +134,45 @@ export function deriveVectors(crypto: Crypto): Record<string, unknown> {
       invalid: invalidOps(created.opBytes, welcome!),
     },
     hybrid: deriveHybrid(withHybrid(crypto), alice, bob),
+    ratchet: deriveRatchet(crypto, alice, bob),
+  };
+}
+
+/** Two messages of the first member to the second, an answer, and one that follows it. */
+function deriveRatchet(
+  crypto: Crypto,
+  alice: VectorMember,
+  bob: VectorMember,
+): Record<string, unknown> {
+  const hers = createRatchet({ crypto }, { topic, self: alice.id, peer: bob.id });
+  const his = createRatchet({ crypto }, { topic, self: bob.id, peer: alice.id });
+  const random = createCountingRandom(0x30);
+  const { bundle, prekeySecret } = bob;
+  const secret = { reveal: () => prekeySecret, toString: () => "", toJSON: () => "" };
+  const { notBefore, notAfter, prekey, suite } = bundle;
+  const prekeys = [{ notBefore, notAfter, prekey, suite, secret }];
+  const associatedData = utf8("entry");
+  let alices = hers.empty;
+  let bobs = his.empty;
+  const messages = ["alice", "alice", "bob", "alice"].map((sender, index) => {
+    const plaintext = utf8(`message ${index}`);
+    const input = { plaintext, associatedData, bundle };
+    const isHers = sender === "alice";
+    const sent = isHers ? hers.send(alices, input, random) : his.send(bobs, input, random);
+    const { bytes } = sent;
+    const received = isHers
+      ? his.receive(bobs, { bytes, associatedData, prekeys })
+      : hers.receive(alices, { bytes, associatedData });
+    if (!received.verdict.ok) throw new Error(received.verdict.reason);
+    [alices, bobs] = isHers ? [sent.state, received.state] : [received.state, sent.state];
+    return { sender, plaintext: toHex(plaintext), bytes: toHex(bytes) };
+  });
+  return {
+    spec: "§12",
+    associated_data: toHex(associatedData),
+    first_draw: 0x30,
+    messages,
+    recipient_state: toHex(his.encode(bobs)),
   };
 }
 
