@@ -2,7 +2,7 @@
  * Quarantined entries, and what managers rule about them (docs/spec/6-space.md §7 *rulings*).
  * Layer 5, internal.
  */
-import type { OpId, RuleAction } from "@hawser/auth";
+import { allows, type OpId, type RuleAction } from "@hawser/auth";
 import type { LogHead, LogId } from "@hawser/log";
 import { changeMembership } from "./actions.ts";
 import type { Core } from "./core.ts";
@@ -122,7 +122,10 @@ type CauseOf = (
 function createCauses(core: Core): CauseOf {
   const fold = core.fold();
   const { graph, group } = fold;
-  const removals = graph.removals(group).filter(({ status }) => status.state === "effective");
+  // Whoever is lowered to write still writes.
+  const removals = graph
+    .removals(group)
+    .filter(({ status, access }) => status.state === "effective" && !allows(access, "write"));
   const since = (ops: readonly OpId[]): number | undefined => {
     const stamps = ops.flatMap((op) => fold.placeOf(op)?.stamp ?? []);
     return stamps.length === 0 ? undefined : Math.min(...stamps);

@@ -126,6 +126,52 @@ describe("the list", () => {
   });
 });
 
+test("causes: lowered to reading, void grants and entries after leaving", async () => {
+  const world = await createWorld();
+  const { ada, ben, cyd, dan, space, other, third, fourth } = await fourMembers(world);
+  const eli = await world.device("eli");
+  // Ben is removed while he adds Eli; Cyd is lowered, Dan leaves and goes on with old software.
+  await space.remove(ben.author);
+  await space.set(cyd.author, "read");
+  const bundle = await eli.spaces.bundle();
+  await other.add(bundle, "write");
+  const fifth = await eli.spaces.accept(other.offer(bundle));
+  await world.settle(ben, eli);
+  await write(fifth, "by a void grant");
+  await write(third, "lowered");
+  await write(fourth, "before leaving");
+  await fourth.leave();
+  const late = await forge({
+    crypto: world.crypto,
+    context: { topic: space.topic, author: dan.author, domain: "hawser.data" } as never,
+    secret: dan.secret,
+    now: world.clock.nowMicros(),
+    base: dan.store,
+    make: () => [
+      {
+        data: plainEvent({ type: "note", sequence: undefined, body: utf8("after leaving") }),
+        deps: [],
+      },
+    ],
+  });
+  for (const device of [eli, ben, cyd, dan]) await world.copy(device, ada);
+  await ada.spaces.ingest(late);
+  await world.pass(60_000);
+  const found = new Map((await space.quarantine()).map((range) => [range.author, range]));
+  const changes = (author: string) =>
+    found
+      .get(author as never)
+      ?.by.map((op) => space.timeline().find((one) => one.op === op)?.change);
+  expect(found.get(cyd.author)?.cause).toBe("ENDED");
+  expect(changes(cyd.author)).toEqual(["set"]);
+  expect(found.get(eli.author)?.cause).toBe("GRANT_VOID");
+  expect(changes(eli.author)).toEqual(["remove"]);
+  expect(found.get(dan.author)).toMatchObject({ cause: "LEFT", from: 1, to: 2 });
+  expect(changes(dan.author)).toEqual(["leave"]);
+  await space.accept(found.get(eli.author)!);
+  expect(await judged(space)).toContain("by a void grant accept");
+});
+
 describe("accept and reject", () => {
   test("[NB-6] accepted entries count in views on every device, the rest stays out", async () => {
     const world = await createWorld();

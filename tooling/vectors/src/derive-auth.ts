@@ -62,6 +62,7 @@ function actions(crypto: Crypto): readonly (readonly [string, AuthAction])[] {
   const claim = { group, author, binding: filled(8), time: 1_700_000_000 };
   const join = proveJoin(crypto, claim, secret);
   const { invite } = join;
+  const log = "0b".repeat(32);
   const nonce = filled(9, 16);
   const grants = [
     { member: individual, access: manage },
@@ -83,6 +84,8 @@ function actions(crypto: Crypto): readonly (readonly [string, AuthAction])[] {
     ],
     ["revoke", { type: "revoke", invite }],
     ["join, with a true proof by the secret 07…07", join],
+    ["rule, accept", { type: "rule", log, from: 0, to: 3, hash: filled(10), verdict: "accept" }],
+    ["rule, reject", { type: "rule", log, from: 7, to: 8, hash: filled(10), verdict: "reject" }],
   ];
 }
 
@@ -94,6 +97,8 @@ function refused(): readonly (readonly [string, Uint8Array, string])[] {
     return encodeCbor(parts);
   };
   const invite = (...payload: readonly Part[]): Uint8Array => op({ 1: 5, 5: payload });
+  const rule = (from: number, to: number, verdict: number): Uint8Array =>
+    op({ 1: 8, 5: [filled(11), from, to, filled(10), verdict] });
   const nobody = [filled(9, 16), 0, []];
   const twice = [filled(9, 16), 0, [grant, [1, filled(5), 1, false]]];
   const longer = op({});
@@ -108,7 +113,7 @@ function refused(): readonly (readonly [string, Uint8Array, string])[] {
     ],
     ["no list", encodeCbor(1), "BAD_SHAPE"],
     ["version 2", op({ 0: 2 }), "BAD_VERSION"],
-    ["type 8", op({ 1: 8 }), "BAD_SHAPE"],
+    ["type 9", op({ 1: 9 }), "BAD_SHAPE"],
     ["a short author", op({ 2: filled(1, 31) }), "BAD_SHAPE"],
     ["no group", op({ 3: null }), "BAD_SHAPE"],
     ["a create that names a group", op({ 1: 0, 5: [filled(9, 16), 0, [grant]] }), "BAD_SHAPE"],
@@ -132,5 +137,9 @@ function refused(): readonly (readonly [string, Uint8Array, string])[] {
       op({ 1: 7, 5: [filled(7), filled(8), 1, filled(9)] }),
       "BAD_SHAPE",
     ],
+    ["a ruling on no entry", rule(3, 3, 1), "OUT_OF_RANGE"],
+    ["a ruling that runs back", rule(3, 2, 1), "OUT_OF_RANGE"],
+    ["a ruling from below zero", rule(-1, 2, 1), "OUT_OF_RANGE"],
+    ["a ruling with verdict 2", rule(0, 1, 2), "BAD_SHAPE"],
   ];
 }
