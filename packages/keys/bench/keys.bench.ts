@@ -1,19 +1,23 @@
 /**
  * `pnpm bench keys`: what group keys cost as a space grows, over the chosen crypto back ends and
- * over noble alone. Goal: removing a member from a space of 256 in at most 130 ms and 80 kB.
+ * over noble alone, in suite 1 and 2; and direct messages a second of both, with and without the
+ * ratchet. Goal: removing a member from a space of 256 in at most 130 ms and 80 kB (suite 1).
  */
 import { formatTable, measure } from "@hawser-tooling/measure";
 import { toHex } from "@hawser/codec";
 import { type AuthorId, createCrypto, createNobleCrypto, type Crypto } from "@hawser/crypto";
+import { withHybrid } from "@hawser/crypto/hybrid";
 import { seededRandom } from "@hawser/crypto/testing";
 import {
   type Carrier,
   createKeyRing,
+  createRatchet,
   type IncomingOp,
   type KeyAgreement,
   type KeyState,
   type Prekeys,
   rotatePrekey,
+  type Suite,
   type VerifiedBundle,
 } from "@hawser/keys";
 
@@ -27,7 +31,7 @@ interface Member {
   readonly ring: KeyAgreement;
 }
 
-function createMember(crypto: Crypto): Member {
+function createMember(crypto: Crypto, suite: Suite = 1): Member {
   const secret = random(32);
   // Safe: an author id is its public key in hex.
   const id = toHex(crypto.publicKey(secret)) as AuthorId;
@@ -35,12 +39,17 @@ function createMember(crypto: Crypto): Member {
     id,
     sign: (label: string, bytes: Uint8Array) => crypto.signTagged(label, bytes, secret),
   };
-  const { bundle, prekeys } = rotatePrekey(crypto, [], { identity, time: 0 }, random);
+  const { bundle, prekeys } = rotatePrekey(crypto, [], { identity, time: 0, suite }, random);
   return { id, bundle, prekeys, ring: createKeyRing({ crypto }, { topic, self: id }) };
 }
 
-async function measureSpace(name: string, crypto: Crypto, size: number): Promise<string[]> {
-  const members = Array.from({ length: size }, () => createMember(crypto));
+async function measureSpace(
+  name: string,
+  crypto: Crypto,
+  size: number,
+  suite: Suite = 1,
+): Promise<string[]> {
+  const members = Array.from({ length: size }, () => createMember(crypto, suite));
   const [owner, receiver] = members as [Member, Member];
   const readers = members.map((member) => member.id);
   const bundles = members.map((member) => member.bundle);
@@ -51,7 +60,7 @@ async function measureSpace(name: string, crypto: Crypto, size: number): Promise
     readersAt: readers,
     followersAt: [],
   };
-  const options = { runs: size > 100 && name === "noble" ? 2 : 5 };
+  const options = { runs: size > 100 && name !== "chosen" ? 2 : 5 };
   const { opBytes } = owner.ring.rekey(owner.ring.empty, input, random);
   const op: IncomingOp = { bytes: opBytes, carrier };
   const sending = await measure(
@@ -115,6 +124,49 @@ async function measureHistory(crypto: Crypto, epochCount: number): Promise<strin
   ];
 }
 
+/** One key sealed to one member, as a forward and over the ratchet. */
+async function measureMessages(crypto: Crypto, suite: Suite): Promise<string[]> {
+  const [sender, receiver] = [createMember(crypto, suite), createMember(crypto, suite)];
+  const { ring } = sender;
+  const readers = [receiver.bundle];
+  const input = {
+    readers,
+    followers: [],
+    authHeads: [],
+    reason: "create",
+    suiteMin: suite,
+  } as const;
+  const made = ring.rekey(ring.empty, input, random);
+  const readersAt = [sender.id, receiver.id];
+  const carrier: Carrier = {
+    author: sender.id,
+    opRef: "00".repeat(32),
+    readersAt,
+    followersAt: [],
+  };
+  const recipient = receiver.bundle;
+  const give = { recipient, level: "read", epochIds: [made.epochId], authHeads: [] } as const;
+  const sealing = await measure("seal", () => ring.forward(made.state, give, random));
+  const ops = ring.forward(made.state, give, random).map((bytes) => ({ bytes, carrier }));
+  const take = () => receiver.ring.receive(receiver.ring.empty, ops, receiver.prekeys);
+  const opening = await measure("open", take);
+  const ends = { topic, self: sender.id, peer: receiver.id };
+  const ratchet = createRatchet({ crypto }, ends);
+  const first = { plaintext: new Uint8Array(1000), bundle: recipient };
+  const { state } = ratchet.send(ratchet.empty, first, random);
+  const beginning = await measure("begin", () => ratchet.send(ratchet.empty, first, random));
+  const sending = await measure("send", () => ratchet.send(state, first, random));
+  const perSecond = ({ bestSeconds }: { bestSeconds: number }): string =>
+    `${Math.round(1 / bestSeconds)}/s`;
+  return [
+    `suite ${suite}`,
+    perSecond(sealing),
+    perSecond(opening),
+    perSecond(beginning),
+    perSecond(sending),
+  ];
+}
+
 function ms(seconds: number): string {
   return `${(seconds * 1000).toFixed(seconds < 0.01 ? 2 : 0)} ms`;
 }
@@ -124,8 +176,14 @@ const noble = createNobleCrypto();
 const rows: string[][] = [];
 for (const size of [8, 32, 128, 256, 480]) rows.push(await measureSpace("chosen", chosen, size));
 for (const size of [32, 256]) rows.push(await measureSpace("noble", noble, size));
+const hybrid = withHybrid(chosen);
+for (const size of [8, 64, 256]) rows.push(await measureSpace("suite 2", hybrid, size, 2));
 console.log(formatTable(["space", "rekey", "op", "receive", "choose epoch"], rows));
 const histories: string[][] = [];
 for (const count of [100, 1000]) histories.push(await measureHistory(chosen, count));
 console.log("");
 console.log(formatTable(["history", "debts", "encode", "decode", "state", "replay"], histories));
+const messages: string[][] = [];
+for (const suite of [1, 2] as const) messages.push(await measureMessages(hybrid, suite));
+console.log("");
+console.log(formatTable(["messages", "seal", "open", "ratchet turn", "ratchet 1 kB"], messages));
