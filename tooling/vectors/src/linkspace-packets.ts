@@ -1,7 +1,7 @@
 /**
  * Runners for the sections of Linkspace vectors that are about packets.
  */
-import { concatBytes, fromBase64url, toHex, utf8 } from "@hawser/codec";
+import { concatBytes, fromBase64url, toBase64url, toHex, utf8 } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import {
   buildDatapoint,
@@ -446,5 +446,20 @@ export const versionDrift: SectionRunner = async (section, report, context) => {
     }
     if (claims.has("packet")) check.equal("packet", claims.bytes("packet"), packet.bytes);
     checkPacketClaims(check, crypto, claims, packet);
+    checkOtherHashes(check, claims, packet, buildDatapoint(crypto, data));
   })(list, report, context);
 };
+
+/** Further hashes: of the type byte that their key names, else of either. */
+function checkOtherHashes(check: CaseCheck, claims: Claims, later: Packet, first: Packet): void {
+  for (const key of claims.unchecked()) {
+    const typeByte = /(?:type_?|0x0?)([13])(?!\d)/.exec(key)?.[1];
+    if (!key.includes("hash")) continue;
+    const packets = [later, first].filter(
+      (packet) => typeByte === undefined || packet.typeByte === Number(typeByte),
+    );
+    const texts = packets.flatMap(({ hash }) => [toHex(hash), toBase64url(hash)]);
+    const stated = claims.text(key);
+    check.equal(key, stated, texts.find((text) => text === stated) ?? texts[0]);
+  }
+}
