@@ -4,6 +4,7 @@
  */
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
 import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
+import type { TimelineItem } from "@hawser/space";
 import { readConfig, type Config } from "./config.ts";
 import { askOrRun, type ControlRequest } from "./control.ts";
 import { countSignatures, type SignatureCounts } from "./counting.ts";
@@ -69,7 +70,24 @@ export interface DeviceAnswers {
   readonly members: { readonly space: string; readonly members: readonly MemberRow[] };
   readonly remove: { readonly space: string; readonly author: string; readonly relay: Reach };
   readonly invite: { readonly space: string; readonly link: string; readonly relay: Reach };
+  readonly why: {
+    readonly space: string;
+    readonly allowed: boolean;
+    readonly lines: readonly string[];
+  };
+  readonly timeline: { readonly space: string; readonly changes: readonly ChangeRow[] };
   readonly log: LogListing;
+}
+
+/** One change of who is in a space. */
+export interface ChangeRow {
+  /** ISO 8601, UTC: what its author claims. */
+  readonly time: string;
+  readonly author: string;
+  readonly change: string;
+  readonly members: readonly string[];
+  /** "effective", or what became of it, with the reason. */
+  readonly status: string;
 }
 
 type Arguments = Readonly<Record<string, string>>;
@@ -99,6 +117,17 @@ const deviceCommands: {
     const space = chooseSpace(device.hawser, args["space"]);
     const link = await space.invite();
     return { space: space.id, link, relay: await reach(device, space) };
+  },
+  why: async (device, args) => {
+    const space = chooseSpace(device.hawser, args["space"]);
+    const author = chooseAnybody(space, args["member"] ?? "");
+    const answer = space.why(author, chooseNeed(args["action"] ?? ""));
+    if (answer === undefined) throw new Error("a question about now has an answer");
+    return { space: space.id, allowed: answer.allowed, lines: answer.sentences };
+  },
+  timeline: async (device, args) => {
+    const space = chooseSpace(device.hawser, args["space"]);
+    return { space: space.id, changes: space.timeline().map(changeRow) };
   },
   log: async (device, args) => {
     const space = chooseSpace(device.hawser, args["space"]);
@@ -170,19 +199,46 @@ function noSpaceText(known: number): readonly [string, string] {
     : ["this device is in none of its spaces", "`hawser spaces` says why, `hawser doctor` more."];
 }
 
+function changeRow({ stamp, author, change, members, status }: TimelineItem): ChangeRow {
+  const reason = "reason" in status ? ` (${status.reason})` : "";
+  const time = new Date(stamp / 1_000).toISOString();
+  return { time, author, change, members, status: status.state + reason };
+}
+
+type Need = Parameters<HawserSpace["why"]>[1];
+
+const needs: readonly Need[] = ["pull", "read", "write", "manage", "delete"];
+
+function chooseNeed(text: string): Need {
+  const need = needs.find((one) => one === text);
+  if (need !== undefined) return need;
+  throw new CliError("CLI_USAGE", `no action ${text}`, `One of: ${needs.join(", ")}.`);
+}
+
 const memberPrefixMin = 6;
 
 function chooseMember(space: HawserSpace, text: string): AuthorId {
-  const fits = space.members().filter((member) => member.author.startsWith(text.toLowerCase()));
+  const members = space.members().map(({ author }) => author);
+  return chooseFrom(members, text, "Give at least 6 characters of a member from `hawser members`.");
+}
+
+/** Whoever is or was in the space, or wanted to be. */
+function chooseAnybody(space: HawserSpace, text: string): AuthorId {
+  const named = space.timeline().flatMap(({ author, members }) => [author, ...members]);
+  const remedy = "Give at least 6 characters of a key from `hawser timeline`.";
+  return chooseFrom([...new Set(named)], text, remedy);
+}
+
+function chooseFrom(authors: readonly AuthorId[], text: string, remedy: string): AuthorId {
+  const fits = authors.filter((author) => author.startsWith(text.toLowerCase()));
   const [only] = fits;
-  if (text.length >= memberPrefixMin && only !== undefined && fits.length === 1) return only.author;
+  if (text.length >= memberPrefixMin && only !== undefined && fits.length === 1) return only;
   const problem =
     text.length < memberPrefixMin
       ? `"${text}" is too short to name a member`
       : only === undefined
         ? `no member begins with "${text.slice(0, 64)}"`
         : `several members begin with "${text}"`;
-  const remedy = `Give at least ${memberPrefixMin} characters of a member from \`hawser members\`.`;
   throw new CliError("CLI_MEMBER_UNKNOWN", problem, remedy);
 }
 

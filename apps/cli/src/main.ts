@@ -3,7 +3,7 @@
  * The hawser command.
  */
 import { Command } from "commander";
-import { runDeviceCommand, type DeviceAnswers, type MemberRow } from "./device.ts";
+import { runDeviceCommand, type ChangeRow, type DeviceAnswers, type MemberRow } from "./device.ts";
 import { doctor } from "./doctor.ts";
 import { CliError, codeOf, messageOf } from "./errors.ts";
 import { openHome } from "./home.ts";
@@ -121,6 +121,37 @@ program
 function memberLine({ author, level, isSelf }: MemberRow): string {
   const note = isSelf ? "this device" : level === "pull" ? "stores and forwards, cannot read" : "";
   return `  ${author.slice(0, 16)}…  ${level.padEnd(6)}  ${note}`.trimEnd();
+}
+
+program
+  .command("why")
+  .description("say why somebody may or may not pull, read, write, manage or delete")
+  .argument("<member>", "the first characters (at least 6) of a key")
+  .argument("<action>", "pull, read, write, manage or delete")
+  .option(...spaceOption)
+  .addHelpText("after", "\nExample: hawser why 3f9a2c write")
+  .action(async (member: string, action: string, options: { space?: string }) => {
+    await ask("why", { ...options, member, action }, (value, output) => {
+      output.event("why", value, value.lines.join("\n"));
+    });
+  });
+
+program
+  .command("timeline")
+  .description("list who came in, went out or was changed, by whom, and whether it counts")
+  .option(...spaceOption)
+  .addHelpText("after", "\nExample: hawser timeline")
+  .action(async (options: { space?: string }) => {
+    await ask("timeline", options, (value, output) => {
+      const lines = [`Changes in ${value.space}:`, ...value.changes.map(changeLine)];
+      output.event("timeline", value, lines.join("\n"));
+    });
+  });
+
+function changeLine({ time, author, change, members, status }: ChangeRow): string {
+  const whom = members.map((member) => member.slice(0, 8)).join(" ");
+  const line = `  ${time}  ${author.slice(0, 8)}  ${change.padEnd(6)}  ${whom}`.trimEnd();
+  return status === "effective" ? line : `${line}  ${status}`;
 }
 
 program

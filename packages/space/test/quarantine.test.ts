@@ -143,7 +143,7 @@ test("causes: lowered to reading, void grants and entries after leaving", async 
   await fourth.leave();
   const late = await forge({
     crypto: world.crypto,
-    context: { topic: space.topic, author: dan.author, domain: "hawser.data" } as never,
+    context: { topic: space.topic, author: dan.author, domain: "hawser.data" },
     secret: dan.secret,
     now: world.clock.nowMicros(),
     base: dan.store,
