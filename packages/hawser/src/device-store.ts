@@ -7,22 +7,43 @@ import { HawserError } from "./errors.ts";
 const secretKey = "hawser/secret";
 const relaysKey = "hawser/relays";
 
-/** The device's secret: the stored one, or at first start the given one or a random one. */
+/** The device's secret, and whether it still has to be saved. */
+export interface LoadedSecret {
+  readonly secret: Uint8Array;
+  /** Saves a given secret in a store that has spaces already; call it once they opened by it. */
+  readonly confirm: () => Promise<void>;
+}
+
+/**
+ * The device's secret: the stored one, or at first start the given one or a random one. Throws
+ * HAWSER_WRONG_SECRET for another one than the store's, and where a store has spaces and no secret:
+ * a new one would make it look like an empty device and lock the spaces for good.
+ */
 export async function loadSecret(
   store: LogStore,
   random: Random,
   given: Uint8Array | undefined,
-): Promise<Uint8Array> {
+): Promise<LoadedSecret> {
   const stored = await store.get(secretKey);
-  if (stored === undefined) {
-    const secret = given?.slice() ?? random(32);
+  if (stored !== undefined) {
+    if (given !== undefined && !equalSecrets(stored, given)) {
+      throw new HawserError("HAWSER_WRONG_SECRET", "the store belongs to another device");
+    }
+    return { secret: stored, confirm: () => Promise.resolve() };
+  }
+  const isUsed = (await store.list("space")).length > 0;
+  if (isUsed && given === undefined) {
+    const message = "the store has spaces and has lost the secret that opens them: give it";
+    throw new HawserError("HAWSER_WRONG_SECRET", message);
+  }
+  const secret = given?.slice() ?? random(32);
+  const save = async (): Promise<void> => {
     await store.commit({ writes: [{ key: secretKey, value: secret }] });
-    return secret;
-  }
-  if (given !== undefined && !equalSecrets(stored, given)) {
-    throw new HawserError("HAWSER_WRONG_SECRET", "the store belongs to another device");
-  }
-  return stored;
+  };
+  if (isUsed) return { secret, confirm: save };
+  // Before anything is sealed under it.
+  await save();
+  return { secret, confirm: () => Promise.resolve() };
 }
 
 /** A relay this device connects to. */

@@ -51,7 +51,7 @@ async function openStore(options: HawserOptions, crypto: Crypto): Promise<LogSto
 }
 
 async function assemble(store: LogStore, crypto: Crypto, options: HawserOptions): Promise<Parts> {
-  const secret = await loadSecret(store, systemRandom, options.secret);
+  const { secret, confirm } = await loadSecret(store, systemRandom, options.secret);
   // Safe: 32 bytes in hex name an author.
   const author = toHex(crypto.publicKey(secret)) as AuthorId;
   const timers = platformTimers;
@@ -63,6 +63,7 @@ async function assemble(store: LogStore, crypto: Crypto, options: HawserOptions)
     timers,
     identity: { author, secret },
   });
+  await confirm();
   const peer = createSyncPeer({
     store,
     crypto,
@@ -135,6 +136,7 @@ function createDevice(parts: Parts): Hawser {
     },
     spaces: () => [...open.values()],
     space: (id) => open.get(id),
+    damaged: () => spaces.damaged(),
     relays: () => relays.states(),
     relaysChanged: (changeOptions = {}) => relays.changed(changeOptions.signal),
     traffic: () => relays.traffic(),

@@ -7,6 +7,7 @@ import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { Kv } from "@hawser/kv";
 import type { Frontier, LogStore, StoreStats } from "@hawser/log";
 import type {
+  DamagedSpace,
   EntryRange,
   NameOf,
   QuarantinedRange,
@@ -145,6 +146,8 @@ export interface Hawser extends AsyncDisposable {
   spaces(): readonly HawserSpace[];
   /** A space by its id. */
   space(id: string): HawserSpace | undefined;
+  /** Spaces of this device whose local state is damaged; the others work. None: an empty list. */
+  damaged(): readonly DamagedSpace[];
   /** The relays this device keeps a connection to. */
   relays(): readonly RelayState[];
   /** Resolves when the state of a relay, or what it serves, changed. Rejects when `signal` aborts. */

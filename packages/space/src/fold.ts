@@ -47,6 +47,7 @@ import {
   type ControlVerdict,
   type PlacedOp,
 } from "./control-log.ts";
+import { SpaceError } from "./errors.ts";
 import { grantsOf } from "./grants.ts";
 import { admitJoiningLog, flawOfOp, type JoiningVerdict } from "./join.ts";
 import type { Place } from "./place.ts";
@@ -196,13 +197,23 @@ interface Progress {
   readonly evidence: Evidence[];
 }
 
-/** An empty fold; `keyState` brings secrets that stand in no log. */
+/** Going on without them would save a state that has lost them. Throws `SPACE_STATE_CORRUPT`. */
+function decodeKeys(ring: KeyAgreement, stored: Uint8Array): KeyState {
+  const state = ring.decode(stored);
+  if (state !== undefined) return state;
+  throw new SpaceError("SPACE_STATE_CORRUPT", "the keys of the space do not parse");
+}
+
+/**
+ * An empty fold; `storedKeys` brings secrets that stand in no log. Throws `SPACE_STATE_CORRUPT` when
+ * they are none.
+ */
 export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): ControlFold {
   const { crypto, topic, self } = deps;
   const group = groupIdOf(crypto, deps.createOp);
   const graph = createAuthGraph({ crypto });
   const ring = createKeyRing({ crypto }, { topic, self });
-  let keyState = (storedKeys && ring.decode(storedKeys)) ?? ring.empty;
+  let keyState = storedKeys === undefined ? ring.empty : decodeKeys(ring, storedKeys);
   let bundles: BundleRegistry = emptyRegistry;
   const logs = new Map<LogId, ControlLog>();
   const places = new Map<OpId, OpPlace>();

@@ -10,7 +10,7 @@ export type { Multiaddr, MultiaddrPart } from "./multiaddr.ts";
 export type { OuterContent } from "./outer.ts";
 export type { Place } from "./place.ts";
 export type { Space } from "./space.ts";
-export type { CreateOptions, Spaces } from "./spaces.ts";
+export type { CreateOptions, DamagedSpace, Spaces } from "./spaces.ts";
 export type {
   AdmissionRequest,
   AnnouncedAddress,

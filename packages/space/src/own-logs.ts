@@ -6,7 +6,6 @@ import { compareBytes, createByteReader, createByteWriter } from "@hawser/codec"
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import {
   createLogWriter,
-  LogError,
   logIdOf,
   type Clock,
   type Dep,
@@ -115,7 +114,9 @@ export function createOwnLogs(deps: OwnLogsDeps): OwnLogs {
         return await attempt(domain, append);
       } catch (error) {
         // The log grew by other hands: a peer gave back what this device had lost. Go on behind it.
-        if (!(error instanceof LogError) || error.code !== "LOG_HEAD_MOVED") throw error;
+        const isMoved =
+          error instanceof Error && "code" in error && error.code === "LOG_HEAD_MOVED";
+        if (!isMoved) throw error;
         const writer = writers.get(domain);
         writers.delete(domain);
         await writer?.close();

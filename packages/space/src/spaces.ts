@@ -33,6 +33,13 @@ export interface CreateOptions {
   readonly policy?: MutualRemovalPolicy;
 }
 
+/** A space of this device that cannot be opened. */
+export interface DamagedSpace {
+  readonly topic: Topic;
+  /** `SPACE_STATE_CORRUPT`; its cause is the store's error, where it was the store that failed. */
+  readonly error: SpaceError;
+}
+
 /** All spaces of one device. */
 export interface Spaces extends AsyncDisposable {
   readonly author: AuthorId;
@@ -46,6 +53,11 @@ export interface Spaces extends AsyncDisposable {
   openTopic(topic: Topic): Space;
   /** Every space of this device, sorted by topic. */
   list(): readonly Space[];
+  /**
+   * Spaces whose local state did not open, sorted by topic. They are left as they are in the store
+   * and the others go on; opening or joining one throws its error.
+   */
+  damaged(): readonly DamagedSpace[];
   /** Begins to join; await `ready()` of the space. Throws the codes of `parseInviteLink`. */
   join(link: string): Promise<Space>;
   /** Opens a space this device was added to. Throws `SPACE_OFFER_INVALID`. */
@@ -72,14 +84,16 @@ const oneTimeIdentitiesMax = 3;
 const candidatesMax = 4;
 
 /**
- * Opens all spaces of a device from its store. Throws `SPACE_STATE_CORRUPT` (damaged, or another
- * identity's store) and `SPACE_STATE_VERSION` (written by a newer version).
+ * Opens all spaces of a device from its store. Throws `SPACE_STATE_CORRUPT` (the device's own state
+ * is damaged, or another identity's) and `SPACE_STATE_VERSION` (written by a newer version). A single
+ * space that is damaged stops no other: see `damaged`.
  */
 export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}): Promise<Spaces> {
   const { crypto, random } = deps;
   const device = await openDevice(deps);
   const cores = new Map<Topic, Core>();
   const spaces = new Map<Topic, Space>();
+  const damaged = new Map<Topic, SpaceError>();
   const payers = new Map<Core, DebtPayer>();
   const joiners = new Map<Core, Joiner>();
   const listeners = new Set<() => void>();
@@ -96,8 +110,15 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     await payers.get(core)?.schedule();
   };
 
+  /** What is damaged is not written over: it may still be mended. */
+  const assertWhole = (topic: Topic): void => {
+    const error = damaged.get(topic);
+    if (error !== undefined) throw error;
+  };
+
   /** Opens a core and makes it known. `found` runs first, inside the core's queue. */
   const addCore = async (about: About, found: (core: Core) => Promise<void>): Promise<Space> => {
+    assertWhole(about.topic);
     const parts = { device, about, listeners: { onFolded, onTopicChanged: notify } };
     const core = await openCore(deps, options, parts);
     try {
@@ -250,6 +271,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   const spaceOf = (topic: Topic): Space => {
     const space = spaces.get(topic);
     if (space !== undefined) return space;
+    assertWhole(topic);
     throw new SpaceError("SPACE_UNKNOWN", "this device has no such space");
   };
 
@@ -282,8 +304,15 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     for (const core of cores.values()) await core.close();
     device.secret.fill(0);
   };
-  for (const { plaintext } of await device.vault.list(aboutPrefix)) {
-    await addCore(decodeAbout(plaintext), () => Promise.resolve());
+  for (const { key } of await deps.store.list(aboutPrefix)) {
+    try {
+      const plaintext = await device.vault.read(key);
+      if (plaintext !== undefined) await addCore(decodeAbout(plaintext), () => Promise.resolve());
+    } catch (cause) {
+      // Safe: only topics are written behind this prefix.
+      const topic = key.slice(aboutPrefix.length) as Topic;
+      damaged.set(topic, damageOf(cause));
+    }
   }
   return {
     author: device.author,
@@ -296,6 +325,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     },
     openTopic: spaceOf,
     list: () => [...spaces.keys()].sort().map(spaceOf),
+    damaged: () => [...damaged].map(([topic, error]) => ({ topic, error })),
     join: (link) => whileOpen(() => join(link)),
     accept: (offer) => whileOpen(() => accept(offer)),
     follow: (hosting) => whileOpen(() => follow(hosting)),
@@ -354,4 +384,14 @@ function memberAbout(
 
 function existsError(): SpaceError {
   return new SpaceError("SPACE_EXISTS", "this device already takes part in that space otherwise");
+}
+
+/** The error of a space that does not open; whatever is no damage is thrown on. */
+function damageOf(cause: unknown): SpaceError {
+  if (cause instanceof SpaceError && cause.code === "SPACE_STATE_CORRUPT") return cause;
+  // By code: the store may come from another copy of its package.
+  const isStores = cause instanceof Error && "code" in cause && cause.code === "STORE_CORRUPT";
+  if (!isStores) throw cause;
+  const message = "entries of the space are damaged in the store";
+  return new SpaceError("SPACE_STATE_CORRUPT", message, { cause });
 }
