@@ -265,7 +265,7 @@ describe("budgets", () => {
 });
 
 describe("explain", () => {
-  test("says where an entry stands between two peers", async () => {
+  test("[NB-3] says where an entry stands between two peers", async () => {
     const world = createWorld(30);
     const ada = member(world, "ada");
     const bob = member(world, "bob");
@@ -288,7 +288,7 @@ describe("explain", () => {
     expect((await bob.peer.explain(unknown, 9, ada.id)).here).toBe("NOT_ANNOUNCED");
   });
 
-  test("NO_ACCESS in both directions, IN_FLIGHT while ingest works, FORKED after a fork", async () => {
+  test("[NB-3] NO_ACCESS in both directions, IN_FLIGHT while ingest works, FORKED after a fork", async () => {
     const world = createWorld(31);
     const gate = Promise.withResolvers<void>();
     const ada = member(world, "ada");
