@@ -1,6 +1,6 @@
 /**
- * Edges of ABE whose answers were worked out from the published behaviour of Linkspace 0.5.1 before
- * this implementation was asked.
+ * Edges of ABE whose answers were checked one by one against the published behaviour of Linkspace
+ * 0.5.1. They keep what was found right from changing.
  */
 import { fromUtf8, utf8 } from "@hawser/codec";
 import { abeBytes, encodeAbe, evaluateAbe, type AbeContext } from "@hawser/query";
