@@ -471,3 +471,23 @@ test("[P2-M5] an epoch of somebody removed that readers do hold is still passed 
   expect(dave.readKey(made.epochId)).toBeDefined();
   expect(dave.readKey(made.epochId)).toEqual(alice.readKey(made.epochId));
 });
+
+test("[ATK-jazz2252] who never could open the epoch before removes a member all the same", () => {
+  const space = createSpace();
+  const { alice, bob, carol } = space;
+  space.setReaders(alice, bob, carol);
+  // Bob lost the prekey that the epoch was sealed to.
+  bob.prekeys = [];
+  const before = space.rekey(alice);
+  space.deliver();
+  expect(bob.readKey(before)).toBeUndefined();
+  space.setReaders(alice, bob);
+  expect(bob.owed().rekey).toBe(true);
+  const after = space.rekey(bob);
+  space.deliver();
+  expect(bob.ring.epoch(bob.state, after)).toMatchObject({ parents: [before], partial: false });
+  expect(bob.eligible()).toBe(after);
+  expect(alice.eligible()).toBe(after);
+  expect(alice.readKey(after)).toEqual(bob.readKey(after));
+  expect(carol.readKey(after)).toBeUndefined();
+});

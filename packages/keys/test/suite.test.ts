@@ -297,3 +297,37 @@ test("[P2-M17] a rekey that others would refuse for its size is not made", () =>
   const fewer = { ...input, readers: bundles.slice(0, 480) };
   expect(parseKeyOp(ring.rekey(ring.empty, fewer, alice.random).opBytes).ok).toBe(true);
 });
+
+test("[P2-M11] an epoch's strength does not depend on the order of ops, and a give counts once its giver holds", () => {
+  const { his, id, op } = createPair(2);
+  const dave = createMember("dave");
+  const everybody = [...readers, carol.id, dave.id];
+  const give = { level: "read", epochIds: [id], authHeads: [] } as const;
+  // A state without the announcement: what a program without rule 3 would send.
+  const careless = { ...his, epochs: new Map() };
+  const toCarol = bob.ring.welcome(careless, { ...give, recipient: carol.bundles[2] }, bob.random);
+  const toDave = bob.ring.welcome(careless, { ...give, recipient: dave.bundles[1] }, bob.random);
+  const ops = [
+    { bytes: op, carrier: carrierOf(alice, 1) },
+    // Carol holds by Bob's give alone; what she sends on in suite 1 counts from then on.
+    { bytes: toDave[0]!, carrier: carrierOf(carol, 2, everybody) },
+    { bytes: toCarol[0]!, carrier: carrierOf(bob, 3, everybody) },
+  ];
+  const { ring } = alice;
+  const strengthOf = (order: readonly number[]): Suite | undefined => {
+    let state = ring.empty;
+    for (const index of order) state = ring.receive(state, [ops[index]!], alice.prekeys).state;
+    return ring.epoch(state, id)?.strength;
+  };
+  const orders = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ];
+  expect(orders.map(strengthOf)).toEqual(orders.map(() => 1));
+  expect(strengthOf([0, 1])).toBe(2);
+  expect(strengthOf([0, 2])).toBe(2);
+});
