@@ -124,7 +124,7 @@ function secondByteRange(first: number): readonly [number, number] {
 }
 
 /** The fault of bytes that must be UTF-8 and are not, or `undefined`. */
-export function utf8Fault(call: At, bytes: Uint8Array): Fault | undefined {
+function utf8Fault(call: At, bytes: Uint8Array): Fault | undefined {
   const said = utf8Problem(bytes);
   return said === undefined ? undefined : functionFault(call, "UTF-8", said);
 }

@@ -114,4 +114,4 @@ export function createBudget(bytesMax: number): Budget {
 }
 
 /** The packet whose fields a scope of packet functions gives. */
-export type PacketScopes = (packet: Packet) => readonly Scope[];
+type PacketScopes = (packet: Packet) => readonly Scope[];
