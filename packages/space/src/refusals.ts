@@ -21,7 +21,7 @@ export interface Refusals {
 }
 
 /** Logs remembered; the one that was refused longest ago goes first. */
-export const refusedLogsMax = 256;
+const refusedLogsMax = 256;
 
 /** Nothing was refused yet. */
 export function createRefusals(): Refusals {

@@ -35,7 +35,7 @@ export interface RulingRules {
 }
 
 /** Rulings of one log that are looked at: the newest by (stamp, op id). */
-export const rulingsPerLogMax = 128;
+const rulingsPerLogMax = 128;
 
 /** Decided stretches of a log in seq order; none overlap. */
 export function ruledSpans(
