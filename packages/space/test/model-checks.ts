@@ -65,8 +65,20 @@ export function checkHistories(traced: TracedCrypto, half: number): void {
   expect(counts.histories).toBe(runs);
   // Too few for an average.
   if (runs < 100) return;
-  expect(counts.writes).toBeGreaterThan(runs);
-  expect(counts.removals).toBeGreaterThan(runs / 2);
+  expect(counts.writes).toBeGreaterThan(runs / 2);
+  expect(counts.removals).toBeGreaterThan(runs / 4);
+}
+
+/** How long a history is and how many act in it. */
+export interface HistorySize {
+  readonly stepCount: number;
+  readonly actorsMax: number;
+}
+
+/** Most histories are short, which finds most; every eighth is long and has more people. */
+function sizeOf(seed: number): HistorySize {
+  if (seed % 8 === 0) return { stepCount: 18 + (seed % 13), actorsMax: 6 };
+  return { stepCount: 6 + (seed % 9), actorsMax: 4 };
 }
 
 /** Plays the history of a seed; the first thing that is wrong, or `undefined`. */
@@ -75,10 +87,10 @@ export function flawOfHistory(
   rules: ModelRules,
   seed: number,
   counts: CheckCounts,
+  { stepCount, actorsMax }: HistorySize = sizeOf(seed),
 ): string | undefined {
   traced.clear();
-  const model = createGroupModel({ traced, seed, rules });
-  const stepCount = 10 + (seed % 12);
+  const model = createGroupModel({ traced, seed, rules, actorsMax });
   for (let step = 0; step < stepCount; step++) {
     const heightsBefore = model.logs.map((log) => log.length);
     model.step();

@@ -132,6 +132,8 @@ export interface ModelOptions {
   readonly traced: TracedCrypto;
   readonly seed: number;
   readonly rules: ModelRules;
+  /** 3 at least. */
+  readonly actorsMax: number;
 }
 
 /** One history and everything a check wants to know of it. */
@@ -163,10 +165,10 @@ export interface GroupModel {
 const firstLevels = ["manage", "manage", "write", "read", "pull", "none"] as const;
 
 /** Makes the founder's first entries and gives them to everybody. */
-export function createGroupModel({ traced, seed, rules }: ModelOptions): GroupModel {
+export function createGroupModel({ traced, seed, rules, actorsMax }: ModelOptions): GroupModel {
   const { crypto } = traced;
   const draw = createDraws(seed);
-  const actorCount = 3 + draw(3);
+  const actorCount = 3 + draw(actorsMax - 2);
   const history = pick<HistoryPolicy>(["all", "all", "fromJoin", { lastEpochs: 2 }], draw);
   const policy = pick<MutualRemovalPolicy>(["remove-all", "senior-wins"], draw);
   const drawn = Array.from({ length: actorCount }, () => new Set<string>());

@@ -1,5 +1,5 @@
 /** What attackers write, as published: entries past all checks. */
-export type { Fake, ForgeOptions, OpenedOps, Villain } from "@hawser/space/testing";
+export type { OpenedOps, Villain } from "@hawser/space/testing";
 export {
   addressContent,
   announcedEpochs,
@@ -15,7 +15,6 @@ export {
   logsOf,
   opBytes,
   readControl,
-  readKeyOps,
   readOps,
   villain,
 } from "@hawser/space/testing";

@@ -1,3 +1,3 @@
 /** The world of the attack tests, as published: devices in one process. */
-export type { Device, DeviceOptions, World } from "@hawser/space/testing";
+export type { Device, World } from "@hawser/space/testing";
 export { at, createWorld, eventsOf, feed, spaceWith, textsOf, write } from "@hawser/space/testing";
