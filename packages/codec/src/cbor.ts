@@ -12,7 +12,7 @@ export type CborValue = null | boolean | number | string | Uint8Array | readonly
 /** Nesting that no Hawser format reaches; checked before decoding so hostile depth cannot recurse. */
 export const cborDepthMax = 16;
 
-/** The one encoding of `value`. Throws `TypeError` for numbers that are not safe integers. */
+/** The one encoding of `value`. Throws `TypeError` for what is none, such as an object. */
 export function encodeCbor(value: CborValue): Uint8Array<ArrayBuffer> {
   assertEncodable(value, 0);
   // cborg hands out Node Buffers for longer output, whose `slice` shares memory: a plain copy here.
@@ -48,18 +48,25 @@ export function sortedByBytes(values: readonly Uint8Array[]): readonly Uint8Arra
   return [...values].sort(compareBytes);
 }
 
-function assertEncodable(value: CborValue, depth: number): void {
+function assertEncodable(value: unknown, depth: number): void {
   if (depth > cborDepthMax) throw new TypeError("CBOR value nested too deep");
-  if (typeof value === "number" && !Number.isSafeInteger(value)) {
-    throw new TypeError("CBOR number is not a safe integer");
+  if (Array.isArray(value)) {
+    for (const item of value) assertEncodable(item, depth + 1);
+  } else if (typeof value === "number") {
+    if (!Number.isSafeInteger(value)) throw new TypeError("CBOR number is not a safe integer");
+  } else if (!isScalar(value)) {
+    throw new TypeError(`CBOR of ${typeof value} is not encoded`);
   }
-  if (Array.isArray(value)) for (const item of value) assertEncodable(item, depth + 1);
+}
+
+function isScalar(value: unknown): boolean {
+  if (value === null || typeof value === "boolean" || typeof value === "string") return true;
+  return value instanceof Uint8Array;
 }
 
 function isCborValue(value: unknown): value is CborValue {
-  if (value === null || typeof value === "boolean" || typeof value === "string") return true;
+  if (isScalar(value)) return true;
   if (typeof value === "number") return Number.isSafeInteger(value) && !Object.is(value, -0);
-  if (value instanceof Uint8Array) return true;
   return Array.isArray(value) && value.every(isCborValue);
 }
 

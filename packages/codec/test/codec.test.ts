@@ -11,6 +11,7 @@ import {
   fromHex,
   toBase64url,
   toHex,
+  type CborValue,
 } from "@hawser/codec";
 
 const bytes = fc.uint8Array({ maxLength: 80 });
@@ -142,6 +143,18 @@ describe("canonical CBOR", () => {
   ])("refuses %s: %s", (hex) => {
     expect(decodeCbor(fromHex(hex) ?? new Uint8Array())).toBeUndefined();
   });
+});
+
+test.each<readonly [string, unknown]>([
+  ["an object", { a: 1 }],
+  ["an object in an array", [1, { a: 1 }]],
+  ["undefined", undefined],
+  ["a fraction", 0.5],
+  ["a big integer", 1n],
+  ["a function", () => 1],
+])("%s is refused and not written as something else", (_name, value) => {
+  // Untyped callers can give anything.
+  expect(() => encodeCbor(value as CborValue)).toThrow(TypeError);
 });
 
 test("compareBytes sorts like unsigned bytes, prefix first", () => {

@@ -139,6 +139,7 @@ describe("Kv", () => {
     ["a long key", "k".repeat(1_025), 1, "KV_KEY_INVALID"],
     ["a large value", "k", new Uint8Array(valueBytesMax + 1), "KV_VALUE_TOO_LARGE"],
     ["a float", "k", 0.5, "KV_VALUE_INVALID"],
+    ["an object, as untyped callers give", "k", { a: 1 } as never, "KV_VALUE_INVALID"],
   ])("refuses %s before anything is written", async (_name, key, value, code) => {
     const { kv, source } = open();
     await using _ = kv;
