@@ -152,7 +152,9 @@ test("[NB-2] a thief of an invite comes too late: the link is spent", async () =
   await feed(ada, [range]);
   await world.settle(ada, ben);
   expect(at(spaces, 0).access(thief.author)).toBeUndefined();
-  await expect(stealLink(world, at(links, 0), await world.device("eve"))).rejects.toThrow("not there");
+  await expect(stealLink(world, at(links, 0), await world.device("eve"))).rejects.toThrow(
+    "not there",
+  );
 });
 
 test("[NB-2] a thief of a device reads what it read, and nothing after the device was removed", async () => {
