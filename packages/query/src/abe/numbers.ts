@@ -1,7 +1,7 @@
 /**
  * Reading numbers from bytes, refusing them in the reference's words (Rust's parsers). Layer 3; pure.
  */
-import { success, type Fault, type Result } from "./fault.ts";
+import { success, type Result } from "./fault.ts";
 import { functionFault } from "./scope.ts";
 
 /** Largest length, count or offset: the reference's `usize` on 32 bits. */
@@ -121,10 +121,4 @@ function secondByteRange(first: number): readonly [number, number] {
   if (first === 0xf0) return [0x90, 0xbf];
   if (first === 0xf4) return [0x80, 0x8f];
   return continuation;
-}
-
-/** The fault of bytes that must be UTF-8 and are not, or `undefined`. */
-function utf8Fault(call: At, bytes: Uint8Array): Fault | undefined {
-  const said = utf8Problem(bytes);
-  return said === undefined ? undefined : functionFault(call, "UTF-8", said);
 }

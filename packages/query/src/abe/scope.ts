@@ -1,7 +1,6 @@
 /**
  * What a scope is: a named set of functions and macros (docs/spec/query.md §2.5). Layer 3; pure.
  */
-import type { Packet } from "@hawser/packet";
 import { fault, type Fault, type Result } from "./fault.ts";
 import { abeStepsMax } from "./limits.ts";
 import type { Node } from "./parse.ts";
@@ -112,6 +111,3 @@ export function createBudget(bytesMax: number): Budget {
     },
   };
 }
-
-/** The packet whose fields a scope of packet functions gives. */
-type PacketScopes = (packet: Packet) => readonly Scope[];
