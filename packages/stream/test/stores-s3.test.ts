@@ -180,10 +180,12 @@ describe("names and beside", () => {
   test("[IW-cloud] a read beside a compaction finds its bytes where they are now", async () => {
     const bucket = createBucket();
     const gate = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
     let isHeld = false;
     const fetch: S3Deps["fetch"] = async (url, init) => {
       if (isHeld && init.method === "GET" && url.includes("/seg/")) {
         isHeld = false;
+        held.resolve();
         await gate.promise;
       }
       return bucket.deps.fetch(url, init);
@@ -194,6 +196,8 @@ describe("names and beside", () => {
     await store.append(10, [new Uint8Array(10).fill(2)]);
     isHeld = true;
     const reading = store.read(5, 10);
+    // Requests are signed off this thread: without waiting, one of the compaction might come first.
+    await held.promise;
     await store.compact();
     gate.resolve();
     const expected = [...Array<number>(5).fill(1), ...Array<number>(5).fill(2)];
