@@ -234,6 +234,7 @@ export async function openCore(
       const logId = logIdOf(crypto, range.context);
       const isKnown = fold.levelClaimed(shown.author) !== undefined;
       if (!isKnown || forks.ends.has(logId) || shown.author === device.author) continue;
+      if (admitRefusal(range, logId) !== undefined) continue;
       const outcome = await ingestRange({ store, crypto }, range, { drift: { clock, microsMax } });
       if (outcome.status === "stored") await takeControl(logId, range.context);
       learned ||= outcome.status === "forked";
@@ -473,6 +474,14 @@ export async function openCore(
     return toIngestOutcome(outcome);
   };
 
+  /** What the owner of the store says against it. */
+  const admitRefusal = (range: EncodedRange, logId: LogId): string | undefined => {
+    const { author, domain } = range.context;
+    const { role } = about;
+    const byteCount = range.bytes.length;
+    return options.admit?.({ topic, logId, author, domain, count: range.count, byteCount, role });
+  };
+
   const ingest = async (range: EncodedRange): Promise<IngestOutcome> => {
     if (closed) return { status: "refused", reason: "SPACE_CLOSED" };
     const { context, from } = range;
@@ -489,13 +498,10 @@ export async function openCore(
   };
 
   const admit = async (range: EncodedRange, logId: LogId): Promise<IngestOutcome> => {
-    const { context, count } = range;
-    const { author, domain } = context;
-    const byteCount = range.bytes.length;
-    const { role } = about;
-    const refusal = options.admit?.({ topic, logId, author, domain, count, byteCount, role });
+    const { context } = range;
+    const refusal = admitRefusal(range, logId);
     if (refusal !== undefined) return { status: "refused", reason: refusal };
-    if (domain === controlDomain) return queue.run(() => ingestControl(range, logId));
+    if (context.domain === controlDomain) return queue.run(() => ingestControl(range, logId));
     return ingestData(range);
   };
 

@@ -156,7 +156,10 @@ export interface ControlFold {
   decidedHeight(logId: LogId): number;
   /** The last accepted operation at or before an entry. */
   opAt(logId: LogId, seq: number): OpId | undefined;
+  /** The first place it was folded at. */
   placeOf(op: OpId): OpPlace | undefined;
+  /** More than one where it stands on several branches. */
+  placesOf(op: OpId): readonly OpPlace[];
   /** Accepted rulings about a log, whether they count or not. */
   rulingsOf(logId: LogId): readonly PlacedRuling[];
   /** All control logs and branches that were folded, with their operations. */
@@ -216,7 +219,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   let keyState = storedKeys === undefined ? ring.empty : decodeKeys(ring, storedKeys);
   let bundles: BundleRegistry = emptyRegistry;
   const logs = new Map<LogId, ControlLog>();
-  const places = new Map<OpId, OpPlace>();
+  const places = new Map<OpId, OpPlace[]>();
   const levelsEver = new Map<AuthorId, Level>();
   const levelsClaimed = new Map<AuthorId, Level>();
   // Grants that have not counted yet.
@@ -294,8 +297,11 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         placed.standing = "accepted";
         log.verdicts.delete(placed.seq);
         // Two branches may hold one operation.
-        if (places.has(placed.op.id)) return;
-        places.set(placed.op.id, placeOf(log, placed));
+        if (places.has(placed.op.id)) {
+          places.get(placed.op.id)?.push(placeOf(log, placed));
+          return;
+        }
+        places.set(placed.op.id, [placeOf(log, placed)]);
         rememberFacts(placed);
         progress.membership = true;
         return;
@@ -541,7 +547,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       const log = logs.get(logId);
       return log === undefined ? undefined : lastOpAt(log, seq);
     },
-    placeOf: (op) => places.get(op),
+    placeOf: (op) => places.get(op)?.[0],
+    placesOf: (op) => places.get(op) ?? [],
     rulingsOf: (logId) => rulings.get(logId) ?? [],
     controlLogs: () => logs.values(),
     leavesOf: (author) => leaves.get(author) ?? [],

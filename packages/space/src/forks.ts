@@ -111,6 +111,9 @@ export function cutsOf(
       const start = startOf(ranges, place.logId, known.forkedAt);
       if (place.seq >= start) builtOn.set(by, (builtOn.get(by) ?? new Set()).add(place.logId));
       moved = raise(ends, place) || moved;
+      // A branch stands on all that comes before it, also where the log alone would be cut there.
+      const before = commonPart(ranges, place);
+      if (before !== undefined) moved = raise(ends, before) || moved;
     }
   }
   return { ends, builtOn };
@@ -171,6 +174,15 @@ function raise(ends: Map<LogId, number>, { logId, seq }: PlacedEntry): boolean {
   if (end === undefined || end > seq) return false;
   ends.set(logId, seq + 1);
   return true;
+}
+
+/** The last entry of the log that a branch has in common with it. */
+function commonPart(
+  ranges: readonly ControlRange[],
+  { logId }: PlacedEntry,
+): PlacedEntry | undefined {
+  const branch = ranges.find((item) => item.logId === logId)?.branch;
+  return branch && { logId: branch.of, root: branch.of, seq: branch.before.length - 1 };
 }
 
 function startOf(

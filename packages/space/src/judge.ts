@@ -92,9 +92,9 @@ export function createAcks(deps: JudgeDeps, logId: LogId): (op: OpId) => number 
   return (op) => {
     const cached = known.get(op);
     if (cached !== undefined) return cached;
-    const place = deps.fold.placeOf(op);
     let height = 0;
-    if (place !== undefined) {
+    // On every branch alike: which of them is the log differs from device to device.
+    for (const place of deps.fold.placesOf(op)) {
       for (const seen of deps.fold.seenUpTo(place.logId, place.seq)) {
         for (const dep of seen.deps) {
           const signed = deps.findSigned(toHex(dep.hash));
