@@ -5,7 +5,6 @@ import { utf8 } from "@hawser/codec";
 import {
   decodePath,
   encodePath,
-  PacketError,
   pathBytesMax,
   pathComponentBytesMax,
   pathDepthMax,
@@ -48,14 +47,9 @@ interface At {
 
 /** Path bytes of components, or what is wrong with the first wrong one. */
 function buildPath(at: At, components: Path, prefix = ""): Result<Uint8Array> {
-  try {
-    return success(encodePath([...components]));
-  } catch (error) {
-    const code = error instanceof PacketError ? error.code : undefined;
-    const said = code === undefined ? undefined : saysOfPath[code];
-    if (said === undefined) throw error;
-    return functionFault(at, expectedPath, `${prefix}${saysOfComponents(components) ?? said}`);
-  }
+  const said = saysOfComponents(components);
+  if (said !== undefined) return functionFault(at, expectedPath, `${prefix}${said}`);
+  return success(encodePath(components));
 }
 
 /** The reference looks at component after component and counts them last. */
@@ -67,7 +61,7 @@ function saysOfComponents(components: Path): string | undefined {
     size += length + 1;
     if (size > pathBytesMax) return saysOfPath.PACKET_PATH_BYTES;
   }
-  return undefined;
+  return components.length > pathDepthMax ? saysOfPath.PACKET_PATH_DEPTH : undefined;
 }
 
 function readPath(at: At, bytes: Uint8Array, prefix = ""): Result<Path> {
