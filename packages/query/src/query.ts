@@ -202,7 +202,7 @@ function addNamedRule(
   operator: string,
   value: Uint8Array,
 ): PartsVerdict {
-  const statement = ruleStatement(field, operator, [{ separator: ":", bytes: value }]);
+  const statement = ruleStatement(utf8(field), utf8(operator), [{ separator: ":", bytes: value }]);
   if (!statement.ok) return withoutText(statement);
   if (statement.kind === "option") return { ok: true, parts };
   const verdict = addRule(parts.rules, statement.rule);

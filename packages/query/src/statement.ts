@@ -5,6 +5,7 @@
 import { concatBytes, fromBase64url, utf8 } from "@hawser/codec";
 import { pathComponentBytesMax } from "@hawser/packet";
 import { evaluateAbe } from "./abe/evaluate.ts";
+import { shownText } from "./abe/text.ts";
 import type { AbeContext, AbeList } from "./abe/types.ts";
 import { fields, findField, type FieldInfo, type QueryOperator } from "./fields.ts";
 import { latin1, optionOfParts } from "./options.ts";
@@ -79,7 +80,7 @@ function statementOfList(list: AbeList): Statement | RuleFailure {
   const [operator, ...value] = rest;
   if (operator?.separator !== ":") return refuseSyntax("operator", "an operator is missing");
   if (value[0]?.separator !== ":") return refuseSyntax("value", "a value is missing");
-  return ruleStatement(latin1(first.bytes), latin1(operator.bytes), value);
+  return ruleStatement(first.bytes, operator.bytes, value);
 }
 
 function refuseSyntax(part: RuleFailure["part"], message: string): RuleFailure {
@@ -92,21 +93,25 @@ function optionStatement(list: AbeList): Statement | RuleFailure {
   return verdict.ok ? { ok: true, kind: "option", option: verdict.option } : verdict;
 }
 
-/** A rule of the names and the value's parts, the first of which follows the operator. */
+/**
+ * A rule of the names and the value's parts, the first of which follows the operator. Names that are
+ * none are quoted escaped: a peer wrote them, and a terminal may show them.
+ */
 export function ruleStatement(
-  fieldName: string,
-  operatorText: string,
+  fieldName: Uint8Array,
+  operatorText: Uint8Array,
   value: AbeList,
 ): Statement | RuleFailure {
-  const field = findField(fieldName);
+  const field = findField(latin1(fieldName));
   if (field === undefined) {
     const known = fields.map(({ name }) => name).join(", ");
-    return refuse("QUERY_FIELD", "field", known, `no field is called '${fieldName}'`);
+    return refuse("QUERY_FIELD", "field", known, `no field is called '${shownText(fieldName)}'`);
   }
-  const operator = findOperator(operatorText);
+  const operator = findOperator(latin1(operatorText));
   if (operator === undefined) {
     const known = "= < > <= >= 0 1 ? =* *=";
-    return refuse("QUERY_OPERATOR", "operator", known, `no operator is written '${operatorText}'`);
+    const got = `no operator is written '${shownText(operatorText)}'`;
+    return refuse("QUERY_OPERATOR", "operator", known, got);
   }
   const bytes =
     field.kind === "path" ? pathValue(field, value) : plainValue(field, operator, value);

@@ -243,6 +243,29 @@ describe("refused text", () => {
     expect(failureOf(`hop:=:[u32:0]\n\n${text}`)).toMatchObject({ code, index, statement: 2 });
   });
 
+  test.each([
+    ["\\x1b\\]0;x\\x07:=:a", "no field is called '\\x1b\\]0;x\\x07'"],
+    ["hop:\\x1b\\[2J:[u32:1]", "no operator is written '\\x1b\\[2J'"],
+    ["\\x9b:=:a", "no field is called '\\x9b'"],
+    ["hop:\\n:[u32:1]", "no operator is written '\\n'"],
+  ])("[LK-query-contradiction] %j: a peer's bytes are quoted escaped", (text, message) => {
+    expect(failureOf(text).message).toBe(message);
+  });
+
+  test("[LK-query-contradiction] long names are quoted cut", () => {
+    const long = "\\n".repeat(30_000);
+    expect(failureOf(`${long}:=:a`).message.length).toBeLessThan(17_000);
+    expect(failureOf(`hop:${long}:a`).message.length).toBeLessThan(17_000);
+  });
+
+  test("[LK-query-contradiction] names given as values are quoted escaped too", () => {
+    const query = queryOf("");
+    const field = query.with("\u001b[2J", "=", new Uint8Array(1));
+    expect(field).toMatchObject({ message: "no field is called '\\x1b\\[2J'" });
+    const operator = query.with("hop", "\n" as "=", new Uint8Array(4));
+    expect(operator).toMatchObject({ message: "no operator is written '\\n'" });
+  });
+
   test("[LK-query-contradiction] over-long text is refused before it is evaluated", () => {
     const statement = "hop:>=:[u32:1]\n";
     expect(failureOf(statement.repeat(queryStatementsMax + 1)).code).toBe("QUERY_TOO_LARGE");
