@@ -2,7 +2,7 @@
  * What a block says and holds (docs/spec/stream.md §4, §5). Layer 4; pure. Contents are given out as
  * they were checked; nothing is allocated that the bytes of the stream do not back.
  */
-import { BlobError, openBlob, verifyBlob, type BlobRef } from "@hawser/blob";
+import { openBlob, verifyBlob, type BlobRef } from "@hawser/blob";
 import type { ByteStore } from "./byte-store.ts";
 import { blockKeys, openBytes, openSlots, placeBytes, type SealPlace } from "./block-seal.ts";
 import { bodyBytes, createBodySource } from "./body-source.ts";
@@ -236,9 +236,11 @@ function faultOf(code: string): StreamFaultCode {
   return code === "BLOB_HASH" ? "HASH_MISMATCH" : "CORRUPT";
 }
 
+/** By code: the class is another one where two copies of a package meet. */
 function toFault(error: unknown, seq: number): unknown {
-  if (!(error instanceof BlobError) || error.code === "BLOB_RANGE") return error;
-  const message = `the content: ${error.code}`;
-  const fault = entryFault(faultOf(error.code), message, seq);
+  const code = typeof error === "object" && error !== null && "code" in error ? error.code : "";
+  if (typeof code !== "string" || !code.startsWith("BLOB_") || code === "BLOB_RANGE") return error;
+  const message = `the content: ${code}`;
+  const fault = entryFault(faultOf(code), message, seq);
   return new StreamError("STREAM_FAULT", `${fault.code}: ${message}`, { fault, cause: error });
 }
