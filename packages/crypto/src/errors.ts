@@ -9,7 +9,7 @@
  * - `CRYPTO_BAD_KEY`: an X25519 recipient key has small order.
  * - `CRYPTO_BAD_LABEL`: a domain label is empty.
  * - `CRYPTO_BAD_COST`: Argon2 costs are outside the limits.
- * - `CRYPTO_FINISHED`: a hash stream was used after its digest was taken.
+ * - `CRYPTO_FINISHED`: a hash stream was used after its digest was taken, or a CPace run after its message.
  * - `CRYPTO_BACK_END`: a back end that the caller demanded is not there or failed its check.
  */
 export type CryptoErrorCode =
