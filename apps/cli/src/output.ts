@@ -34,8 +34,16 @@ export interface OutputOptions {
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const steering = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
-function printable(text: string): string {
+/** The text without what could steer a terminal; line breaks stay. */
+export function printable(text: string): string {
   return text.replace(steering, "\ufffd");
+}
+
+/** The same JSON with those characters escaped: `JSON.stringify` leaves some as they are. */
+function printableJson(value: unknown): string {
+  const escape = (character: string): string =>
+    `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replace(steering, escape);
 }
 
 /** Time between two reports of progress: on a terminal, to a program, to a file. */
@@ -52,7 +60,7 @@ export function createOutput({ json, stdout, stderr, nowMs }: OutputOptions): Ou
     hasStatusLine = false;
   };
   const printJson = (event: string, fields: EventFields): void => {
-    stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
+    stdout.write(`${printableJson({ event, ...fields })}\n`);
   };
   return {
     event: (event, fields, text) => {
@@ -65,7 +73,8 @@ export function createOutput({ json, stdout, stderr, nowMs }: OutputOptions): Ou
       lastProgressMs = nowMs();
       if (json) return printJson("progress", fields);
       clearStatus();
-      stdout.write(isTerminal ? text.slice(0, (stdout.columns ?? 80) - 1) : `${text}\n`);
+      const line = printable(text);
+      stdout.write(isTerminal ? line.slice(0, (stdout.columns ?? 80) - 1) : `${line}\n`);
       hasStatusLine = isTerminal;
     },
     clear: clearStatus,

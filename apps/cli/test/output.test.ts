@@ -73,7 +73,14 @@ describe("what is printed", () => {
     (steering) => {
       const { output, printed } = open({ isTTY: true });
       output.event("pass", {}, `↓ a${steering}b`);
-      expect(printed()[0]).toBe("↓ a\ufffdb\n");
+      expect(printed(1_000)[0]).toBe("↓ a\ufffdb\n");
+      output.progress({}, `↓ a${steering}b`);
+      expect(printed()[0]).toBe("↓ a\ufffdb");
+      const programs = open({ json: true });
+      programs.output.event("pass", { name: `a${steering}b` }, undefined);
+      const [line] = programs.printed();
+      expect(line).not.toContain(steering);
+      expect(JSON.parse(line)).toEqual({ event: "pass", name: `a${steering}b` });
     },
   );
 });

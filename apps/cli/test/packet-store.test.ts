@@ -578,4 +578,51 @@ describe("[LK-cli-pipeline] save and watch", () => {
       "datapoint",
     ]);
   });
+
+  test("multi-watch: a query that comes in sees neither key names nor the environment", async () => {
+    const bench = createBench();
+    const env = { LK_PASS: "x", SECRET: "a" };
+    await bench.done(["key", "--key", "me"], { env });
+    const shown = await bench.done(["eval", "[@:me:local]"], { env });
+    expect(shown.out.length).toBe(32);
+    await bench.store.add(packets);
+    const asked = ["pubkey:=:[@:me:local]", "data:?:[env:SECRET]"];
+    const stdin = bytesOf(...asked.map(datapoint));
+    const refused = await bench.run(["--env", "multi-watch"], { stdin, env });
+    expect(refused.packets).toEqual([]);
+    expect(refused.stderr.match(/is refused/g)).toHaveLength(2);
+    for (const own of asked) {
+      const all = { stdin: datapoint(":qid:all").bytes, env };
+      await bench.done(["--env", "multi-watch", "--or", own], all);
+    }
+  });
+
+  test.each([
+    "\\x1b\\]0;x\\x07:=:a",
+    "hop:\\x1b\\[2J:[u32:1]",
+    "\u001b[2J:=:a",
+    "hop:=:[\u009b:1]",
+  ])("multi-watch: %j steers no terminal as it is refused", async (query) => {
+    const ran = await createBench().run(["multi-watch"], { stdin: datapoint(query).bytes });
+    expect(ran.stderr).toMatch(/^hawser: query [\w-]{43} is refused: [ -~]+\n$/);
+  });
+
+  test("multi-watch: one query too many is refused, and the others go on", async () => {
+    const bench = createBench();
+    const queries = Array.from({ length: 1_001 }, (_, count) => datapoint(`:qid:${count}`));
+    const io = { wait: async () => void (await bench.store.add(packets.slice(0, 1))) };
+    const stopper = new AbortController();
+    let looks = 0;
+    const wait = async (): Promise<void> => {
+      await io.wait();
+      if (++looks > 2) stopper.abort();
+    };
+    const ran = await bench.run(["multi-watch", "--linger"], {
+      stdin: bytesOf(...queries),
+      io: { wait, signal: stopper.signal },
+    });
+    expect(ran.code).toBe(0);
+    expect(ran.stderr.match(/is refused: 1000 queries run already/g)).toHaveLength(1);
+    expect(ran.packets.length).toBe(1_000);
+  });
 });

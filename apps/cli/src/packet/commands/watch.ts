@@ -10,6 +10,7 @@ import {
   type Query,
   type StoredPacket,
 } from "@hawser/query";
+import { printable } from "../../output.ts";
 import { openDestinations, type Destinations } from "../destinations.ts";
 import { usage } from "../errors.ts";
 import { readPacketGroups, type PacketInputOptions } from "../input.ts";
@@ -205,7 +206,10 @@ async function multiWatch(
       const watched = createWatch(store, compiled, last);
       const name = toHex(compiled.qid ?? request.hash);
       watches.delete(name);
-      if (watches.size >= watchCountMax) throw usage(`more than ${watchCountMax} queries at once`);
+      if (watches.size >= watchCountMax) {
+        await refuse(session, request, `${watchCountMax} queries run already`);
+        continue;
+      }
       watches.set(name, { ...watched, last, request });
       await writeStored(session, watched, out);
     }
@@ -240,17 +244,20 @@ async function multiWatch(
   }
 }
 
-/** The query in a packet's data, narrowed by a constraint; a refused one is told on stderr. */
+/**
+ * The query in a packet's data, narrowed by a constraint; a refused one is told on stderr. Whoever
+ * asks sees the packet and the time: what comes out would tell of key names and the environment.
+ */
 async function acceptQuery(
   session: Session,
   request: Packet,
   constraints: readonly string[],
 ): Promise<Query | undefined> {
-  const scope = session.scope({ packet: request });
   const text = fromUtf8(request.data) ?? "";
-  const read = parseQuery(text, scope);
+  const read = parseQuery(text, { nowMicros: session.io.nowMicros, packet: request });
   if (!read.ok) return await refuse(session, request, read.message);
   if (constraints.length === 0) return read.query;
+  const scope = session.scope({ packet: request });
   for (const constraint of constraints) {
     const narrowed = read.query.withStatement(constraint, scope);
     if (narrowed.ok) return narrowed.query;
@@ -260,6 +267,6 @@ async function acceptQuery(
 
 async function refuse(session: Session, request: Packet, why: string): Promise<undefined> {
   const name = Buffer.from(request.hash).toString("base64url");
-  await session.stderr.write(Buffer.from(`hawser: query ${name} is refused: ${why}\n`));
+  await session.stderr.write(Buffer.from(`hawser: query ${name} is refused: ${printable(why)}\n`));
   return undefined;
 }
