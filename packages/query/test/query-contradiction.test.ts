@@ -262,7 +262,7 @@ describe("refused text", () => {
     const query = queryOf("");
     const field = query.with("\u001b[2J", "=", new Uint8Array(1));
     expect(field).toMatchObject({ message: "no field is called '\\x1b\\[2J'" });
-    const operator = query.with("hop", "\n" as "=", new Uint8Array(4));
+    const operator = query.with("hop", "\n", new Uint8Array(4));
     expect(operator).toMatchObject({ message: "no operator is written '\\n'" });
   });
 
