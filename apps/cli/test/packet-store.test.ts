@@ -428,6 +428,39 @@ describe("[LK-cli-getlinks] get-links", () => {
     expect(datas(paused.packets)).toBe("inner a b a a outer");
   });
 
+  const ladder = (levels: number): readonly Packet<"verified">[] => {
+    const rungs = [linkpoint("/0", [to(a), to(a)])];
+    for (let count = 1; count < levels; count++) {
+      const below = to(rungs.at(-1) ?? a);
+      rungs.push(linkpoint("/n", [below, below], count));
+    }
+    return rungs;
+  };
+
+  test("links that repeat are followed again, since content may repeat", async () => {
+    const bench = createBench();
+    const rungs = ladder(5);
+    await bench.store.add([a, ...rungs]);
+    const ran = await bench.done(["get-links", "-R", "error"], { stdin: rungs[4]?.bytes ?? "" });
+    expect(ran.packets.filter(({ kind }) => kind === "datapoint").length).toBe(2 ** 5);
+    expect(ran.packets.length).toBe(2 ** 6 - 1);
+  });
+
+  test.each([["-R"], ["-r", "1000"]])(
+    "%s %s: packets that double at every level end",
+    async (...all) => {
+      const bench = createBench();
+      const rungs = ladder(60);
+      await bench.store.add([a, ...rungs]);
+      const stdin = rungs.at(-1)?.bytes ?? "";
+      // What is written is of no use here.
+      const io = { writeStdout: () => Promise.resolve() };
+      const ran = await bench.run(["get-links", ...all, "error"], { stdin, io });
+      expect(ran.code).toBe(1);
+      expect(ran.stderr).toContain("more than 262144 links repeat [CLI_LINK_MISSING]");
+    },
+  );
+
   test("long chains need no deep stack, and null pointers lead nowhere", async () => {
     const bench = createBench();
     const chain: Packet<"verified">[] = [

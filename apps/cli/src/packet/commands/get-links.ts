@@ -77,6 +77,13 @@ interface MissingLink {
 const pendingBytesMax = 67_108_864;
 /** Links that `watch` waits for at most. */
 const missingCountMax = 100_000;
+/**
+ * Links of packets that one walk followed before already. To follow them again is right, content may
+ * repeat; without a bound a few packets that link the next one twice each would never end.
+ */
+const repeatedLinkCountMax = 262_144;
+/** Packets with links that one walk remembers, some 130 bytes each; others count as repeated. */
+const walkedCountMax = 1_000_000;
 
 async function getLinks(session: Session, mode: LinkMode, options: GetLinksOptions): Promise<void> {
   const levels =
@@ -108,9 +115,15 @@ function createWalk(
   let missingCount = 0;
   return async (root, rootLevels) => {
     const stack: Level[] = [];
+    const walked = new Set<string>();
+    let repeatedLinkCount = 0;
     let pendingBytes = 0;
     const push = (packet: Packet, levels: number): void => {
       if (packet.linkCount === 0) return;
+      const key = toHex(packet.hash);
+      if (walked.size < walkedCountMax && !walked.has(key)) walked.add(key);
+      else repeatedLinkCount += packet.linkCount;
+      if (repeatedLinkCount > repeatedLinkCountMax) throw tooManyRepeated();
       const pointers = pointersOf(packet);
       pendingBytes += pointers.length;
       if (pendingBytes > pendingBytesMax) throw tooDeep();
@@ -198,6 +211,12 @@ function notFound(pointer: Uint8Array): Error {
 function tooDeep(): Error {
   const remedy = "Limit the levels with --recursive <levels>.";
   return packetError("CLI_LINK_MISSING", "the packets link each other too deeply", remedy);
+}
+
+function tooManyRepeated(): Error {
+  const remedy = "Limit the levels with --recursive <levels>.";
+  const text = `more than ${repeatedLinkCountMax} links repeat`;
+  return packetError("CLI_LINK_MISSING", text, remedy);
 }
 
 function tooManyMissing(): Error {
