@@ -1,0 +1,17 @@
+/** A person and their devices (docs/spec/account.md). Layer 6. */
+export type { AccountErrorCode } from "./errors.ts";
+export type { ApproveOptions, PairingDeps, RequestOptions } from "./pairing.ts";
+export type { RecoveryKeys } from "./phrase.ts";
+export type { Mailbox, Rendezvous } from "./rendezvous.ts";
+export type { ShareFacts, ShareOptions } from "./shares.ts";
+export { AccountError } from "./errors.ts";
+export {
+  approvePairing,
+  formatPairingCode,
+  pairingTextBytesMax,
+  parsePairingCode,
+  requestPairing,
+} from "./pairing.ts";
+export { createRecoverySecret, phraseOf, recoveryKeysOf, secretOf } from "./phrase.ts";
+export { createMemoryRendezvous, mailboxBytesMax, mailboxSlots } from "./rendezvous.ts";
+export { combineShares, readShare, sharesMax, splitSecret } from "./shares.ts";
