@@ -100,8 +100,19 @@ function acknowledgedBy(op: AuthOp): readonly AuthorId[] {
   return [];
 }
 
+/** What sealing to chosen keys asks of a space. */
+export type Sealer = Pick<Core, "deps" | "time">;
+
+/** Throws `SPACE_BUNDLE_INVALID` for recipients that nothing can be sealed to. */
+export function checkAudiences(core: Sealer, drafts: readonly SpaceDraft[]): void {
+  for (const { audience } of drafts) {
+    if (typeof audience !== "object") continue;
+    for (const bundle of audience.only) checkedBundle(core, bundle);
+  }
+}
+
 /** A bundle handed in by the caller, checked. Throws `SPACE_BUNDLE_INVALID`. */
-export function checkedBundle(core: Core, bundle: KeyBundle): VerifiedBundle {
+export function checkedBundle(core: Sealer, bundle: KeyBundle): VerifiedBundle {
   const verified = verifyBundle(core.deps.crypto, bundle, bundle.author);
   const time = core.time();
   if (verified.ok && bundle.notBefore <= time && time < bundle.notAfter) return verified.bundle;
@@ -328,13 +339,14 @@ function eligible(core: Core): ContentEpoch | undefined {
   return id === undefined || readKey === undefined ? undefined : { id: hexBytes(id), readKey };
 }
 
-interface Sealing {
+/** What one batch is sealed with. */
+export interface Sealing {
   readonly crypto: Crypto;
   readonly random: Random;
 }
 
 /** Small draws out of a larger one: a call to the platform for each nonce costs more than sealing. */
-function pooledRandom(random: Random): Random {
+export function pooledRandom(random: Random): Random {
   let pool = new Uint8Array(0);
   return (byteCount) => {
     if (pool.length < byteCount) pool = random(Math.max(byteCount, poolBytes)).slice();
@@ -346,8 +358,8 @@ function pooledRandom(random: Random): Random {
 
 const poolBytes = 3_072;
 
-function sealDraft(
-  core: Core,
+export function sealDraft(
+  core: Sealer,
   { sealing, epoch }: { readonly sealing: Sealing; readonly epoch: ContentEpoch | undefined },
   place: Place,
   draft: SpaceDraft,

@@ -21,7 +21,7 @@ import {
   type LogId,
   type RangeOutcome,
 } from "@hawser/log";
-import type { IngestOutcome, SyncTopic, TopicAccess } from "@hawser/sync";
+import type { IngestOutcome, TopicAccess } from "@hawser/sync";
 import { encodeAbout, type About } from "./about.ts";
 import { createBranchBook, rangeOf } from "./branches.ts";
 import { createAddressBook, type AddressBook } from "./addresses.ts";
@@ -29,14 +29,16 @@ import { encodeControl, sealControl, type ControlContent, type Evidence } from "
 import type { Device } from "./device.ts";
 import { SpaceError } from "./errors.ts";
 import { createControlFold, type ControlFold, type ControlRange, type FoldChange } from "./fold.ts";
+import { judgeStretch } from "./judge.ts";
 import { createForkReader, noForks } from "./fork-view.ts";
 import { isGenesisOf } from "./ids.ts";
 import { createOpener, type Opener } from "./opener.ts";
 import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
-import { createQueue, createSignal, type Queue, type Signal } from "./queue.ts";
-import { createRecentEntries, type RecentEntries } from "./recent.ts";
+import { createQueue, createSignal, type Queue } from "./queue.ts";
+import { entryVerdict, type Reading } from "./reading.ts";
+import { createRecentEntries } from "./recent.ts";
 import { createSequencer, type Sequencer, type SignedHead } from "./sequencer.ts";
-import { createRefusals, type Refusals } from "./refusals.ts";
+import { createRefusals } from "./refusals.ts";
 import type { SpacesDeps, SpacesOptions, SpaceState } from "./types.ts";
 import { controlDomain, dataDomain, snapDomain } from "./words.ts";
 
@@ -51,29 +53,19 @@ export interface Publication {
 }
 
 /** One space at work. Everything that writes runs inside `queue`. */
-export interface Core {
-  readonly deps: SpacesDeps;
+export interface Core extends Reading {
   readonly options: SpacesOptions;
   readonly device: Device;
   readonly queue: Queue;
-  readonly changed: Signal;
   readonly addresses: AddressBook;
   readonly own: OwnLogs;
-  readonly recent: RecentEntries;
-  readonly refusals: Refusals;
-  readonly syncTopic: SyncTopic;
   about(): About;
   /** Replaces the record in memory and returns the write that makes it last. */
   amend(change: Partial<About>): KvWrite;
   fold(): ControlFold;
-  sequencer(): Sequencer;
-  opener(): Opener;
   forkedAt(logId: LogId): number | undefined;
   /** Branches to show to others. */
   unshown(): readonly Evidence[];
-  membershipRevision(): number;
-  /** Counts gains of keys. */
-  keyRevision(): number;
   state(): SpaceState;
   /** A Welcome came whose nonce does not give the space's id, and no other so far. */
   genesisMismatch(): boolean;
@@ -86,12 +78,9 @@ export interface Core {
   refold(): Promise<void>;
   /** Reads them again if a fork became known. Only inside `queue`. */
   recheck(): Promise<void>;
-  /** Releases what can be released. */
-  advance(): Promise<void>;
   /** Set when work in the background failed. */
   failure(): SpaceError | undefined;
   fail(cause: unknown): void;
-  isClosed(): boolean;
   close(): Promise<void>;
 }
 
@@ -103,12 +92,13 @@ export interface CoreListeners {
   readonly onTopicChanged: () => void;
 }
 
-const defaultDriftSeconds = 300;
+/** Entries stamped further ahead wait, unless told otherwise. */
+export const defaultDriftSeconds = 300;
 /** Bytes kept of an author none of whose rights ever counted, and how many such authors. */
 const voidAuthorBytesMax: number = 1024 * 1024;
 const voidAuthorsMax = 16;
 /** Longest delay that every timer takes, in ms. */
-const timerMsMax = 2 ** 31 - 1;
+export const timerMsMax = 2 ** 31 - 1;
 
 /** Name of the key state in the store. */
 export function keysKey(topic: string): string {
@@ -535,6 +525,13 @@ export async function openCore(
     unshown: () => forks.unshown,
     membershipRevision: () => membershipRevision,
     keyRevision: () => keyRevision,
+    isReadable: () => about.nonce !== undefined,
+    judge: (stretch) => {
+      const { findSigned } = sequencer;
+      const forkedAt = (logId: LogId): number | undefined => forks.ends.get(logId);
+      return judgeStretch({ fold, findSigned, forkedAt }, stretch);
+    },
+    controlVerdict: (ref) => entryVerdict(fold, ref),
     state: () => stateOf(about, fold, device.author),
     genesisMismatch: () => mismatch,
     time: () => Math.floor(clock.nowMicros() / 1e6),
@@ -586,7 +583,8 @@ function mayOwn(level: Level | undefined, domain: string): boolean {
   return domain === dataDomain && level !== "read";
 }
 
-function toIngestOutcome(outcome: RangeOutcome): IngestOutcome {
+/** The outcome of the log layer in the words of sync. */
+export function toIngestOutcome(outcome: RangeOutcome): IngestOutcome {
   switch (outcome.status) {
     case "stored":
       return { status: "stored", height: outcome.height };

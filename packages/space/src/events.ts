@@ -5,12 +5,11 @@
  */
 import { toHex } from "@hawser/codec";
 import type { Entry, Frontier, LogId } from "@hawser/log";
-import { judgementAt, judgeStretch, verdictsDiffer, type Verdict } from "./judge.ts";
+import { judgementAt, verdictsDiffer, type Stretch as Judged, type Verdict } from "./judge.ts";
 import type { Opened, Opener } from "./opener.ts";
 import type { Signal } from "./queue.ts";
 import type { RecentEntries } from "./recent.ts";
 import type { Sequencer, Span } from "./sequencer.ts";
-import type { ControlFold } from "./fold.ts";
 import type { OpId } from "@hawser/auth";
 import type { SpaceEvent, SpaceEventBatch } from "./types.ts";
 
@@ -18,10 +17,9 @@ import type { SpaceEvent, SpaceEventBatch } from "./types.ts";
 export interface EventSources {
   readonly recent: RecentEntries;
   readonly changed: Signal;
-  readonly fold: () => ControlFold;
   readonly sequencer: () => Sequencer;
   readonly opener: () => Opener;
-  readonly forkedAt: (logId: LogId) => number | undefined;
+  readonly judge: (stretch: Judged) => Verdict;
   /** Takes in what the store holds by now. */
   readonly advance: () => Promise<void>;
   /** False while nothing can be read yet: then the iteration waits. */
@@ -155,12 +153,7 @@ function verdictOf(
 ): Verdict {
   const author = run.sequencer.authorOf(stretch.logId);
   if (author === undefined) return { kind: "reject" };
-  const deps = {
-    fold: sources.fold(),
-    findSigned: (hash: string) => run.sequencer.findSigned(hash),
-    forkedAt: sources.forkedAt,
-  };
-  return judgeStretch(deps, { ...stretch, author });
+  return sources.judge({ ...stretch, author });
 }
 
 async function* releasedEvents(

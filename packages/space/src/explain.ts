@@ -5,10 +5,9 @@ import type { Judgement } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
 import type { Entry } from "@hawser/log";
 import type { ExplainCode } from "@hawser/sync";
-import type { Core } from "./core.ts";
 import { SpaceError } from "./errors.ts";
-import { judgementAt, judgeStretch, rulingAt, type Verdict } from "./judge.ts";
-import { judgeDepsOf } from "./quarantine.ts";
+import { judgementAt, rulingAt, type Verdict } from "./judge.ts";
+import type { Reading } from "./reading.ts";
 import type { EntryRef, ReadEntry, SpaceExplanation } from "./types.ts";
 import { controlDomain, dataDomain } from "./words.ts";
 
@@ -20,7 +19,7 @@ export interface FoundEntry {
 }
 
 /** Throws `SPACE_ENTRY_UNKNOWN`. */
-export async function findEntry(core: Core, ref: EntryRef): Promise<FoundEntry> {
+export async function findEntry(core: Reading, ref: EntryRef): Promise<FoundEntry> {
   const { store } = core.deps;
   const head = await store.head(ref.logId);
   if (head !== undefined && head.context.topic === core.syncTopic.topic && ref.seq < head.height) {
@@ -33,7 +32,7 @@ export async function findEntry(core: Core, ref: EntryRef): Promise<FoundEntry> 
 }
 
 /** Throws `SPACE_ENTRY_UNKNOWN` and, without a key or content, `SPACE_NO_KEY`. */
-export async function readEntry(core: Core, ref: EntryRef): Promise<ReadEntry> {
+export async function readEntry(core: Reading, ref: EntryRef): Promise<ReadEntry> {
   const { author, domain, entry } = await findEntry(core, ref);
   const opened = domain === dataDomain ? core.opener().open(author, entry) : undefined;
   if (opened?.status !== "opened") {
@@ -48,7 +47,7 @@ export async function readEntry(core: Core, ref: EntryRef): Promise<ReadEntry> {
 }
 
 /** `undefined` while the entry is not released. */
-function judgementOf(core: Core, author: AuthorId, ref: EntryRef): Judgement | undefined {
+function judgementOf(core: Reading, author: AuthorId, ref: EntryRef): Judgement | undefined {
   const sequencer = core.sequencer();
   const standing = sequencer.standingOf(ref.logId, ref.seq);
   if (standing.state === "rejected") return "reject";
@@ -56,13 +55,13 @@ function judgementOf(core: Core, author: AuthorId, ref: EntryRef): Judgement | u
   return judgementAt(verdictOf(core, author, ref), ref.seq);
 }
 
-function verdictOf(core: Core, author: AuthorId, { logId, seq }: EntryRef): Verdict {
+function verdictOf(core: Reading, author: AuthorId, { logId, seq }: EntryRef): Verdict {
   const heads = core.sequencer().positionOf(logId, seq);
-  return judgeStretch(judgeDepsOf(core), { logId, author, heads, to: seq + 1 });
+  return core.judge({ logId, author, heads, to: seq + 1 });
 }
 
 /** Why an entry is not there, has no effect or cannot be read. Never throws for an absent one. */
-export async function explainEntry(core: Core, ref: EntryRef): Promise<SpaceExplanation> {
+export async function explainEntry(core: Reading, ref: EntryRef): Promise<SpaceExplanation> {
   const head = await core.deps.store.head(ref.logId);
   const isOurs = head !== undefined && head.context.topic === core.syncTopic.topic;
   if (!isOurs || ref.seq >= head.height) return explainAbsent(core, ref);
@@ -70,16 +69,15 @@ export async function explainEntry(core: Core, ref: EntryRef): Promise<SpaceExpl
   await core.advance();
   const isForked = head.forkedAt !== undefined && ref.seq >= head.forkedAt;
   if (head.context.domain === controlDomain) {
-    const verdict = core.fold().verdictOf(ref.logId, ref.seq);
+    const verdict = core.controlVerdict(ref);
     const code = isForked ? "FORKED" : verdict?.state === "pending" ? "MISSING_DEP" : "PRESENT";
-    const reason = verdict?.reason ?? voidReasonOf(core, ref);
-    return { code, judgement: undefined, reason };
+    return { code, judgement: undefined, reason: verdict?.reason };
   }
   const explained = await explainData(core, ref);
   return isForked ? { ...explained, code: "FORKED" } : explained;
 }
 
-async function explainData(core: Core, ref: EntryRef): Promise<SpaceExplanation> {
+async function explainData(core: Reading, ref: EntryRef): Promise<SpaceExplanation> {
   const standing = core.sequencer().standingOf(ref.logId, ref.seq);
   if (standing.state === "held") return absent(standing.reason);
   if (standing.state === "rejected") {
@@ -102,17 +100,8 @@ async function explainData(core: Core, ref: EntryRef): Promise<SpaceExplanation>
   return { code: "PRESENT", judgement, reason };
 }
 
-/** Why an operation that was accepted does not count. */
-function voidReasonOf(core: Core, { logId, seq }: EntryRef): string | undefined {
-  const fold = core.fold();
-  const op = fold.opAt(logId, seq);
-  if (op === undefined || fold.placeOf(op)?.seq !== seq) return undefined;
-  const status = fold.graph.status(op);
-  return status?.state === "void" ? status.reason : undefined;
-}
-
 /** An entry that is not here may have been offered and turned away. */
-function explainAbsent(core: Core, ref: EntryRef): SpaceExplanation {
+function explainAbsent(core: Reading, ref: EntryRef): SpaceExplanation {
   const refusal = core.refusals.find(ref);
   if (refusal === undefined) return absent("NOT_ANNOUNCED");
   return { code: codeOf(refusal.reason), judgement: undefined, reason: refusal.reason };

@@ -49,7 +49,7 @@ export interface OpenerDeps {
   readonly crypto: Crypto;
   readonly topic: Topic;
   readonly device: Pick<Device, "author" | "hpkeOpen">;
-  readonly ring: KeyAgreement;
+  readonly ring: Pick<KeyAgreement, "readKey" | "resolveReference">;
   readonly keyState: () => KeyState;
 }
 

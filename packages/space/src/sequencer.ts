@@ -3,7 +3,7 @@
  * comes before an entry it points at, and knows the position each was written at. It reads the
  * store and never holds more than a small window of each log. Layer 5.
  */
-import type { OpId } from "@hawser/auth";
+import type { AuthGraph, OpId } from "@hawser/auth";
 import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { Clock, Dep, Entry, LogId, LogStore, StoredRange, Topic } from "@hawser/log";
@@ -74,13 +74,18 @@ export interface Sequencer {
   nextDue(): number | undefined;
 }
 
+/** What an order of entries asks of the control logs beside them. */
+export interface Positions extends Pick<ControlFold, "decidedHeight" | "opAt"> {
+  readonly graph: Pick<AuthGraph, "antichain">;
+}
+
 /** What it works on. `fold` is asked afresh each time, since it may be rebuilt. */
 export interface SequencerDeps {
   readonly store: LogStore;
   readonly recent: RecentEntries;
   readonly clock: Clock;
   readonly topic: Topic;
-  readonly fold: () => ControlFold;
+  readonly fold: () => Positions;
   readonly changed: Signal;
   /** Stamps further ahead than this are held; µs. */
   readonly driftMicros: number;

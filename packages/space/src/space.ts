@@ -11,30 +11,29 @@ import {
 } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
 import type { KeyBundle } from "@hawser/keys";
-import { logIdOf, type Entry, type Frontier, type LogId, type Topic } from "@hawser/log";
+import { logIdOf, type Frontier, type LogId, type Topic } from "@hawser/log";
 import {
   addMember,
-  appendBytesMax,
   appendDrafts,
-  appendDraftsMax,
-  bodyBytes,
   changeMembership,
+  checkAudiences,
   checkedBundle,
-  checkDrafts,
   problemOf,
 } from "./actions.ts";
+import { createAppender } from "./appender.ts";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { membersNow, type Core } from "./core.ts";
 import { debtsOf } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
 import { eventBatches, type EventOptions } from "./events.ts";
 import { explainEntry, findEntry, readEntry } from "./explain.ts";
-import type { SpaceId } from "./ids.ts";
+import type { SpaceId, SpaceVariant } from "./ids.ts";
 import { keysOfLog, type LogKeys } from "./key-book.ts";
 import { formatInviteLink, linkAddressCountMax, parseInviteLink } from "./link.ts";
 import { sealOffer } from "./offer.ts";
 import { openOuter, sealOuter, type OuterContent } from "./outer.ts";
 import { listQuarantine, ruleOn } from "./quarantine.ts";
+import type { Reading } from "./reading.ts";
 import { timelineOf } from "./timeline.ts";
 import type {
   AnnouncedAddress,
@@ -60,6 +59,8 @@ export interface Space {
   /** `undefined` on followers, who never learn it. */
   readonly id: SpaceId | undefined;
   readonly topic: Topic;
+  /** `raw`: no membership, everybody who knows the id reads and writes (docs/spec/6-space.md §12). */
+  readonly variant: SpaceVariant;
   /** This device. */
   readonly author: AuthorId;
   status(): SpaceStatus;
@@ -150,13 +151,18 @@ export function createSpace(core: Core): Space {
   };
   const change = (action: AuthAction, rotate = false): Promise<void> =>
     inQueue(() => changeMembership(core, { action, rotate }));
-  const append = createAppender(core, inQueue);
+  const append = createAppender({
+    inQueue,
+    check: (drafts) => checkAudiences(core, drafts),
+    write: (drafts) => appendDrafts(core, drafts),
+  });
 
   return {
     get id() {
       return about().id;
     },
     topic: core.syncTopic.topic,
+    variant: "access-controlled",
     author: core.device.author,
     status: () => statusOf(core),
     get failure() {
@@ -215,7 +221,7 @@ export function createSpace(core: Core): Space {
   };
 }
 
-function closedError(): SpaceError {
+export function closedError(): SpaceError {
   return new SpaceError("SPACE_CLOSED", "the space is closed");
 }
 
@@ -312,32 +318,17 @@ function makeOffer(
   );
 }
 
-function batches(core: Core, options: EventOptions): AsyncIterable<SpaceEventBatch> {
-  return eventBatches(
-    {
-      recent: core.recent,
-      changed: core.changed,
-      fold: () => core.fold(),
-      sequencer: () => core.sequencer(),
-      opener: () => core.opener(),
-      forkedAt: (logId) => core.forkedAt(logId),
-      advance: () => core.advance(),
-      isReadable: () => core.about().nonce !== undefined,
-      isClosed: () => core.isClosed(),
-      membershipRevision: () => core.membershipRevision(),
-      keyRevision: () => core.keyRevision(),
-    },
-    options,
-  );
+export function batches(core: Reading, options: EventOptions): AsyncIterable<SpaceEventBatch> {
+  return eventBatches(core, options);
 }
 
-async function* flatten(
+export async function* flatten(
   source: AsyncIterable<SpaceEventBatch>,
 ): AsyncGenerator<SpaceEvent, void, undefined> {
   for await (const { events } of source) yield* events;
 }
 
-async function contentKeyOf(core: Core, ref: EntryRef): Promise<Uint8Array> {
+export async function contentKeyOf(core: Reading, ref: EntryRef): Promise<Uint8Array> {
   const { author, entry } = await findEntry(core, ref);
   const key = core.opener().contentKey(author, entry);
   if (key !== undefined) return key;
@@ -366,78 +357,4 @@ function requireFollowKey(core: Core): Uint8Array {
 function allFollowKeys(core: Core): readonly Uint8Array[] {
   const { ring, keyState } = core.fold();
   return ring.epochs(keyState).flatMap(({ id }) => ring.followKey(keyState, id) ?? []);
-}
-
-interface WaitingAppend {
-  readonly drafts: readonly SpaceDraft[];
-  readonly resolve: (refs: readonly EntryRef[]) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** Calls that come while an append is under way are appended together, under one signature. */
-function createAppender(
-  core: Core,
-  inQueue: <Result>(job: () => Promise<Result>) => Promise<Result>,
-): Space["append"] {
-  const waiting: WaitingAppend[] = [];
-  let running = false;
-  const start = (): void => {
-    running = true;
-    inQueue(drain).catch((error: unknown) => {
-      running = false;
-      for (const { reject } of waiting.splice(0)) reject(error);
-    });
-  };
-  const drain = async (): Promise<void> => {
-    const taken = takeGroup(waiting);
-    try {
-      const entries = await appendDrafts(
-        core,
-        taken.flatMap(({ drafts }) => drafts),
-      );
-      settle(taken, entries);
-    } catch (error) {
-      for (const { reject } of taken) reject(error);
-    }
-    // Other work of the space gets its turn between two groups.
-    if (waiting.length > 0) start();
-    else running = false;
-  };
-  return async (drafts) => {
-    checkDrafts(drafts);
-    for (const { audience } of drafts) {
-      if (typeof audience !== "object") continue;
-      for (const bundle of audience.only) checkedBundle(core, bundle);
-    }
-    if (drafts.length === 0) return [];
-    return new Promise((resolve, reject) => {
-      waiting.push({ drafts, resolve, reject });
-      if (!running) start();
-    });
-  };
-}
-
-/** As many waiting appends as one batch holds, one at least. */
-function takeGroup(waiting: WaitingAppend[]): readonly WaitingAppend[] {
-  const taken: WaitingAppend[] = [];
-  let draftCount = 0;
-  let byteCount = 0;
-  for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-    draftCount += next.drafts.length;
-    byteCount += bodyBytes(next.drafts);
-    const fits = draftCount <= appendDraftsMax && byteCount <= appendBytesMax;
-    if (!fits && taken.length > 0) break;
-    taken.push(next);
-    waiting.shift();
-  }
-  return taken;
-}
-
-function settle(taken: readonly WaitingAppend[], entries: readonly Entry[]): void {
-  let from = 0;
-  for (const { drafts, resolve } of taken) {
-    const to = from + drafts.length;
-    resolve(entries.slice(from, to).map(({ logId, seq }) => ({ logId, seq })));
-    from = to;
-  }
 }
