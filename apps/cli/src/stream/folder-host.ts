@@ -1,8 +1,9 @@
 /**
- * The streams in a folder, for the HTTP handler. Files are opened to read; only while packets are
+ * The streams in a folder, for the HTTP handler. A file is open only while it is read, so that
+ * thousands of streams, or of requests for bad ones, cost no descriptors; and only while packets are
  * taken is one opened to write, so that appending here and serving go on side by side.
  */
-import { open as openFile, readdir, stat } from "node:fs/promises";
+import { open as openFile, readdir, stat, type FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { toHex } from "@hawser/codec";
 import { packetBytesMax, parsePacket } from "@hawser/packet";
@@ -18,7 +19,7 @@ import {
 import { createStoreHost, type ServedStream, type StreamHost } from "@hawser/stream/http";
 import { openFileBytes } from "@hawser/stream/node";
 
-export interface FolderHost extends StreamHost, AsyncDisposable {
+export interface FolderHost extends StreamHost {
   /** Looks at the folder again; resolves to the ids and files that are served. */
   refresh(): Promise<ReadonlyMap<string, string>>;
 }
@@ -33,13 +34,19 @@ const filesMax = 10_000;
 /** Names the files of streams that others make. */
 const suffix = ".stream";
 
-/** A served file and the stream as it was when it had `size` bytes. */
+/** By what a file is known to be unchanged. */
+interface Version {
+  readonly inode: number;
+  readonly size: number;
+  readonly modifiedMs: number;
+}
+
+/** A served file, and the stream as it was in that version. */
 interface Opened {
   readonly path: string;
   readonly store: ByteStore;
-  readonly inode: number;
+  version: Version;
   stream: Stream;
-  size: number;
 }
 
 export function createFolderHost(
@@ -50,42 +57,49 @@ export function createFolderHost(
   let files: ReadonlyMap<string, string> = new Map();
   const opened = new Map<string, Promise<Opened | undefined>>();
   const looked = new Map<string, Looked>();
-  const stores: ByteStore[] = [];
 
   const refresh = async (): Promise<ReadonlyMap<string, string>> => {
     files = await findStreams(deps, folder, looked);
     return files;
   };
 
-  const openNow = async (id: string): Promise<Opened | undefined> => {
-    const path = files.get(id) ?? (await refresh()).get(id);
-    if (path === undefined) return undefined;
-    const store = await openFileBytes(path, { mode: "read" });
-    stores.push(store);
-    const { ino: inode } = await stat(path);
-    const size = await store.size();
-    return { path, store, inode, size, stream: await openServed(deps, store, id) };
+  const openAt = async (path: string | undefined, id: string): Promise<Opened | undefined> => {
+    const version = path === undefined ? undefined : await versionOf(path);
+    if (path === undefined || version === undefined) return undefined;
+    const store = createPathBytes(path, version.inode);
+    const stream = await openServed(deps, store, id);
+    return stream === undefined ? undefined : { path, store, version, stream };
   };
+  const openNow = async (id: string): Promise<Opened | undefined> =>
+    (await openAt(files.get(id), id)) ?? openAt((await refresh()).get(id), id);
 
   /** The file as it is now: appended to since, or replaced. */
-  const current = async (id: string): Promise<Opened | undefined> => {
-    const known = await opened.get(id);
-    if (known !== undefined) {
-      const found = await stat(known.path).catch(() => undefined);
-      if (found?.ino === known.inode) {
-        if (found.size !== known.size) {
-          known.stream = await openServed(deps, known.store, id);
-          known.size = found.size;
-        }
+  const renew = async (id: string, known: Opened | undefined): Promise<Opened | undefined> => {
+    if (known === undefined) return openNow(id);
+    const version = await versionOf(known.path);
+    if (version !== undefined && isSameVersion(version, known.version)) return known;
+    if (version?.inode === known.version.inode) {
+      const stream = await openServed(deps, known.store, id);
+      if (stream !== undefined) {
+        known.stream = stream;
+        known.version = version;
         return known;
       }
-      files = new Map();
     }
-    const opening = openNow(id);
-    opened.set(id, opening);
-    const forget = (): boolean => opened.delete(id);
-    opening.then((found) => found ?? forget(), forget);
-    return opening;
+    return openNow(id);
+  };
+
+  /** One look after another: requests that come at once cost one. */
+  const current = (id: string): Promise<Opened | undefined> => {
+    // A failure was told to who asked for it; the next one tries anew.
+    const last = opened.get(id)?.catch(() => undefined) ?? Promise.resolve(undefined);
+    const next = last.then((known) => renew(id, known));
+    opened.set(id, next);
+    const forget = (): void => {
+      if (opened.get(id) === next) opened.delete(id);
+    };
+    next.then((found) => found ?? forget(), forget);
+    return next;
   };
 
   const accept = async (
@@ -95,6 +109,7 @@ export function createFolderHost(
   ): Promise<AcceptVerdict> => {
     await using store = await openFileBytes(path, { mode: "append" });
     const stream = await openServed(deps, store, id);
+    if (stream === undefined) throw new StreamError("BYTES_ABSENT", "the file is another by now");
     const verdict = await stream.accept(bytes, options);
     await current(id);
     return verdict;
@@ -108,9 +123,6 @@ export function createFolderHost(
       if (found === undefined) return undefined;
       const { path, store } = found;
       return { stream: served(found, (...given) => accept(id, path, ...given)), store };
-    },
-    [Symbol.asyncDispose]: async () => {
-      for (const store of stores) await store.close();
     },
   };
   if (!canCreate) return host;
@@ -142,23 +154,77 @@ function served(found: Opened, accept: Stream["accept"]): ServedStream {
   };
 }
 
-async function openServed(deps: StreamDeps, store: ByteStore, id: string): Promise<Stream> {
+/** The stream `id`, or `undefined` where the file holds another one or none. */
+async function openServed(
+  deps: StreamDeps,
+  store: ByteStore,
+  id: string,
+): Promise<Stream | undefined> {
   // Safe: an id that is no id pins nothing that could verify.
   const verdict = await openStream(deps, store, { pin: id as StreamId });
   if (verdict.ok) return verdict.stream;
   const { fault } = verdict;
+  if (fault.code === "NO_STREAM" || fault.code === "WRONG_STREAM") return undefined;
   throw new StreamError("STREAM_FAULT", `${fault.code}: ${fault.message}`, { fault });
+}
+
+/** `undefined` when there is no such file. */
+async function versionOf(path: string): Promise<Version | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  return found && { inode: found.ino, size: found.size, modifiedMs: found.mtimeMs };
+}
+
+function isSameVersion(a: Version, b: Version): boolean {
+  return a.inode === b.inode && a.size === b.size && a.modifiedMs === b.modifiedMs;
+}
+
+/** The bytes of a file that is opened anew for each read; BYTES_MOVED once it is another one. */
+function createPathBytes(path: string, inode: number): ByteStore {
+  const withFile = async <T>(
+    work: (file: FileHandle, size: number) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> => {
+    signal?.throwIfAborted();
+    await using file = await openFile(path, "r");
+    const { ino, size } = await file.stat();
+    if (ino !== inode) throw new StreamError("BYTES_MOVED", "the file was replaced");
+    return work(file, size);
+  };
+  const refuse = async (): Promise<never> => {
+    throw new StreamError("BYTES_MISUSE", "the store is open for reading only");
+  };
+  const close = async (): Promise<void> => undefined;
+  return {
+    abilities: { canTruncate: false, isExclusive: false, isReadOnly: true },
+    size: (signal) => withFile(async (_, size) => size, signal),
+    read: (offset, length, signal) =>
+      withFile(async (file, size) => {
+        const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
+        let count = 0;
+        while (count < bytes.length) {
+          const part = bytes.subarray(count);
+          const { bytesRead } = await file.read(part, 0, part.length, offset + count);
+          if (bytesRead === 0) break;
+          count += bytesRead;
+        }
+        return bytes.subarray(0, count);
+      }, signal),
+    append: refuse,
+    flush: close,
+    truncate: refuse,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 /** What a file was when it was looked into. */
 interface Looked {
-  readonly inode: number;
-  readonly size: number;
+  readonly version: Version;
   readonly id: string | undefined;
 }
 
 /**
- * Ids of the streams in a folder, by a look at the first packet of each file that is new since the
+ * Ids of the streams in a folder, by a look at the first packet of each file that changed since the
  * last time: anybody may ask for the list, and for ids that are not there.
  */
 async function findStreams(
@@ -177,14 +243,12 @@ async function findStreams(
     .slice(0, filesMax);
   for (const name of names) {
     const path = join(folder, name);
-    const file = await stat(path).catch(() => undefined);
-    if (file === undefined) continue;
-    const { ino: inode, size } = file;
+    const version = await versionOf(path);
+    if (version === undefined) continue;
     const known = looked.get(path);
-    // The first packet of a stream stays; what was none may have become one.
-    const isCurrent = known?.inode === inode && (known.id !== undefined || known.size === size);
+    const isCurrent = known !== undefined && isSameVersion(known.version, version);
     const id = isCurrent ? known.id : await manifestId(deps, path);
-    looked.set(path, { inode, size, id });
+    looked.set(path, { version, id });
     if (id !== undefined && !found.has(id)) found.set(id, path);
   }
   const present = new Set(names);

@@ -57,7 +57,7 @@ async function serve(session: Session, folder: string, options: ServeOptions): P
   const bodyBytesMax = readCount("--max-bytes", options.maxBytes);
   const token = readToken(io, options);
   await requireFolder(folder);
-  await using streams = createFolderHost(deps, folder, { canCreate: token !== undefined });
+  const streams = createFolderHost(deps, folder, { canCreate: token !== undefined });
   const count = (await streams.refresh()).size;
   const handler = createStreamHandler(
     {

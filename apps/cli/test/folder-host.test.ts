@@ -1,0 +1,173 @@
+/** The folder that `serve` serves: what its files are, become, and cost. */
+import { readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildKeypoint, publicGroup } from "@hawser/packet";
+import { createMemoryBytes, createStream } from "@hawser/stream";
+import { createStreamHandler, type StreamHandler } from "@hawser/stream/http";
+import { describe, expect, test } from "vitest";
+import { createFolderHost } from "../src/stream/folder-host.ts";
+import { createStreamBench, crypto, noise, type StreamBench } from "./support/streams.ts";
+
+let stamp = 1_700_000_000_000_000;
+const deps = {
+  crypto,
+  random: (byteCount: number) => noise(byteCount, `${stamp}`),
+  clock: { nowMicros: () => (stamp += 1_000) },
+};
+
+interface Made {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+}
+
+async function make(...blocks: readonly Uint8Array[]): Promise<Made> {
+  const store = createMemoryBytes();
+  await using stream = await createStream(deps, store, { secret: noise(32, "author") });
+  for (const block of blocks) await stream.append({}, block);
+  return { id: stream.id, bytes: store.contents() };
+}
+
+/** A signed packet that begins no stream, under the name by which a folder would list it. */
+function impostor(): Made {
+  const draft = { group: publicGroup(), domain: "app", path: [], stamp: 1 };
+  const { bytes, point } = buildKeypoint(crypto, draft, noise(32, "author"));
+  return { id: Buffer.from(crypto.hash(point)).toString("hex"), bytes };
+}
+
+interface Served extends Disposable {
+  readonly bench: StreamBench;
+  readonly reports: readonly unknown[];
+  put(name: string, bytes: Uint8Array): void;
+  get(path: string): Promise<Response>;
+  status(path: string): Promise<number>;
+}
+
+function serve(): Served {
+  const bench = createStreamBench();
+  const reports: unknown[] = [];
+  const host = createFolderHost(deps, bench.folder, { canCreate: false });
+  const handler: StreamHandler = createStreamHandler({ host, report: (e) => reports.push(e) });
+  const get = (path: string): Promise<Response> => handler(new Request(`http://host/${path}`));
+  return {
+    bench,
+    reports,
+    put: (name, bytes) => writeFileSync(bench.path(name), bytes),
+    get,
+    status: async (path) => {
+      const response = await get(path);
+      await response.body?.cancel();
+      return response.status;
+    },
+    [Symbol.dispose]: () => bench[Symbol.dispose](),
+  };
+}
+
+const descriptors = "/proc/self/fd";
+
+/** Open descriptors of files below a folder. */
+function openBelow(folder: string): number {
+  let count = 0;
+  for (const name of readdirSync(descriptors)) {
+    try {
+      if (readlinkSync(join(descriptors, name)).startsWith(folder)) count += 1;
+    } catch {
+      // The descriptor of this very listing is gone by now.
+    }
+  }
+  return count;
+}
+
+describe("[IW-http] a served folder", () => {
+  test.skipIf(process.platform !== "linux")("no request leaves a file open", async () => {
+    using served = serve();
+    const [good, other, bad] = [await make(noise(300_000)), await make(), impostor()];
+    const forged = await make(noise(10));
+    // A manifest whose signature does not hold.
+    forged.bytes[100] = (forged.bytes[100] ?? 0) ^ 1;
+    served.put("good", good.bytes);
+    served.put("bad", bad.bytes);
+    served.put("forged", forged.bytes);
+    const list = (await (await served.get("streams")).json()) as { readonly streams: string[] };
+    for (let count = 0; count < 20; count++) {
+      for (const id of list.streams) await served.status(id);
+      expect(await served.status("0".repeat(64))).toBe(404);
+      served.put("good", (count % 2 === 0 ? other : good).bytes);
+    }
+    expect(openBelow(served.bench.folder)).toBe(0);
+  });
+
+  test("a signed packet that begins no stream is not there", async () => {
+    using served = serve();
+    const { id, bytes } = impostor();
+    served.put("bad", bytes);
+    expect(await served.status(id)).toBe(404);
+    expect(await served.status(`${id}/0`)).toBe(404);
+    expect(served.reports).toEqual([]);
+  });
+
+  test("a manifest whose bytes were changed is a fault of the server's copy", async () => {
+    using served = serve();
+    const { bytes } = await make();
+    // The hash that the packet states, not the point: the folder lists it by its point.
+    bytes[5] = (bytes[5] ?? 0) ^ 1;
+    served.put("bad", bytes);
+    const { streams } = (await (await served.get("streams")).json()) as { streams: string[] };
+    for (const id of streams) expect(await served.status(id)).not.toBe(200);
+  });
+
+  test("one stream in place of another, also under the same inode", async () => {
+    using served = serve();
+    const [first, second] = [await make(noise(500)), await make(noise(500))];
+    served.put("log", first.bytes);
+    expect([await served.status(first.id), await served.status(second.id)]).toEqual([200, 404]);
+    // In place, and then as another file, which often gets the number of the one that went.
+    for (const [now, gone] of [
+      [second, first],
+      [first, second],
+    ] as const) {
+      if (now === first) rmSync(served.bench.path("log"));
+      served.put("log", now.bytes);
+      const { streams } = (await (await served.get("streams")).json()) as { streams: string[] };
+      expect(streams).toEqual([now.id]);
+      expect([await served.status(now.id), await served.status(gone.id)]).toEqual([200, 404]);
+    }
+  });
+
+  test("a file with another name is the same stream", async () => {
+    using served = serve();
+    const { id, bytes } = await make(noise(500));
+    served.put("log", bytes);
+    expect(await served.status(id)).toBe(200);
+    renameSync(served.bench.path("log"), served.bench.path("moved"));
+    expect(await served.status(id)).toBe(200);
+    rmSync(served.bench.path("moved"));
+    expect(await served.status(id)).toBe(404);
+  });
+
+  test("a file that is replaced while it is sent ends the answer, mixed with nothing", async () => {
+    using served = serve();
+    const [first, second] = [await make(noise(2_000_000)), await make(noise(2_000_000))];
+    served.put("log", first.bytes);
+    const response = await served.get(first.id);
+    served.put("new", second.bytes);
+    renameSync(served.bench.path("new"), served.bench.path("log"));
+    await expect(response.arrayBuffer()).rejects.toMatchObject({ code: "BYTES_MOVED" });
+    expect(await served.status(first.id)).toBe(404);
+    expect(await served.status(second.id)).toBe(200);
+  });
+
+  test("requests that come at once see what was appended", async () => {
+    using served = serve();
+    const { id, bytes } = await make(noise(500), noise(600));
+    const short = bytes.slice(0, -1);
+    served.put("log", short);
+    const heights = async (): Promise<readonly (string | null)[]> =>
+      Promise.all(
+        Array.from({ length: 8 }, async () => (await served.get(id)).headers.get("hawser-height")),
+      );
+    const before = new Set(await heights());
+    served.put("log", bytes);
+    expect(new Set(await heights())).toEqual(new Set(["3"]));
+    expect(before.size).toBe(1);
+  });
+});
