@@ -8,7 +8,7 @@ import { answersMax, suiteX25519 } from "./limits.ts";
 import type { Give, KeyRequest, KeyState } from "./state.ts";
 import type { Suite } from "./suite.ts";
 import type { EpochId, HistoryPolicy, KeyLevel, Members } from "./types.ts";
-import { sortedIds } from "./values.ts";
+import { compareText, sortedIds } from "./values.ts";
 
 /** What has to be done about an epoch, given who holds it and who may read now. */
 export type Payment =
@@ -204,6 +204,11 @@ function lackedBy(
   return owed;
 }
 
+/**
+ * Answers to what members asked for, by entry hash. No member gets more than `answersMax` about one
+ * epoch and level, however often it asks before somebody answers: nobody makes others work without
+ * end.
+ */
 function unansweredRequests(
   situation: Situation,
   members: Members,
@@ -211,17 +216,22 @@ function unansweredRequests(
 ): readonly OwedKeys[] {
   const { state, self } = situation;
   const owed: OwedKeys[] = [];
-  for (const [opRef, request] of state.requests) {
+  const answers = createAnswers(situation);
+  const dues = new Map<string, ReadonlySet<EpochId>>();
+  const dueTo = (author: AuthorId, level: KeyLevel): ReadonlySet<EpochId> => {
+    const due = dues.get(author + level) ?? new Set(rights(author, level));
+    dues.set(author + level, due);
+    return due;
+  };
+  const requests = [...state.requests].sort(([a], [b]) => compareText(a, b));
+  for (const [opRef, request] of requests) {
     const level = levelIn(members, request.author);
     if (request.author === self || level === undefined) continue;
     if (request.level === "read" && level === "follow") continue;
-    const due = new Set(rights(request.author, level));
+    const due = dueTo(request.author, level);
     const epochIds = request.epochIds.filter(
       (id) =>
-        due.has(id) &&
-        holdsKey(situation, id, request.level) &&
-        !isAnswered(situation, id, request, opRef) &&
-        answersTo(situation, id, request) < answersMax,
+        due.has(id) && holdsKey(situation, id, request.level) && answers.plan(id, request, opRef),
     );
     if (epochIds.length === 0) continue;
     const { author: recipient } = request;
@@ -230,22 +240,56 @@ function unansweredRequests(
   return owed;
 }
 
-function isAnswered(
-  { state }: Situation,
-  id: EpochId,
-  request: KeyRequest,
-  opRef: string,
-): boolean {
-  const gives = state.epochs.get(id)?.gives ?? [];
-  return gives.some((give) => give.answers === opRef && give.recipient === request.author);
+/** Which requests were answered, and how often; with what is about to be. */
+interface Answers {
+  /** Was this request answered about the epoch? */
+  has(id: EpochId, request: KeyRequest, opRef: string): boolean;
+  /** Counts one more answer about the epoch to the author of a request, if one is due. */
+  plan(id: EpochId, request: KeyRequest, opRef: string): boolean;
 }
 
-/** How often its author was answered about an epoch: nobody makes others work without end. */
-function answersTo({ state }: Situation, id: EpochId, request: KeyRequest): number {
-  const gives = state.epochs.get(id)?.gives ?? [];
-  const isAnswer = (give: Give): boolean =>
-    give.recipient === request.author && give.level === request.level && give.answers !== undefined;
-  return gives.filter(isAnswer).length;
+/** Answers about one epoch to one member. */
+interface Answered {
+  /** Entry hashes of the requests. */
+  readonly requests: Set<string>;
+  readonly counts: Record<KeyLevel, number>;
+}
+
+function createAnswers({ state }: Situation): Answers {
+  const byEpoch = new Map<EpochId, Map<AuthorId, Answered>>();
+  const answered = (id: EpochId, recipient: AuthorId): Answered => {
+    const known = byEpoch.get(id) ?? answersAbout(state.epochs.get(id)?.gives ?? []);
+    byEpoch.set(id, known);
+    return answersTo(known, recipient);
+  };
+  return {
+    has: (id, { author }, opRef) => answered(id, author).requests.has(opRef),
+    plan: (id, { author, level }, opRef) => {
+      const { requests, counts } = answered(id, author);
+      if (counts[level] >= answersMax || requests.has(opRef)) return false;
+      counts[level] += 1;
+      return true;
+    },
+  };
+}
+
+function answersAbout(gives: readonly Give[]): Map<AuthorId, Answered> {
+  const byRecipient = new Map<AuthorId, Answered>();
+  for (const { recipient, level, answers } of gives) {
+    if (answers === undefined) continue;
+    const { requests, counts } = answersTo(byRecipient, recipient);
+    requests.add(answers);
+    counts[level] += 1;
+  }
+  return byRecipient;
+}
+
+function answersTo(byRecipient: Map<AuthorId, Answered>, recipient: AuthorId): Answered {
+  const known = byRecipient.get(recipient);
+  if (known !== undefined) return known;
+  const none: Answered = { requests: new Set(), counts: { read: 0, follow: 0 } };
+  byRecipient.set(recipient, none);
+  return none;
 }
 
 /**
@@ -256,13 +300,14 @@ function ownRequests(situation: Situation, members: Members, rights: Rights): re
   const { state, graph, self } = situation;
   const level = levelIn(members, self);
   if (level === undefined) return [];
+  const answers = createAnswers(situation);
   const waiting = new Set<EpochId>();
   const askedCounts = new Map<EpochId, number>();
   for (const [opRef, request] of state.requests) {
     if (request.author !== self || request.level !== level) continue;
     for (const id of request.epochIds) {
       askedCounts.set(id, 1 + (askedCounts.get(id) ?? 0));
-      if (!isAnswered(situation, id, request, opRef)) waiting.add(id);
+      if (!answers.has(id, request, opRef)) waiting.add(id);
     }
   }
   const mayAsk = (id: EpochId): boolean =>

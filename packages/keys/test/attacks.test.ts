@@ -2,6 +2,7 @@
 import { equalBytes } from "@hawser/codec";
 import { expect, test } from "vitest";
 import {
+  answersMax,
   createBundle,
   createKeyRing,
   encodeKeyOp,
@@ -490,4 +491,28 @@ test("[ATK-jazz2252] who never could open the epoch before removes a member all 
   expect(alice.eligible()).toBe(after);
   expect(alice.readKey(after)).toEqual(bob.readKey(after));
   expect(carol.readKey(after)).toBeUndefined();
+});
+
+test("[P2-M17] who asks a hundred times before anybody answers is answered as often as who asks slowly", () => {
+  for (const name of ["bob", "relay"] as const) {
+    const space = pairSpace();
+    const { alice, relay } = space;
+    space.setFollowers(relay);
+    const id = space.rekey(alice);
+    space.deliver();
+    const level = name === "bob" ? "read" : "follow";
+    for (let count = 0; count < 100; count++) {
+      const [request] = space[name].ring.requestKeys({ epochIds: [id], level, authHeads: [] });
+      space.publish(space[name], request!);
+    }
+    // Whoever answers has the requests in another order.
+    const received = alice.ring.receive(alice.state, space.ops.toReversed(), alice.prekeys);
+    space.deliver(alice);
+    const members = space.members();
+    expect(alice.ring.whatIsOwed(received.state, members, "all")).toEqual(alice.owed());
+    const answers = alice.owed().gives.filter((give) => give.answers !== undefined);
+    expect(answers.map(({ epochIds }) => epochIds)).toEqual(Array(answersMax).fill([id]));
+    space.pay(alice);
+    expect(alice.owed().gives).toEqual([]);
+  }
 });
