@@ -10,6 +10,8 @@ export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Sent as they are, instead of a body. */
+  readonly octets?: Uint8Array;
 }
 
 const statusByCode: Readonly<Record<RelayAnswerCode, number>> = {
@@ -21,6 +23,8 @@ const statusByCode: Readonly<Record<RelayAnswerCode, number>> = {
   RELAY_BODY_TOO_LARGE: 413,
   RELAY_HOSTING_INVALID: 400,
   RELAY_HOSTING_CONFLICT: 409,
+  RELAY_MAILBOX_CLOSED: 404,
+  RELAY_MAILBOX_TAKEN: 409,
   RELAY_FULL: 507,
   RELAY_RATE_LIMITED: 429,
   RELAY_BUSY: 503,
@@ -34,9 +38,11 @@ const messageByCode: Readonly<Record<RelayAnswerCode, string>> = {
   RELAY_UPGRADE_REQUIRED: "this path is a WebSocket",
   RELAY_BAD_REQUEST: "not a request of HTTP/1.1",
   RELAY_CONTENT_TYPE: "expected application/octet-stream",
-  RELAY_BODY_TOO_LARGE: "the body is over 8192 bytes",
+  RELAY_BODY_TOO_LARGE: "the body is longer than it may be here",
   RELAY_HOSTING_INVALID: "malformed, or sealed to another device",
   RELAY_HOSTING_CONFLICT: "others say otherwise of that space",
+  RELAY_MAILBOX_CLOSED: "no such mailbox, or no longer",
+  RELAY_MAILBOX_TAKEN: "that slot has its message",
   RELAY_FULL: "this relay takes no more spaces",
   RELAY_RATE_LIMITED: "too many from your address; try again later",
   RELAY_BUSY: "too many connections; try again later",
@@ -54,8 +60,16 @@ export function refusal(
 
 /** Writes an answer to a request. */
 export function writeAnswer(response: ServerResponse, answer: Answer): void {
+  const { status, octets } = answer;
+  if (octets !== undefined) {
+    const type = "application/octet-stream";
+    const content = { "content-type": type, "content-length": String(octets.length) };
+    response.writeHead(status, { ...headersOf(answer, undefined), ...content });
+    response.end(octets);
+    return;
+  }
   const text = bodyText(answer);
-  response.writeHead(answer.status, headersOf(answer, text));
+  response.writeHead(status, headersOf(answer, text));
   response.end(text);
 }
 

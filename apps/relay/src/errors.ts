@@ -23,19 +23,23 @@ export type RelayAnswerCode =
   | "RELAY_UPGRADE_REQUIRED"
   /** Not HTTP, or a request that was cut short. */
   | "RELAY_BAD_REQUEST"
-  /** A hosting request of another content type than application/octet-stream. */
+  /** A body of another content type than application/octet-stream. */
   | "RELAY_CONTENT_TYPE"
-  /** A body over 8 KiB. */
+  /** A hosting request over 8 KiB, or a message over 4,608 bytes. */
   | "RELAY_BODY_TOO_LARGE"
   /** A hosting request that is malformed or sealed to another device. */
   | "RELAY_HOSTING_INVALID"
   /** A hosting request that contradicts the space which the relay hosts, or one of too many. */
   | "RELAY_HOSTING_CONFLICT"
+  /** No such mailbox: it was closed, or is too old. */
+  | "RELAY_MAILBOX_CLOSED"
+  /** The slot has its message. */
+  | "RELAY_MAILBOX_TAKEN"
   /** The relay takes no more spaces. */
   | "RELAY_FULL"
   /** Too many requests or connections from that address. */
   | "RELAY_RATE_LIMITED"
-  /** Too many connections in all. */
+  /** Too many connections, or mailboxes, in all. */
   | "RELAY_BUSY"
   /** The relay is stopping. */
   | "RELAY_CLOSING"

@@ -2,7 +2,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { addressKey, type AddressOptions } from "./address.ts";
 import { refusal, writeAnswer, writeRawAnswer } from "./answer.ts";
-import { answerTo, readRequest, syncPath, type RouteDeps } from "./routes.ts";
+import { readRequest } from "./request.ts";
+import { answerTo, syncPath, type RouteDeps } from "./routes.ts";
 
 export interface HttpOptions extends AddressOptions {
   /** Sockets open at once, WebSockets among them. */

@@ -20,6 +20,10 @@ export interface RelayLimits {
   readonly hostRequestsPerHourMax: number;
   /** New connections of one address in a minute. */
   readonly connectsPerMinuteMax: number;
+  /** Mailboxes open at once for devices that are being paired. */
+  readonly mailboxesMax: number;
+  /** Requests of one address about mailboxes in a minute; a pairing takes about 12 a side. */
+  readonly pairRequestsPerMinuteMax: number;
 }
 
 /** Bytes of the longest hosting request (docs/spec/6-space.md §6.4). */
@@ -35,6 +39,8 @@ export const defaultRelayLimits: RelayLimits = {
   connectionsPerAddressMax: 64,
   hostRequestsPerHourMax: 60,
   connectsPerMinuteMax: 120,
+  mailboxesMax: 1_000,
+  pairRequestsPerMinuteMax: 120,
 };
 
 /** Counts events per key in fixed windows. Bounded: forgets the oldest keys first. */

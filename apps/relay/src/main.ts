@@ -15,6 +15,8 @@ const limitTexts: { readonly [Name in keyof RelayLimits]: string } = {
   connectionsPerAddressMax: "WebSockets open at once from one address",
   hostRequestsPerHourMax: "hosting requests an hour from one address",
   connectsPerMinuteMax: "new WebSockets a minute from one address",
+  mailboxesMax: "mailboxes open at once for pairing",
+  pairRequestsPerMinuteMax: "requests about mailboxes a minute from one address",
 };
 // Safe: the object above has exactly these keys.
 const limitNames = Object.keys(limitTexts) as readonly (keyof RelayLimits)[];

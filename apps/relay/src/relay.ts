@@ -13,6 +13,7 @@ import { createHosting, isFull } from "./hosting.ts";
 import { createHttpServer } from "./http.ts";
 import { openIdentity } from "./identity.ts";
 import { createRateLimit } from "./limits.ts";
+import { createMailboxes } from "./mailboxes.ts";
 import { checkOptions, type RelayOptions, type RelaySettings } from "./options.ts";
 import { openUsageBook, withQuota, type UsageBook } from "./usage.ts";
 import { serveWebSockets } from "./web-socket.ts";
@@ -54,6 +55,9 @@ const windowBytes = 1024 * 1024;
 const plainSocketsMax = 256;
 const hourMs = 60 * 60 * 1_000;
 const minuteMs = 60 * 1_000;
+const mailboxLifeMs: number = 10 * minuteMs;
+/** How long a request for a message is held; proxies rarely cut one off below that. */
+const mailboxWaitMs = 20_000;
 /** How long clients may take to say goodbye before they are cut off. */
 const drainMsMax = 3_000;
 
@@ -151,8 +155,18 @@ async function serve(
   const rate = (max: number, windowMs: number) => createRateLimit({ max, windowMs, nowMs });
   const hostRequests = rate(limits.hostRequestsPerHourMax, hourMs);
   const connects = rate(limits.connectsPerMinuteMax, minuteMs);
+  const pairRequests = rate(limits.pairRequestsPerMinuteMax, minuteMs);
+  const mailboxes = createMailboxes({
+    countMax: limits.mailboxesMax,
+    lifeMs: mailboxLifeMs,
+    waitMs: mailboxWaitMs,
+    waitingMax: plainSocketsMax / 2,
+    nowMs,
+    random: settings.random,
+    after: platformTimers.after,
+  });
   const server = createHttpServer(
-    { hosting, hostRequests, isClosing, onFailure },
+    { hosting, hostRequests, mailboxes, pairRequests, isClosing, onFailure },
     { trustProxy, socketsMax: limits.connectionsMax + plainSocketsMax },
   );
   const attach = (connection: Connection): void => {
@@ -187,6 +201,7 @@ async function serve(
     };
   };
   const shut = async (): Promise<void> => {
+    mailboxes.stop();
     const stopped = stopServer(server, () => webSockets.terminate());
     await hosting.idle();
     await follower.close();

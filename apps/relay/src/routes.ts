@@ -1,30 +1,17 @@
 /** What the relay answers to which method and path. Layer 9. */
-import type { IncomingMessage } from "node:http";
 import { toBase64url } from "@hawser/codec";
 import { refusal, type Answer } from "./answer.ts";
 import type { Hosting, HostOutcome } from "./hosting.ts";
 import { hostingBytesMax, type RateLimit } from "./limits.ts";
+import { pairHandlers, type PairDeps } from "./pair-routes.ts";
+import { octets, readBody, retryAfterSeconds, type Request } from "./request.ts";
 
 /** The WebSocket's path. */
 export const syncPath = "/v1/sync";
 
-/** The part of a request that an answer depends on. */
-export interface Request {
-  readonly method: string;
-  /** As sent, without a query. */
-  readonly path: string;
-  readonly contentType: string | undefined;
-  readonly contentLength: string | undefined;
-  /** Whose share it counts against. */
-  readonly address: string;
-  /** Chunks of the body. */
-  readonly body: AsyncIterable<Uint8Array>;
-}
-
-export interface RouteDeps {
+export interface RouteDeps extends PairDeps {
   readonly hosting: Pick<Hosting, "author" | "bundle" | "host">;
   readonly hostRequests: RateLimit;
-  isClosing(): boolean;
 }
 
 type Handler = (deps: RouteDeps, request: Request) => Promise<Answer>;
@@ -42,31 +29,18 @@ const routes: ReadonlyMap<string, Route> = new Map([
   [syncPath, { handlers: new Map([["GET", upgradeRequired]]), anyOrigin: false }],
 ]);
 
-/** Seconds after which a client that was turned away may try again. */
-const retryAfterSeconds = "60";
-const octets = "application/octet-stream";
-
-/** What is read of an incoming request. */
-export function readRequest(request: IncomingMessage, address: string): Request {
-  const [path = ""] = (request.url ?? "").split("?", 1);
-  return {
-    method: request.method ?? "",
-    path,
-    contentType: request.headers["content-type"],
-    contentLength: request.headers["content-length"],
-    address,
-    // Breaking off must not destroy the socket: the answer still has to leave by it.
-    body: request.iterator({ destroyOnReturn: false }),
-  };
-}
-
 /** The answer to a request. Rejects when the relay fails, or the client goes away. */
 export async function answerTo(deps: RouteDeps, request: Request): Promise<Answer> {
-  const route = routes.get(request.path);
+  const route = routeOf(request.path);
   if (route === undefined) return refusal("RELAY_NOT_FOUND");
   if (!route.anyOrigin) return handle(deps, route, request);
   const answer = await handle(deps, route, request);
   return { ...answer, headers: { ...answer.headers, "access-control-allow-origin": "*" } };
+}
+
+function routeOf(path: string): Route | undefined {
+  const handlers = pairHandlers(path);
+  return handlers === undefined ? routes.get(path) : { handlers, anyOrigin: true };
 }
 
 async function handle(deps: RouteDeps, route: Route, request: Request): Promise<Answer> {
@@ -114,7 +88,7 @@ async function host(deps: RouteDeps, request: Request): Promise<Answer> {
     return refusal("RELAY_RATE_LIMITED", { "retry-after": retryAfterSeconds });
   }
   if (request.contentType?.trim().toLowerCase() !== octets) return refusal("RELAY_CONTENT_TYPE");
-  const body = await readBody(request);
+  const body = await readBody(request, hostingBytesMax);
   if (body === undefined) return refusal("RELAY_BODY_TOO_LARGE");
   return hostAnswer(await deps.hosting.host(body));
 }
@@ -134,17 +108,4 @@ function hostAnswer(outcome: HostOutcome): Answer {
 
 async function upgradeRequired(): Promise<Answer> {
   return refusal("RELAY_UPGRADE_REQUIRED", { upgrade: "websocket" });
-}
-
-/** The body, or `undefined` once it is longer than a hosting request can be. */
-async function readBody(request: Request): Promise<Uint8Array | undefined> {
-  if (Number(request.contentLength ?? 0) > hostingBytesMax) return undefined;
-  const body = new Uint8Array(hostingBytesMax);
-  let byteCount = 0;
-  for await (const chunk of request.body) {
-    if (byteCount + chunk.length > hostingBytesMax) return undefined;
-    body.set(chunk, byteCount);
-    byteCount += chunk.length;
-  }
-  return body.slice(0, byteCount);
 }

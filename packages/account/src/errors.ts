@@ -17,7 +17,9 @@ export type AccountErrorCode =
   /** The person at the other device said no. */
   | "ACCOUNT_PAIRING_DENIED"
   /** Nobody waits behind this code, or it is used up. */
-  | "ACCOUNT_MAILBOX_CLOSED";
+  | "ACCOUNT_MAILBOX_CLOSED"
+  /** No relay at that address, or one that refuses; the cause says more. */
+  | "ACCOUNT_RELAY_UNREACHABLE";
 
 /** Thrown for misuse and for what people are told. Match on `code`; messages hold no secrets. */
 export class AccountError extends Error {

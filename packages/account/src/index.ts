@@ -14,4 +14,5 @@ export {
 } from "./pairing.ts";
 export { createRecoverySecret, phraseOf, recoveryKeysOf, secretOf } from "./phrase.ts";
 export { createMemoryRendezvous, mailboxBytesMax, mailboxSlots } from "./rendezvous.ts";
+export { createRelayRendezvous } from "./relay-rendezvous.ts";
 export { combineShares, readShare, sharesMax, splitSecret } from "./shares.ts";

@@ -27,7 +27,7 @@ export interface ApproveOptions {
   /** Shown to the person, to be typed into the new device. Good for one attempt. */
   readonly onCode: (code: string) => void;
   /**
-   * Asked once the new device has proved that it was given the code. An answer (at most 16 kB) lets
+   * Asked once the new device has proved that it was given the code. An answer (at most 4,096 bytes) lets
    * it in, `undefined` turns it away.
    */
   readonly decide: (request: Uint8Array) => Promise<Uint8Array | undefined>;
@@ -37,13 +37,13 @@ export interface ApproveOptions {
 /** The side that is given the code. */
 export interface RequestOptions {
   readonly code: string;
-  /** At most 16 kB. */
+  /** At most 4,096 bytes. */
   readonly request: Uint8Array;
   readonly signal: AbortSignal;
 }
 
 /** Bytes of the longest request or answer. */
-export const pairingTextBytesMax = 16_384;
+export const pairingTextBytesMax = 4_096;
 
 const passwordDigits = 8;
 const nameDigits = 4;
@@ -178,7 +178,7 @@ function drawDigits(random: Random): string {
 
 function checkedText(bytes: Uint8Array): Uint8Array {
   if (bytes.length <= pairingTextBytesMax) return bytes;
-  throw new AccountError("ACCOUNT_OUT_OF_RANGE", "a pairing message holds at most 16 kB");
+  throw new AccountError("ACCOUNT_OUT_OF_RANGE", "a pairing message holds at most 4,096 bytes");
 }
 
 function wrongCode(): AccountError {

@@ -7,7 +7,7 @@ import { AccountError } from "./errors.ts";
 /** Slots of a mailbox; each takes one message. */
 export const mailboxSlots = 5;
 /** Bytes of the longest message. */
-export const mailboxBytesMax = 20_480;
+export const mailboxBytesMax = 4_608;
 
 /** One mailbox, from either side. */
 export interface Mailbox {

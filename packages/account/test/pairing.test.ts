@@ -212,7 +212,7 @@ describe("pairing", () => {
   });
 
   it("too long a request or answer is refused before it is sent", async () => {
-    const long = new Uint8Array(16_385);
+    const long = new Uint8Array(4_097);
     const { approver } = await pair({ decide: () => Promise.resolve(long) });
     expect(approver).toBe("ACCOUNT_OUT_OF_RANGE");
     const rendezvous = createMemoryRendezvous();
