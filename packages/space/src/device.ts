@@ -3,9 +3,10 @@
  * internal.
  */
 import { decodeCbor, encodeCbor } from "@hawser/codec";
-import type { AuthorId, HpkeMessage } from "@hawser/crypto";
+import type { AuthorId, HpkeMessage, Random } from "@hawser/crypto";
 import {
   decodePrekeys,
+  defaultPrekeyPolicy,
   encodeBundle,
   encodePrekeys,
   parseBundle,
@@ -13,6 +14,7 @@ import {
   rotatePrekey,
   verifyBundle,
   type KeysIdentity,
+  type PrekeyPolicy,
   type Prekeys,
   type VerifiedBundle,
 } from "@hawser/keys";
@@ -35,12 +37,20 @@ export interface Device {
   hpkeOpen(sealed: Uint8Array, message: HpkeMessage): Uint8Array | undefined;
 }
 
+const daySeconds = 24 * 3_600;
+/** Nearly the longest life a bundle may have: nobody renews it until the paper is taken out. */
+const paperPrekeyPolicy: PrekeyPolicy = {
+  lifeSeconds: 399 * daySeconds,
+  rotateAfterSeconds: 399 * daySeconds,
+  graceSeconds: 0,
+};
+
 const deviceKey = "space-device";
 const version = 1;
 
 /** Loads the device's prekeys from the store. Throws `SPACE_STATE_CORRUPT`, `SPACE_STATE_VERSION`. */
 export async function openDevice(deps: SpacesDeps): Promise<Device> {
-  const { crypto, store, clock, random } = deps;
+  const { crypto, store, clock, random, prekeySecret } = deps;
   const { author } = deps.identity;
   const secret = deps.identity.secret.slice();
   const vault = createVault(deps, secret);
@@ -51,14 +61,18 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
     id: author,
     sign: (label, bytes) => crypto.signTagged(label, bytes, secret),
   };
+  // A prekey that comes from a secret is always the same one; its bundle lives as long as one can.
+  const source: Random = prekeySecret === undefined ? random : () => prekeySecret.slice();
+  const policy = prekeySecret === undefined ? defaultPrekeyPolicy : paperPrekeyPolicy;
 
   const currentBundle = async (): Promise<VerifiedBundle> => {
     const time = Math.floor(clock.nowMicros() / 1e6);
-    if (bundle !== undefined && !prekeyIsDue(prekeys, time)) return bundle;
+    if (bundle !== undefined && !prekeyIsDue(prekeys, time, policy)) return bundle;
     return renew(time);
   };
   const renew = async (time: number): Promise<VerifiedBundle> => {
-    const next = rotatePrekey(crypto, prekeys, { identity, time }, random);
+    const kept = prekeySecret === undefined ? prekeys : [];
+    const next = rotatePrekey(crypto, kept, { identity, time, policy }, source);
     // Durable first: a bundle whose secret is lost would make keys sealed to it unreadable.
     const write = vault.write(deviceKey, encodeDevice(next.prekeys, next.bundle));
     await store.commit({ writes: [write] });

@@ -72,6 +72,8 @@ export interface SpaceWhy extends Why {
   readonly author: AuthorId;
   readonly need: Need;
   readonly chain: readonly SpaceWhyStep[];
+  /** Set in raw spaces, where nothing grants or denies. */
+  readonly raw?: true;
 }
 
 /** Whether a change of membership counts. */
@@ -229,6 +231,16 @@ export interface AdmissionRequest {
   /** Compact bytes. */
   readonly byteCount: number;
   readonly role: "member" | "follower";
+  /** Set in raw spaces, where nobody is let in and everybody may send. */
+  readonly raw?: RawUsage;
+}
+
+/** What is stored of a raw space already. */
+export interface RawUsage {
+  /** Compact bytes of the author's logs. */
+  readonly authorBytes: number;
+  /** Authors with anything stored, this one counted if it has. */
+  readonly authorCount: number;
 }
 
 /** The device: one author key. */
@@ -246,6 +258,11 @@ export interface SpacesDeps {
   readonly random: Random;
   readonly timers: Timers;
   readonly identity: DeviceIdentity;
+  /**
+   * The X25519 secret (32 bytes) of this device's only prekey, for a key that is kept on paper and
+   * must find what was sealed to it. Default: prekeys at random, renewed as time goes by.
+   */
+  readonly prekeySecret?: Uint8Array;
 }
 
 /** Settings; every one has a default. */
