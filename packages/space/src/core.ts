@@ -5,7 +5,7 @@
 import type { Level, OpId } from "@hawser/auth";
 import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
-import type { KeyState, Members } from "@hawser/keys";
+import type { EpochId, KeyState, Members } from "@hawser/keys";
 import {
   emptyChain,
   ingestRange,
@@ -98,7 +98,7 @@ export const defaultDriftSeconds = 300;
 const voidAuthorBytesMax: number = 1024 * 1024;
 const voidAuthorsMax = 16;
 /** Longest delay that every timer takes, in ms. */
-export const timerMsMax = 2 ** 31 - 1;
+export const timerMsMax: number = 2 ** 31 - 1;
 
 /** Name of the key state in the store. */
 export function keysKey(topic: string): string {
@@ -173,7 +173,11 @@ export async function openCore(
   }
   function newOpener(): Opener {
     const { ring } = fold;
-    return createOpener({ crypto, topic, device, ring, keyState: () => fold.keyState });
+    const keys = {
+      readKey: (id: EpochId) => ring.readKey(fold.keyState, id),
+      resolveReference: (reference: Uint8Array) => ring.resolveReference(fold.keyState, reference),
+    };
+    return createOpener({ crypto, topic, device, keys });
   }
 
   const readControl = async (logId: LogId, context: LogContext): Promise<ControlRange> => {

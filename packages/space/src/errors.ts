@@ -38,6 +38,8 @@ export type SpaceErrorCode =
   | "SPACE_NOT_QUARANTINED"
   /** The entry is here but this device has no key to it. */
   | "SPACE_NO_KEY"
+  /** The action is about membership, and a raw space has none. */
+  | "SPACE_RAW"
   /** This device takes no further space to follow; the message says why. */
   | "SPACE_REFUSED"
   /** An offer or hosting request is malformed, of the other kind, or sealed to another device. */

@@ -5,11 +5,14 @@ export type { SpaceErrorCode, SpaceIdErrorCode } from "./errors.ts";
 export type { ParsedSpaceId, SpaceId, SpaceIdBase, SpaceIdParts, SpaceVariant } from "./ids.ts";
 export type { LogKeys } from "./key-book.ts";
 export type { DataEnvelope, EventContent, OpenedEvent } from "./layers.ts";
-export type { InviteLink } from "./link.ts";
+export type { InviteLink, RawLink } from "./link.ts";
 export type { Multiaddr, MultiaddrPart } from "./multiaddr.ts";
 export type { OuterContent } from "./outer.ts";
 export type { Place } from "./place.ts";
 export type { Space } from "./space.ts";
+export type { CreateRawOptions } from "./raw-spaces.ts";
+export type { RawSpace } from "./raw-space.ts";
+export type { RawQuotaOptions } from "./raw-usage.ts";
 export type { CreateOptions, DamagedSpace, Spaces } from "./spaces.ts";
 export type {
   AdmissionRequest,
@@ -21,6 +24,7 @@ export type {
   InviteOptions,
   QuarantineCause,
   QuarantinedRange,
+  RawUsage,
   ReadEntry,
   SpaceDraft,
   SpaceEvent,
@@ -60,7 +64,7 @@ export {
   sequenceBytesMax,
   typeBytesMax,
 } from "./layers.ts";
-export { formatInviteLink, parseInviteLink } from "./link.ts";
+export { formatInviteLink, formatRawLink, parseInviteLink, parseRawLink } from "./link.ts";
 export {
   decapsulate,
   decodeMultiaddr,
@@ -73,6 +77,7 @@ export {
   peerIdPublicKey,
 } from "./multiaddr.ts";
 export { openOuter, sealOuter } from "./outer.ts";
+export { rawQuota } from "./raw-usage.ts";
 export { createSpaces } from "./spaces.ts";
 export { explainWhy, shortName } from "./why.ts";
 export { controlDomain, dataDomain, snapDomain } from "./words.ts";

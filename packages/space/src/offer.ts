@@ -2,7 +2,7 @@
  * Sealed offers (docs/spec/6-space.md §6.3, §6.4): what a known device needs to open a space as a
  * member, or to follow it as a relay, sealed to its key bundle. Layer 5, pure.
  *
- *   offer = CBOR [1, "space" | "follow", author, HPKE-seal(prekey, payload)]
+ *   offer = CBOR [1, "space" | "follow" | "raw", author, HPKE-seal(prekey, payload)]
  */
 import type { OpId } from "@hawser/auth";
 import { concatBytes, decodeCbor, encodeCbor, utf8, type CborValue } from "@hawser/codec";
@@ -32,7 +32,16 @@ export interface HostingOffer {
   readonly addresses: readonly string[];
 }
 
-export type Offer = SpaceOffer | HostingOffer;
+/** For a device that follows a raw space: no id, no read key. */
+export interface RawHostingOffer {
+  readonly kind: "raw";
+  readonly topic: Topic;
+  readonly metadataKey: Uint8Array;
+  readonly followKey: Uint8Array;
+  readonly addresses: readonly string[];
+}
+
+export type Offer = SpaceOffer | HostingOffer | RawHostingOffer;
 
 /** Bytes of the longest offer that is read. */
 export const offerBytesMax = 8_192;
@@ -66,18 +75,27 @@ export function openOffer(
   if (!is32(author) || toAuthorId(author) !== self || !(sealed instanceof Uint8Array)) {
     return undefined;
   }
-  if (kind !== "space" && kind !== "follow") return undefined;
+  if (kind !== "space" && kind !== "follow" && kind !== "raw") return undefined;
   const payload = open(sealed, messageOf(kind, author));
   if (payload === undefined) return undefined;
+  if (kind === "raw") return decodeRawHosting(payload);
   return kind === "space" ? decodeSpaceOffer(payload) : decodeHosting(payload);
 }
 
 function messageOf(kind: Offer["kind"], author: Uint8Array): HpkeMessage {
-  const label = kind === "space" ? "hawser offer v1" : "hawser hosting v1";
-  return { info: concatBytes(utf8(label), author), associatedData: empty };
+  return { info: concatBytes(utf8(labels[kind]), author), associatedData: empty };
 }
 
+const labels: Readonly<Record<Offer["kind"], string>> = {
+  space: "hawser offer v1",
+  follow: "hawser hosting v1",
+  raw: "hawser raw hosting v1",
+};
+
 function payloadOf(offer: Offer): readonly CborValue[] {
+  if (offer.kind === "raw") {
+    return [hexBytes(offer.topic), offer.metadataKey, offer.followKey, offer.addresses];
+  }
   const rest = [hexBytes(offer.createOp), offer.followKey, offer.addresses] as const;
   return offer.kind === "space"
     ? [spaceIdBytes(offer.id), ...rest]
@@ -109,6 +127,15 @@ function decodeHosting(payload: Uint8Array): HostingOffer | undefined {
     followKey,
     addresses,
   };
+}
+
+function decodeRawHosting(payload: Uint8Array): RawHostingOffer | undefined {
+  const value = decodeCbor(payload);
+  if (!Array.isArray(value) || value.length !== 4) return undefined;
+  const [topic, metadataKey, followKey, addresses]: readonly CborValue[] = value;
+  if (!is32(topic) || !is32(metadataKey) || !is32(followKey)) return undefined;
+  if (!areAddresses(addresses)) return undefined;
+  return { kind: "raw", topic: toTopic(topic), metadataKey, followKey, addresses };
 }
 
 function is32(value: unknown): value is Uint8Array {

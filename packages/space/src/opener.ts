@@ -2,7 +2,7 @@
  * Opening data entries with the keys at hand (docs/spec/6-space.md §4). Layer 5, internal.
  */
 import type { AuthorId, Crypto } from "@hawser/crypto";
-import type { EpochId, KeyAgreement, KeyState } from "@hawser/keys";
+import type { EpochId } from "@hawser/keys";
 import type { Entry, LogId, Topic } from "@hawser/log";
 import type { Device } from "./device.ts";
 import {
@@ -49,13 +49,19 @@ export interface OpenerDeps {
   readonly crypto: Crypto;
   readonly topic: Topic;
   readonly device: Pick<Device, "author" | "hpkeOpen">;
-  readonly ring: Pick<KeyAgreement, "readKey" | "resolveReference">;
-  readonly keyState: () => KeyState;
+  readonly keys: ReadKeys;
+}
+
+/** Read keys as they are at hand now. */
+export interface ReadKeys {
+  readKey(id: EpochId): Uint8Array | undefined;
+  /** Epochs whose id starts with these four bytes. */
+  resolveReference(reference: Uint8Array): readonly EpochId[];
 }
 
 /** An opener; it keeps read keys in memory and derives each once. */
 export function createOpener(deps: OpenerDeps): Opener {
-  const { crypto, ring } = deps;
+  const { crypto, keys } = deps;
   const readKeys = new Map<EpochId, Uint8Array>();
   const idBytes = new Map<EpochId, Uint8Array>();
   const places = new Map<LogId, (seq: number) => Place>();
@@ -63,12 +69,11 @@ export function createOpener(deps: OpenerDeps): Opener {
   const readKeyOf = (id: EpochId): Uint8Array | undefined => {
     const known = readKeys.get(id);
     if (known !== undefined) return known;
-    const key = ring.readKey(deps.keyState(), id);
+    const key = keys.readKey(id);
     if (key !== undefined) readKeys.set(id, key);
     return key;
   };
-  const epochsOf = (reference: Uint8Array): readonly EpochId[] =>
-    ring.resolveReference(deps.keyState(), reference);
+  const epochsOf = (reference: Uint8Array): readonly EpochId[] => keys.resolveReference(reference);
   const bytesOf = (id: EpochId): Uint8Array => {
     const bytes = idBytes.get(id) ?? hexBytes(id);
     idBytes.set(id, bytes);

@@ -4,7 +4,7 @@
  */
 import { createOp, type AuthAction, type MutualRemovalPolicy } from "@hawser/auth";
 import { equalBytes } from "@hawser/codec";
-import type { AuthorId } from "@hawser/crypto";
+import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { VerifiedBundle } from "@hawser/keys";
 import type { EncodedRange, Topic } from "@hawser/log";
 import type { IngestOutcome, SyncIdentity, SyncTopic } from "@hawser/sync";
@@ -21,6 +21,8 @@ import { createQueue } from "./queue.ts";
 import { isFoundingRange } from "./join.ts";
 import { openOffer, type Offer } from "./offer.ts";
 import { createSpace, type Space } from "./space.ts";
+import { createRawSpaces, type CreateRawOptions } from "./raw-spaces.ts";
+import type { RawSpace } from "./raw-space.ts";
 import type { SpacesDeps, SpacesOptions } from "./types.ts";
 
 /** How a space is founded. */
@@ -31,6 +33,19 @@ export interface CreateOptions {
    * its remover along at any later time.
    */
   readonly policy?: MutualRemovalPolicy;
+  /**
+   * Nonces instead of random ones: together with this device's key they determine the space's id.
+   * For a space that has to be found again from one secret; never use a pair twice.
+   */
+  readonly nonces?: FoundingNonces;
+}
+
+/** What makes the id of a space unguessable. */
+export interface FoundingNonces {
+  /** 16 bytes. */
+  readonly create: Uint8Array;
+  /** 32 bytes. */
+  readonly genesis: Uint8Array;
 }
 
 /** A space of this device that cannot be opened. */
@@ -47,6 +62,16 @@ export interface Spaces extends AsyncDisposable {
   bundle(): Promise<VerifiedBundle>;
   /** Founds a space; nothing leaves the device until it is shared. */
   create(options?: CreateOptions): Promise<Space>;
+  /**
+   * Makes a raw space: no membership, whoever knows its id reads and writes. Throws
+   * `SPACE_ID_RANDOM`, `SPACE_ID_TOO_LONG`.
+   */
+  createRaw(options?: CreateRawOptions): Promise<RawSpace>;
+  /**
+   * Opens a raw space by its id, or by the link of `RawSpace.link`; that is all it takes. Throws the
+   * parsers' codes, `SPACE_ID_VARIANT` for the id of a space with members, `SPACE_EXISTS`.
+   */
+  openRaw(idOrLink: string): Promise<RawSpace>;
   /** Throws `SPACE_UNKNOWN`, or the parser's code for a text that is no id. */
   open(id: string): Space;
   /** A space by its topic, for followers, who have no id. Throws `SPACE_UNKNOWN`. */
@@ -105,6 +130,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   const notify = (): void => {
     for (const listener of listeners) listener();
   };
+  const raws = createRawSpaces(deps, options, { device, onTopicsChanged: notify });
   const onFolded = async (core: Core): Promise<void> => {
     joiners.get(core)?.schedule();
     await payers.get(core)?.schedule();
@@ -141,14 +167,14 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     await deps.store.commit({ writes: [core.amend({})] });
   };
 
-  const create = async ({ policy = "senior-wins" }: CreateOptions): Promise<Space> => {
+  const create = async (createOptions: CreateOptions): Promise<Space> => {
     const { author } = device;
-    const member = { kind: "individual", id: author } as const;
-    const grants = [{ member, access: { level: "manage", mayDelete: true } }] as const;
-    const action: AuthAction = { type: "create", nonce: random(16), policy, grants };
-    const { op, bytes } = createOp(crypto, { author, deps: [], action });
-    const nonce = random(32);
+    const { policy = "senior-wins" } = createOptions;
+    const nonces = createOptions.nonces ?? { create: random(16), genesis: random(32) };
+    const { op, bytes } = foundingOp(crypto, { author, policy, nonce: nonces.create });
+    const nonce = nonces.genesis;
     const id = genesisSpaceId(crypto, op.id, nonce);
+    if (cores.has(topicOf(crypto, id))) throw existsError();
     const bundle = await device.bundle();
     const about = memberAbout(deps, id, { createOp: op.id, nonce });
     return addCore(about, async (core) => {
@@ -189,12 +215,12 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
 
   const open = <Kind extends Offer["kind"]>(
     bytes: Uint8Array,
-    kind: Kind,
+    kinds: readonly Kind[],
   ): Extract<Offer, { readonly kind: Kind }> => {
     const offer = openOffer(device.author, bytes, (sealed, message) =>
       device.hpkeOpen(sealed, message),
     );
-    if (offer?.kind !== kind) {
+    if (offer === undefined || !kinds.some((kind) => kind === offer.kind)) {
       throw new SpaceError("SPACE_OFFER_INVALID", "malformed, or not meant for this device");
     }
     // Safe: the kind was compared a line above.
@@ -248,14 +274,21 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   };
 
   const accept = async (bytes: Uint8Array): Promise<Space> => {
-    const { id, createOp, followKey, addresses } = open(bytes, "space");
+    const { id, createOp, followKey, addresses } = open(bytes, ["space"]);
     return adopt(memberAbout(deps, id, { createOp, givenFollowKeys: [followKey], addresses }));
   };
 
   const follow = async (bytes: Uint8Array): Promise<Space> => {
-    const { topic, metadataKey, createOp, followKey, addresses } = open(bytes, "follow");
-    const refusal = cores.has(topic) ? undefined : options.admitSpace?.(topic);
+    const offer = open(bytes, ["follow", "raw"]);
+    const { topic, metadataKey, followKey, addresses } = offer;
+    const isKnown = spaces.has(topic) || raws.space(topic) !== undefined;
+    const refusal = isKnown ? undefined : options.admitSpace?.(topic);
     if (refusal !== undefined) throw new SpaceError("SPACE_REFUSED", refusal);
+    // Whoever knows a topic can ask for either kind: the first that came stays.
+    if (isKnown && (offer.kind === "raw") !== (raws.space(topic) !== undefined))
+      throw existsError();
+    if (offer.kind === "raw") return raws.follow(offer);
+    const { createOp } = offer;
     return adopt({
       ...blank,
       role: "follower",
@@ -269,7 +302,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   };
 
   const spaceOf = (topic: Topic): Space => {
-    const space = spaces.get(topic);
+    const space = spaces.get(topic) ?? raws.space(topic);
     if (space !== undefined) return space;
     assertWhole(topic);
     throw new SpaceError("SPACE_UNKNOWN", "this device has no such space");
@@ -288,6 +321,8 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     }));
   };
 
+  const rawTopics = (): readonly Topic[] => [...raws.cores()].map(({ about }) => about.topic);
+
   // One at a time: two requests for one space must not open it twice.
   const queue = createQueue();
   const whileOpen = <Result>(job: () => Promise<Result>): Promise<Result> =>
@@ -302,6 +337,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     for (const payer of payers.values()) payer.stop();
     for (const joiner of joiners.values()) joiner.stop();
     for (const core of cores.values()) await core.close();
+    await raws.close();
     device.secret.fill(0);
   };
   for (const { key } of await deps.store.list(aboutPrefix)) {
@@ -314,6 +350,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       damaged.set(topic, damageOf(cause));
     }
   }
+  await raws.load((topic, cause) => damaged.set(topic, damageOf(cause)));
   return {
     author: device.author,
     bundle: () => whileOpen(() => device.bundle()),
@@ -324,14 +361,18 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       return spaceOf(topicOf(crypto, parsed.value.id));
     },
     openTopic: spaceOf,
-    list: () => [...spaces.keys()].sort().map(spaceOf),
+    createRaw: (rawOptions = {}) => whileOpen(() => raws.create(rawOptions)),
+    openRaw: (idOrLink) => whileOpen(() => raws.open(idOrLink)),
+    list: () => [...spaces.keys(), ...rawTopics()].sort().map(spaceOf),
     damaged: () => [...damaged].map(([topic, error]) => ({ topic, error })),
     join: (link) => whileOpen(() => join(link)),
     accept: (offer) => whileOpen(() => accept(offer)),
     follow: (hosting) => whileOpen(() => follow(hosting)),
-    topics: () => [...cores.values()].map((core) => core.syncTopic),
+    topics: () => [...cores.values(), ...raws.cores()].map((core) => core.syncTopic),
     identities,
     ingest: async (range) => {
+      const raw = raws.core(range.context.topic);
+      if (raw !== undefined) return raw.ingest(range);
       const core = cores.get(range.context.topic);
       if (core === undefined) return { status: "refused", reason: "SPACE_UNKNOWN" };
       if (!candidates.has(range.context.topic)) return core.ingest(range);
@@ -339,7 +380,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       return settled.ingest(range);
     },
     recheck: async (topic) => {
-      const core = cores.get(topic);
+      const core = cores.get(topic) ?? raws.core(topic);
       if (core === undefined || rechecking.has(topic)) return;
       // Many proofs that come together are judged together.
       rechecking.add(topic);
@@ -355,6 +396,22 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** The operation that founds a space. */
+function foundingOp(
+  crypto: Crypto,
+  facts: {
+    readonly author: AuthorId;
+    readonly policy: MutualRemovalPolicy;
+    readonly nonce: Uint8Array;
+  },
+): ReturnType<typeof createOp> {
+  const { author, policy, nonce } = facts;
+  const member = { kind: "individual", id: author } as const;
+  const grants = [{ member, access: { level: "manage", mayDelete: true } }] as const;
+  const action: AuthAction = { type: "create", nonce, policy, grants };
+  return createOp(crypto, { author, deps: [], action });
 }
 
 const blank = {

@@ -239,7 +239,7 @@ export interface AdmissionRequest {
 export interface RawUsage {
   /** Compact bytes of the author's logs. */
   readonly authorBytes: number;
-  /** Authors with anything stored, this one counted if it has. */
+  /** Authors with anything stored, this one counted if it has; not this device. */
   readonly authorCount: number;
 }
 

@@ -54,6 +54,7 @@ export function explainWhy(why: SpaceWhy, nameOf: NameOf = shortName): readonly 
   const verb = why.allowed ? "may" : "may not";
   const first = `${nameOf(why.author)} ${verb} ${what}.`;
   if (why.chain.length > 0) return [first, ...why.chain.map((step) => sentenceOf(step, nameOf))];
+  if (why.raw === true) return [first, "It is a raw space: whoever knows its id reads and writes."];
   return [first, `No operation ever let ${nameOf(why.author)} in.`];
 }
 
