@@ -12,7 +12,7 @@ const jsonReporters: ["json", { outputFile: string }][] =
 // TypeScript. No build stands between an edit and its test.
 const config: ViteUserConfig = defineConfig({
   resolve: { conditions: ["hawser-source"] },
-  ssr: { resolve: { conditions: ["hawser-source", "node", "import", "module", "default"] } },
+  ssr: { resolve: { conditions: ["hawser-source", "node", "module", "default"] } },
   test: {
     environment: "node",
     include: [

@@ -1,0 +1,138 @@
+/**
+ * The feed of commits: tells listeners of every range once, those of other nodes too, in order of
+ * cursor within a lane (docs/spec/store-postgres.md §6). Layer 4.
+ *
+ * What it knows is one cursor a lane: everything up to it was told. A range is told when that cursor
+ * passes it, whether by a commit of our own or by a look at the database, so none is told twice and
+ * none is left out. Notifications and timers only say when to look.
+ */
+import type { StoredRange } from "@hawser/log";
+import type { LaneStep } from "./commit.ts";
+import { toStoreError, type PostgresStoreError } from "./errors.ts";
+import type { Timers } from "./options.ts";
+import { laneOf, type ReceivedBounds } from "./reads.ts";
+
+export interface FeedDeps {
+  readonly timers: Timers;
+  /** Cursors of all lanes now. */
+  readonly laneCursors: () => Promise<readonly number[]>;
+  /** The next ranges of a lane in order; empty at the end. */
+  readonly lanePage: (lane: number, bounds: ReceivedBounds) => Promise<readonly StoredRange[]>;
+  readonly tell: (ranges: readonly StoredRange[]) => void;
+  /** Whether anybody listens: without, ranges are passed over unread. */
+  readonly hasListeners: () => boolean;
+  readonly report: (error: PostgresStoreError) => void;
+}
+
+export interface Feed {
+  /** A commit of our own became durable. */
+  committed(stored: readonly StoredRange[], steps: readonly LaneStep[]): void;
+  /** The highest cursor come across: a commit of our own gets a higher one. */
+  seen(): number;
+  /** Somebody may have committed: look soon. */
+  wake(): void;
+  /** Whether notifications arrive; without them looks are more frequent. */
+  setNotified(isNotified: boolean): void;
+  /** Resolves when no look is under way any more. */
+  stop(): Promise<void>;
+}
+
+/** `start`: the cursors of the lanes, by lane; nothing up to them is told. */
+export function createFeed(
+  deps: FeedDeps,
+  options: { readonly pollMsMin: number; readonly pollMsMax: number },
+  start: readonly number[],
+): Feed {
+  const told = [...start];
+  let isStopped = false;
+  let isNotified = false;
+  let isWoken = false;
+  let delayMs = options.pollMsMin;
+  let look: Promise<void> | undefined;
+  let stopTimer = (): void => {};
+  let highest = Math.max(0, ...start);
+
+  /** Goes through everything new in one lane. Whether there was any. */
+  const catchUp = async (lane: number, last: number): Promise<boolean> => {
+    const before = told[lane] ?? 0;
+    for (;;) {
+      const after = told[lane] ?? 0;
+      if (after >= last || isStopped) break;
+      const page = deps.hasListeners() ? await deps.lanePage(lane, { after, last }) : [];
+      // A commit of our own may have moved the cursor meanwhile.
+      const ranges = page.filter((range) => range.cursor > (told[lane] ?? 0));
+      told[lane] = Math.max(told[lane] ?? 0, page.at(-1)?.cursor ?? last);
+      if (ranges.length > 0) deps.tell(ranges);
+    }
+    return (told[lane] ?? 0) > before;
+  };
+
+  const lookOnce = async (): Promise<boolean> => {
+    let found = false;
+    const cursors = await deps.laneCursors();
+    for (const [lane, last] of cursors.entries()) {
+      highest = Math.max(highest, last);
+      if (last > (told[lane] ?? 0)) found = (await catchUp(lane, last)) || found;
+    }
+    return found;
+  };
+
+  const runLook = async (): Promise<void> => {
+    isWoken = false;
+    let found = false;
+    try {
+      found = await lookOnce();
+    } catch (error) {
+      if (!isStopped) deps.report(toStoreError(error));
+    }
+    look = undefined;
+    if (isStopped) return;
+    delayMs = found ? options.pollMsMin : Math.min(options.pollMsMax, delayMs * 2);
+    if (isWoken) startLook();
+    else stopTimer = deps.timers.after(isNotified ? options.pollMsMax : delayMs, startLook);
+  };
+
+  const startLook = (): void => {
+    if (isStopped || look !== undefined) return;
+    stopTimer();
+    look = runLook();
+  };
+
+  const wake = (): void => {
+    isWoken = true;
+    startLook();
+  };
+
+  startLook();
+  return {
+    committed: (stored, steps) => {
+      // Lanes where foreign ranges come first are left to the next look.
+      const next = new Set<number>();
+      let isBehind = false;
+      for (const { lane, before, after } of steps) {
+        highest = Math.max(highest, after);
+        if (told[lane] === before) {
+          told[lane] = after;
+          next.add(lane);
+        } else if ((told[lane] ?? 0) < after) {
+          isBehind = true;
+        }
+      }
+      const ranges = stored.filter((range) => next.has(laneOf(range.context.topic)));
+      if (ranges.length > 0) deps.tell(ranges);
+      if (isBehind) wake();
+    },
+    seen: () => highest,
+    wake,
+    setNotified: (value) => {
+      isNotified = value;
+      delayMs = options.pollMsMin;
+      wake();
+    },
+    stop: async () => {
+      isStopped = true;
+      stopTimer();
+      await look;
+    },
+  };
+}

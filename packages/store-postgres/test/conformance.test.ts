@@ -1,0 +1,26 @@
+import { describe, test } from "vitest";
+import type { LogStore } from "@hawser/log";
+import { logStoreCases } from "@hawser/log/testing";
+import { freshSchema, openStore, skipReason } from "./servers.ts";
+
+const schemas = new Map<LogStore, string>();
+
+async function open(schema = freshSchema()): Promise<LogStore> {
+  const store = await openStore(schema);
+  schemas.set(store, schema);
+  return store;
+}
+
+async function reopen(store: LogStore): Promise<LogStore> {
+  await store.close();
+  return open(schemas.get(store));
+}
+
+describe("LogStore contract", () => {
+  for (const { name, run } of logStoreCases) {
+    test(name, async ({ skip }) => {
+      if (skipReason !== false) skip(skipReason);
+      await run({ open: () => open(), reopen });
+    });
+  }
+});

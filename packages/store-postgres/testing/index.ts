@@ -1,0 +1,2 @@
+export type { TestServer, TestServerOptions, TestServerOutcome } from "./server.ts";
+export { startTestServer } from "./server.ts";
