@@ -1,5 +1,5 @@
 /**
- * Control logs of a raw space (docs/spec/6-space.md §12): addresses, and nothing that decides about
+ * Control logs of a raw space (docs/spec/6-space.md §13): addresses, and nothing that decides about
  * anybody. Layer 5, pure.
  */
 import type { Crypto } from "@hawser/crypto";

@@ -1,5 +1,5 @@
 /**
- * The engine of one raw space on one device (docs/spec/6-space.md §12): whoever knows the id reads
+ * The engine of one raw space on one device (docs/spec/6-space.md §13): whoever knows the id reads
  * and writes; signatures and chains are checked, and nothing else is judged. Layer 5, internal.
  */
 import { equalBytes } from "@hawser/codec";

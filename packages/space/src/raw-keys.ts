@@ -1,6 +1,6 @@
 /**
  * Raw spaces: what is derived from the id, and what a device keeps about one (docs/spec/6-space.md
- * §12). Layer 5, pure.
+ * §13). Layer 5, pure.
  */
 import { decodeCbor, encodeCbor, toHex, type CborValue } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";

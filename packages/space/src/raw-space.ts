@@ -1,5 +1,5 @@
 /**
- * A raw space as people use it (docs/spec/6-space.md §12; TH-195): reading and writing as in any
+ * A raw space as people use it (docs/spec/6-space.md §13; TH-195): reading and writing as in any
  * space, and nothing about membership. Layer 5.
  */
 import type { KeyBundle } from "@hawser/keys";

@@ -1,5 +1,5 @@
 /**
- * The raw spaces of one device (docs/spec/6-space.md §12): made, opened by id alone, followed.
+ * The raw spaces of one device (docs/spec/6-space.md §13): made, opened by id alone, followed.
  * Layer 5, internal.
  */
 import { equalBytes } from "@hawser/codec";

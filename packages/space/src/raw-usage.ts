@@ -1,5 +1,5 @@
 /**
- * What each author takes up in a raw space (docs/spec/6-space.md §12 *quotas*): there nobody is let
+ * What each author takes up in a raw space (docs/spec/6-space.md §13 *quotas*): there nobody is let
  * in, so how much of strangers is kept is the affair of each store. Layer 5, internal but for the
  * quota.
  */

@@ -59,7 +59,7 @@ export interface Space {
   /** `undefined` on followers, who never learn it. */
   readonly id: SpaceId | undefined;
   readonly topic: Topic;
-  /** `raw`: no membership, everybody who knows the id reads and writes (docs/spec/6-space.md §12). */
+  /** `raw`: no membership, everybody who knows the id reads and writes (docs/spec/6-space.md §13). */
   readonly variant: SpaceVariant;
   /** This device. */
   readonly author: AuthorId;

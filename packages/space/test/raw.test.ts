@@ -1,4 +1,4 @@
-/** Raw spaces (docs/spec/6-space.md §12): no membership; signatures, chains and forks alone. */
+/** Raw spaces (docs/spec/6-space.md §13): no membership; signatures, chains and forks alone. */
 import { encodeCbor, utf8 } from "@hawser/codec";
 import { logIdOf, type EncodedRange } from "@hawser/log";
 import { createSyncPeer, type SyncPeer } from "@hawser/sync";

@@ -6,10 +6,11 @@ import type { OpId } from "@hawser/auth";
 import type { LogId } from "@hawser/log";
 import { describe, expect, test } from "vitest";
 import { encodeControl, sealControl } from "../src/control.ts";
-import { genesisSpaceId, metadataKeyOf, spaceIdBytes, topicOf } from "../src/ids.ts";
+import { createSpaceId, genesisSpaceId, metadataKeyOf, spaceIdBytes, topicOf } from "../src/ids.ts";
 import { contentKeyAt, sealEvent } from "../src/layers.ts";
-import { formatInviteLink } from "../src/link.ts";
+import { formatInviteLink, formatRawLink } from "../src/link.ts";
 import { sealOuter } from "../src/outer.ts";
+import { rawAboutOf, rawEpochOf } from "../src/raw-keys.ts";
 
 const crypto = createNobleCrypto();
 const chapter = readFileSync(new URL("../../../docs/spec/6-space.md", import.meta.url), "utf8");
@@ -50,6 +51,21 @@ describe("the chapter's examples", () => {
   test("[TH-057] §5 an outer envelope", () => {
     const outer = sealOuter(deps, fill(0x88), { kind: "packet", packet: utf8("packet") });
     expect(chapter).toContain(toHex(outer));
+  });
+
+  test("[TH-195] §13 what a raw id gives, and its link", () => {
+    const raw = createSpaceId(fill(0x22));
+    const about = rawAboutOf(crypto, raw, ["wss://relay.example"]);
+    const epoch = rawEpochOf(crypto, raw);
+    expect(chapter).toContain(`raw id       ${raw}`);
+    expect(chapter).toContain(`topic        ${about.topic}`);
+    expect(chapter).toContain(`metadata key ${toHex(about.metadataKey)}`);
+    expect(chapter).toContain(`follow key   ${toHex(about.followKey)}`);
+    expect(chapter).toContain(`epoch id     ${epoch.id}`);
+    expect(chapter).toContain(`read key     ${toHex(epoch.readKey)}`);
+    expect(chapter).toContain(
+      `\n${formatRawLink(crypto, { id: raw, addresses: about.addresses })}\n`,
+    );
   });
 
   test("§6 an invite link", () => {
