@@ -1,5 +1,7 @@
 /** What can go wrong with accounts; codes are API (README, *Errors*). Layer 6. */
 export type AccountErrorCode =
+  /** This device belongs to an account already. */
+  | "ACCOUNT_EXISTS"
   /** A recovery phrase that is none: another count of words, an unknown word, a wrong checksum. */
   | "ACCOUNT_PHRASE_INVALID"
   /** A text that is no share, or one with a typing error. */

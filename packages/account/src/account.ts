@@ -1,0 +1,223 @@
+/**
+ * An account: the space whose members are a person's devices (docs/spec/account.md §1). Layer 6.
+ */
+import { fromHex, toHex, utf8 } from "@hawser/codec";
+import type { AuthorId } from "@hawser/crypto";
+import { createMemoryStore, type LogStore, type Topic } from "@hawser/log";
+import { createSpaces, type Space, type Spaces, type SpacesDeps } from "@hawser/space";
+import { checkedName, nameDraft, watchNames, type DeviceNames } from "./device-names.ts";
+import { AccountError } from "./errors.ts";
+import {
+  decodeAnswer,
+  decodeRequest,
+  encodeAnswer,
+  encodeRequest,
+  type DeviceRequest,
+} from "./messages.ts";
+import { approvePairing, requestPairing } from "./pairing.ts";
+import { createRecoverySecret, recoveryKeysOf } from "./phrase.ts";
+import type { Rendezvous } from "./rendezvous.ts";
+
+/** What an account needs: one device's spaces, and what they were made of. */
+export interface AccountDeps extends Omit<SpacesDeps, "identity" | "prekeySecret"> {
+  readonly spaces: Spaces;
+}
+
+/** One device of an account. */
+export interface AccountDevice {
+  readonly author: AuthorId;
+  /** `undefined` until the event that names it has arrived, and for the paper key. */
+  readonly name: string | undefined;
+  readonly isSelf: boolean;
+  /** The key behind the recovery phrase. */
+  readonly isPaper: boolean;
+}
+
+/** How a device is let in. */
+export interface ApproveDeviceOptions {
+  readonly rendezvous: Rendezvous;
+  /** Shown to the person. Good for one attempt. */
+  readonly onCode: (code: string) => void;
+  /** Asked when the new device is at the other end; default: it is let in. */
+  readonly confirm?: (request: DeviceRequest) => Promise<boolean>;
+  /** Relays at which the new device finds the account's space; at most 8. */
+  readonly relays?: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** A person's account on this device. */
+export interface Account extends AsyncDisposable {
+  /** The space of the devices: name it as a group in other spaces. */
+  readonly space: Space;
+  /** Devices now, sorted by key; the paper key among them. */
+  devices(): readonly AccountDevice[];
+  /** Changes what a device is called. Throws `ACCOUNT_OUT_OF_RANGE`, and like `append`. */
+  rename(author: AuthorId, name: string): Promise<void>;
+  /**
+   * Lets a new device in by a code. Resolves with it. Throws the codes of `approvePairing` and those
+   * of `space.add`.
+   */
+  approve(options: ApproveDeviceOptions): Promise<AccountDevice>;
+  /**
+   * Removes a device from the account, and with it from every space the account is in; keys are
+   * rotated there before anybody writes. The device itself loses access to what comes, not to what it
+   * has. Throws `SPACE_MEMBERSHIP` for a device that is none, and `SPACE_NO_ACCESS`.
+   */
+  revoke(author: AuthorId): Promise<void>;
+  /** Resolves when names that were stored are read. */
+  readonly ready: Promise<void>;
+}
+
+/** Name of the account's topic in the store. */
+const accountKey = "account";
+
+/**
+ * Founds an account. Its recovery secret is returned once and kept nowhere: show its phrase, or split
+ * it. The key behind it founds the account, so it outranks every device. Throws
+ * `ACCOUNT_EXISTS`, `ACCOUNT_OUT_OF_RANGE`.
+ */
+export async function createAccount(
+  deps: AccountDeps,
+  options: { readonly name: string },
+): Promise<{ readonly account: Account; readonly recoverySecret: Uint8Array }> {
+  const draft = nameDraft(deps.spaces.author, options.name);
+  if ((await deps.store.get(accountKey)) !== undefined) throw existsError();
+  const recoverySecret = createRecoverySecret(deps.random);
+  const space = await found(deps, recoverySecret);
+  await remember(deps.store, space.topic);
+  await space.append([draft]);
+  return { account: accountOf(deps, space), recoverySecret };
+}
+
+/** The account of this device, or `undefined` when it has none. Throws `SPACE_UNKNOWN`. */
+export async function openAccount(deps: AccountDeps): Promise<Account | undefined> {
+  const stored = await deps.store.get(accountKey);
+  if (stored === undefined) return undefined;
+  // Safe: only topics are written there; one that is none is unknown to the spaces.
+  return accountOf(deps, deps.spaces.openTopic(toHex(stored) as Topic));
+}
+
+/**
+ * Joins an account with the code that another device shows. Resolves once this device was let in;
+ * its keys come with the first sync: await `account.space.ready()`. `relays` says where the account's
+ * devices meet. Throws the codes of `requestPairing`, `ACCOUNT_EXISTS`.
+ */
+export async function joinAccount(
+  deps: AccountDeps,
+  options: {
+    readonly rendezvous: Rendezvous;
+    readonly code: string;
+    readonly name: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<{ readonly account: Account; readonly relays: readonly string[] }> {
+  const { rendezvous, code, signal } = options;
+  const name = checkedName(options.name);
+  if ((await deps.store.get(accountKey)) !== undefined) throw existsError();
+  const request = encodeRequest({ bundle: await deps.spaces.bundle(), name });
+  const answer = decodeAnswer(
+    await requestPairing({ ...deps, rendezvous }, { code, request, signal }),
+  );
+  if (answer === undefined) {
+    throw new AccountError("ACCOUNT_PAIRING_FAILED", "the other device's answer does not parse");
+  }
+  const space = await deps.spaces.accept(answer.offer);
+  await remember(deps.store, space.topic);
+  return { account: accountOf(deps, space), relays: answer.relays };
+}
+
+/** The paper key founds the space in memory and lets this device in; then it is forgotten. */
+async function found(deps: AccountDeps, recoverySecret: Uint8Array): Promise<Space> {
+  const { crypto, spaces } = deps;
+  const keys = recoveryKeysOf(crypto, recoverySecret);
+  const store = createMemoryStore({ crypto });
+  const identity = { author: keys.author, secret: keys.authorSecret };
+  const paper = await createSpaces({
+    ...deps,
+    store,
+    identity,
+    prekeySecret: keys.prekeySecret,
+  });
+  try {
+    const nonces = { create: keys.createNonce, genesis: keys.genesisNonce };
+    const founded = await paper.create({ nonces });
+    const bundle = await spaces.bundle();
+    await founded.add(bundle, "manage", { mayDelete: true });
+    const space = await spaces.accept(founded.offer(bundle));
+    await copyTopic(store, spaces, founded.topic);
+    await space.ready();
+    return space;
+  } finally {
+    await paper.close();
+    await store.close();
+  }
+}
+
+/** Hands everything that `from` has of a topic to `to`, as a peer would. */
+async function copyTopic(from: LogStore, to: Spaces, topic: Topic): Promise<void> {
+  for (const { logId, signedHeight } of await from.heads(topic)) {
+    for await (const range of from.ranges(logId, { to: signedHeight })) {
+      const outcome = await to.ingest(range);
+      if (outcome.status === "stored" || outcome.status === "known") continue;
+      throw new Error(`a founding entry was not taken: ${outcome.status}`);
+    }
+  }
+}
+
+async function remember(store: LogStore, topic: Topic): Promise<void> {
+  const value = fromHex(topic) ?? utf8("");
+  await store.commit({ writes: [{ key: accountKey, value }] });
+}
+
+function accountOf(deps: AccountDeps, space: Space): Account {
+  const names: DeviceNames = watchNames(space);
+  const { author: self } = deps.spaces;
+  const founder = (): AuthorId | undefined => space.timeline()[0]?.author;
+  const deviceOf = (author: AuthorId): AccountDevice => {
+    const name = names.nameOf(author);
+    const isSelf = author === self;
+    return { author, name, isSelf, isPaper: author === founder() };
+  };
+  return {
+    space,
+    ready: names.ready,
+    devices: () =>
+      space
+        .members()
+        .filter(({ level }) => level !== "pull")
+        .map(({ author }) => deviceOf(author)),
+    rename: async (author, name) => {
+      await space.append([nameDraft(author, name)]);
+    },
+    approve: (options) => approve(deps, space, options),
+    revoke: (author) => space.remove(author),
+    [Symbol.asyncDispose]: () => names.stop(),
+  };
+}
+
+async function approve(
+  deps: AccountDeps,
+  space: Space,
+  options: ApproveDeviceOptions,
+): Promise<AccountDevice> {
+  const { rendezvous, onCode, signal, relays = [] } = options;
+  const confirm = options.confirm ?? (() => Promise.resolve(true));
+  let admitted: DeviceRequest | undefined;
+  const decide = async (bytes: Uint8Array): Promise<Uint8Array | undefined> => {
+    const request = decodeRequest(deps.crypto, bytes);
+    if (request === undefined || !(await confirm(request))) return undefined;
+    const { bundle } = request;
+    await space.add(bundle, "manage", { mayDelete: true });
+    await space.append([nameDraft(bundle.author, request.name)]);
+    admitted = request;
+    return encodeAnswer({ offer: space.offer(bundle), relays });
+  };
+  await approvePairing({ ...deps, rendezvous }, { onCode, decide, signal });
+  if (admitted === undefined) throw new Error("a pairing that succeeds admits a device");
+  const { bundle, name } = admitted;
+  return { author: bundle.author, name, isSelf: false, isPaper: false };
+}
+
+function existsError(): AccountError {
+  return new AccountError("ACCOUNT_EXISTS", "this device belongs to an account already");
+}
