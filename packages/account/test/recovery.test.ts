@@ -1,6 +1,7 @@
 /** Phrases and shares: what goes in comes out, and nothing else does. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { toHex } from "@hawser/codec";
 import { createNobleCrypto } from "@hawser/crypto";
 import { seededRandom } from "@hawser/crypto/testing";
 import {
@@ -140,5 +141,26 @@ describe("shares", () => {
   ])("$needed of $count is refused", async (plan) => {
     const splitting = splitSecret(crypto, new Uint8Array(32), plan);
     await expect(splitting).rejects.toThrowError(invalid("ACCOUNT_OUT_OF_RANGE"));
+  });
+});
+
+describe("the example of the chapter", () => {
+  it("is what the code gives", () => {
+    const secret = new Uint8Array(32).map((_, index) => index);
+    const keys = recoveryKeysOf(crypto, secret);
+    expect(phraseOf(secret)).toMatch(/^abandon amount liar .* attend journey unaware$/);
+    expect({
+      author: keys.author,
+      authorSecret: toHex(keys.authorSecret),
+      prekeySecret: toHex(keys.prekeySecret),
+      createNonce: toHex(keys.createNonce),
+      genesisNonce: toHex(keys.genesisNonce),
+    }).toEqual({
+      author: "90a0b4aacc9b67950f8de7f1cc9743f41d51a0f2e62de07d369702f6861fbfcc",
+      authorSecret: "1065174db1f86297897507e851c666410f44163ced924361fe33407537bd09b9",
+      prekeySecret: "184898a650fb5a875b2f08c7b595ab29f6f19f162ec8b694ca71986aec72ca61",
+      createNonce: "7c36e82c0733166593ce1dcdc0176540",
+      genesisNonce: "17e9bb7c4199f908569f916085c1a75935a817cf7aff40bc227bfddf17bffdda",
+    });
   });
 });
