@@ -155,6 +155,7 @@ function memberNamed({ action }: AuthOp): Member | undefined {
     case "revoke":
     case "join":
     case "rule":
+    case "raise":
       return undefined;
   }
 }

@@ -30,6 +30,7 @@ export type {
   OpStatus,
   RejectReason,
   RemovalReport,
+  RaiseAction,
   RuleAction,
   VoidReason,
   Why,

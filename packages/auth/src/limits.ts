@@ -18,3 +18,6 @@ export const bindingBytes = 32;
 export const entryHashBytes = 32;
 /** Bytes of a join's proof: one BIP340 signature. */
 export const proofBytes = 64;
+
+/** Greatest number of a cipher suite. */
+export const suiteMax = 255;

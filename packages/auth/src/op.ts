@@ -14,6 +14,7 @@ import {
   nonceBytes,
   opBytesMax,
   proofBytes,
+  suiteMax,
   usesMax,
 } from "./limits.ts";
 import type {
@@ -65,6 +66,7 @@ const actionTypes = [
   "revoke",
   "join",
   "rule",
+  "raise",
 ] as const satisfies readonly AuthAction["type"][];
 const policies: readonly MutualRemovalPolicy[] = ["remove-all", "senior-wins"];
 const verdicts: readonly RuleAction["verdict"][] = ["reject", "accept"];
@@ -165,6 +167,8 @@ function payloadOf(action: AuthAction): CborValue {
       const { log, from, to, hash, verdict } = action;
       return [bytesOf(log), from, to, hash, verdicts.indexOf(verdict)];
     }
+    case "raise":
+      return [action.suite];
   }
 }
 
@@ -209,6 +213,8 @@ function actionOf(number: number, payload: readonly CborValue[]): AuthAction | O
       return joinOf(payload);
     case "rule":
       return ruleOf(payload);
+    case "raise":
+      return raiseOf(payload);
     default:
       return "BAD_SHAPE";
   }
@@ -266,6 +272,12 @@ function ruleOf(payload: readonly CborValue[]): AuthAction | OpParseReason {
   if (!isBytes(hash, entryHashBytes)) return "BAD_SHAPE";
   if (from < 0 || to <= from) return "OUT_OF_RANGE";
   return { type: "rule", log, from, to, hash, verdict };
+}
+
+function raiseOf(payload: readonly CborValue[]): AuthAction | OpParseReason {
+  const [suite] = payload;
+  if (payload.length !== 1 || typeof suite !== "number") return "BAD_SHAPE";
+  return suite < 1 || suite > suiteMax ? "OUT_OF_RANGE" : { type: "raise", suite };
 }
 
 function grantOf(item: readonly CborValue[]): Grant | undefined {

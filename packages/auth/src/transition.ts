@@ -74,7 +74,8 @@ export function transition(
     case "revoke":
       return revoke(state, node, asked);
     case "rule":
-      // It says something about content; who is a member stays as it is.
+    case "raise":
+      // They say something about content and keys; who is a member stays as it is.
       return done(state);
   }
 }
@@ -323,6 +324,7 @@ function delegateOf(
     case "invite":
     case "revoke":
     case "rule":
+    case "raise":
       return undefined;
   }
 }

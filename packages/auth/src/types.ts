@@ -70,7 +70,18 @@ export type AuthAction =
       /** signTagged("join", group ‖ invite ‖ author ‖ binding ‖ time) with the one-time secret. */
       readonly proof: Uint8Array;
     }
-  | RuleAction;
+  | RuleAction
+  | RaiseAction;
+
+/**
+ * A manager raises the least cipher suite in which keys of the group may be sent. Changes no
+ * membership; of several the greatest counts, so nobody can lower it.
+ */
+export interface RaiseAction {
+  readonly type: "raise";
+  /** Number of a suite, 1–255. */
+  readonly suite: number;
+}
 
 /**
  * A manager's ruling on quarantined content (§6.6). Changes no membership; what it means for content

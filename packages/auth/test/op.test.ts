@@ -71,6 +71,7 @@ const actions: readonly AuthAction[] = [
     hash: new Uint8Array(32).fill(4),
     verdict: "reject",
   },
+  { type: "raise", suite: 2 },
 ];
 
 describe("op bytes", () => {

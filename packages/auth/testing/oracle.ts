@@ -492,7 +492,7 @@ function createOracle(
       if (keyOf(action.member) === actor) return undefined;
       return exitState(state, keyOf(action.member));
     }
-    if (action.type === "rule") return state;
+    if (action.type === "rule" || action.type === "raise") return state;
     const key = keyOf(action.grant.member);
     const known = state.members.get(key);
     if (known === undefined || known.counter % 2 === 0) return undefined;

@@ -128,6 +128,8 @@ export function createScenario(crypto: Crypto): Scenario {
           verdict: verdict === "accept" ? "accept" : "reject",
         };
       }
+      case "raise":
+        return { type: "raise", suite: Number(rest) };
       case "join": {
         const [name = "", time = "0"] = rest.split("@");
         const binding = new Uint8Array(32);

@@ -87,6 +87,7 @@ function newcomersOf(op: AuthOp): readonly (AuthorId | "group")[] {
     case "invite":
     case "revoke":
     case "rule":
+    case "raise":
       return [];
   }
 }
