@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { verifyForkProof } from "@hawser/log";
-import { createMemoryBytes, type Stream } from "@hawser/stream";
+import { createMemoryBytes, createStream, type Stream } from "@hawser/stream";
 import { mirrorStream, openHttpBytes, openMirror, createStreamHandler } from "@hawser/stream/http";
 import { createByteMedium } from "@hawser/stream/testing";
 import { crypto, makeStream, openCopy, testDeps } from "./http-helpers.ts";
@@ -131,5 +131,29 @@ describe("mirrors", () => {
     expect(kept).toEqual(store.contents().slice(0, kept.length));
     expect(await mirrorStream(stream, target)).toMatchObject({ ok: true, height: 5 });
     expect(copy.contents()).toEqual(store.contents());
+  });
+
+  test("[IW-mirror] what is smaller than the manifest is kept unless a crash left it", async () => {
+    const bytes = createMemoryBytes();
+    const large = { title: "x".repeat(3_000) };
+    const secret = new Uint8Array(32).fill(1);
+    const source = await createStream(testDeps(2), bytes, { secret, metadata: large });
+    const { store: small } = await makeStream(1, 7);
+    expect(small.contents().length).toBeLessThan(bytes.contents().length);
+    const notes = new TextEncoder().encode("Notes that nobody else has.");
+    const torn = bytes.contents().slice(0, 700);
+    const zeros = new Uint8Array(900);
+    zeros.set(torn);
+    for (const [held, code] of [
+      [small.contents(), "WRONG_STREAM"],
+      [notes, "NO_STREAM"],
+      [torn, undefined],
+      [zeros, undefined],
+    ] as const) {
+      const store = createMemoryBytes({ bytes: held });
+      const opened = await openMirror(testDeps(9), source, store);
+      expect(opened.ok ? undefined : opened.fault.code).toBe(code);
+      if (code !== undefined) expect(store.contents()).toEqual(held);
+    }
   });
 });

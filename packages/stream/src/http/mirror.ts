@@ -8,6 +8,7 @@ import type { ByteStore } from "../byte-store.ts";
 import { compareStreams } from "../compare.ts";
 import { StreamError, type StreamFault } from "../errors.ts";
 import { openStream, recoverStream, type OpenVerdict } from "../open.ts";
+import { readFully } from "../packet-io.ts";
 import type { Stream } from "../stream.ts";
 import type { StreamDeps } from "../types.ts";
 
@@ -61,7 +62,8 @@ function refuse(fault: StreamFault, proof?: ForkProof): MirrorOutcome {
 
 /**
  * Opens the copy of `source` in `store`, for `mirrorStream` to write to. An empty store gets the
- * manifest first, and so does one in which a crash left less than that.
+ * manifest first, and so does one in which a crash left less than that. Whatever else the store holds
+ * is a verdict, and stays as it is.
  */
 export async function openMirror(
   deps: StreamDeps,
@@ -72,7 +74,7 @@ export async function openMirror(
   const options = signal === undefined ? {} : { signal };
   const manifest = await readManifest(source, options);
   const size = await store.size(signal);
-  if (size < manifest.length) {
+  if (size < manifest.length && isTorn(await readFully(store, 0, size, signal), manifest)) {
     if (size > 0) await store.truncate(0);
     await store.append(0, [manifest], signal);
     await store.flush();
@@ -82,6 +84,12 @@ export async function openMirror(
   const recovered = await recoverStream(deps, store, { pin: source.id, ...options });
   if (!recovered.ok) return recovered;
   return openStream(deps, store, { pin: source.id, ...options });
+}
+
+/** Whether a crash may have left these bytes of `whole`: its beginning, perhaps zeros behind. */
+function isTorn(bytes: Uint8Array, whole: Uint8Array): boolean {
+  const parting = bytes.findIndex((byte, index) => byte !== whole[index]);
+  return parting < 0 || bytes.subarray(parting).every((byte) => byte === 0);
 }
 
 /** The stream's first packet. */
