@@ -2,31 +2,17 @@
  * createHawser: one device. Chooses platform parts, opens the store, wires spaces, sync and relays.
  */
 import { openSqlite } from "#sqlite";
-import { toHex } from "@hawser/codec";
-import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
+import { createCrypto, type Crypto } from "@hawser/crypto";
 import { createMemoryStore, type LogStore } from "@hawser/log";
-import { createSpaces, parseInviteLink, type Space, type Spaces } from "@hawser/space";
-import { createSyncPeer, type SyncPeer } from "@hawser/sync";
-import { platformTimers } from "@hawser/transport-ws";
-import { loadRelays, loadSecret, saveRelays } from "./device-store.ts";
+import { parseInviteLink, type Space } from "@hawser/space";
+import { saveRelays } from "./device-store.ts";
 import { HawserError } from "./errors.ts";
-import { systemClock, systemRandom } from "./platform.ts";
+import { assemble, closeParts, keepParts, wrap, type Parts } from "./parts.ts";
 import { createRelayClient } from "./relay-client.ts";
-import { createRelays, type Relays } from "./relays.ts";
-import { createHawserSpace } from "./space.ts";
 import type { Hawser, HawserOptions, HawserSpace } from "./types.ts";
 
 /** How long `join` waits for a relay and a member before it gives up. */
 const joinMsMax = 120_000;
-
-interface Parts {
-  readonly store: LogStore;
-  readonly crypto: Crypto;
-  readonly spaces: Spaces;
-  readonly peer: SyncPeer;
-  readonly relays: Relays;
-  readonly open: Map<string, HawserSpace>;
-}
 
 /**
  * Opens a device: the one in the store, or a new one. Errors: HAWSER_WRONG_SECRET, the STORE_… codes
@@ -37,7 +23,7 @@ export async function createHawser(options: HawserOptions = {}): Promise<Hawser>
   const store = await openStore(options, crypto);
   try {
     const parts = await assemble(store, crypto, options);
-    return createDevice(parts);
+    return keepParts(createDevice(parts), parts);
   } catch (error) {
     await store.close();
     throw error;
@@ -48,71 +34,6 @@ async function openStore(options: HawserOptions, crypto: Crypto): Promise<LogSto
   if (options.store !== undefined) return options.store;
   if (options.path === undefined) return createMemoryStore({ crypto });
   return await openSqlite(crypto, options.path);
-}
-
-async function assemble(store: LogStore, crypto: Crypto, options: HawserOptions): Promise<Parts> {
-  const { secret, confirm } = await loadSecret(store, systemRandom, options.secret);
-  // Safe: 32 bytes in hex name an author.
-  const author = toHex(crypto.publicKey(secret)) as AuthorId;
-  const timers = platformTimers;
-  const spaces = await createSpaces({
-    store,
-    crypto,
-    clock: systemClock,
-    random: systemRandom,
-    timers,
-    identity: { author, secret },
-  });
-  await confirm();
-  const peer = createSyncPeer({
-    store,
-    crypto,
-    random: systemRandom,
-    timers,
-    ingest: (range) => spaces.ingest(range),
-    onFork: (topic) => spaces.recheck(topic),
-    identities: () => spaces.identities(),
-    topics: () => spaces.topics(),
-  });
-  spaces.onTopicsChanged(() => peer.topicsChanged());
-  const relays = createRelays({ store, crypto, peer: () => peer, managed: () => managed(spaces) });
-  const open = new Map<string, HawserSpace>();
-  const parts = { store, crypto, spaces, peer, relays, open };
-  for (const space of spaces.list()) wrap(parts, space);
-  await connectRelays(parts, options);
-  return parts;
-}
-
-/** Spaces whose relays this device may choose. */
-function managed(spaces: Spaces): readonly Space[] {
-  return spaces.list().filter((space) => {
-    const isOwn = space.id !== undefined && space.access()?.level === "manage";
-    return isOwn && space.status().state === "active";
-  });
-}
-
-async function connectRelays(parts: Parts, options: HawserOptions): Promise<void> {
-  const { relay } = options;
-  const stored = await loadRelays(parts.store);
-  if (typeof relay === "string") {
-    // Made before anything is saved: an address that is none must not come back at the next start.
-    parts.relays.add(createRelayClient(relay), { isOwn: true });
-    await saveRelays(parts.store, [{ address: relay, isOwn: true }]);
-  }
-  for (const { address, isOwn } of stored) parts.relays.add(createRelayClient(address), { isOwn });
-  if (typeof relay === "object") parts.relays.add(relay, { isOwn: true });
-}
-
-/** The one wrapper of a space; followers have no id and none. */
-function wrap(parts: Parts, space: Space): HawserSpace | undefined {
-  const { id } = space;
-  if (id === undefined) return undefined;
-  const known = parts.open.get(id);
-  if (known !== undefined) return known;
-  const { store, relays } = parts;
-  const wrapped = createHawserSpace({ space, id, store, relays });
-  parts.open.set(id, wrapped);
-  return wrapped;
 }
 
 function createDevice(parts: Parts): Hawser {
@@ -145,11 +66,7 @@ function createDevice(parts: Parts): Hawser {
     [Symbol.asyncDispose]: async () => {
       if (isClosed) return;
       isClosed = true;
-      for (const space of open.values()) await space[Symbol.asyncDispose]();
-      await relays[Symbol.asyncDispose]();
-      await parts.peer[Symbol.asyncDispose]();
-      await spaces.close();
-      await parts.store.close();
+      await closeParts(parts);
     },
   };
 }

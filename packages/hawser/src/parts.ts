@@ -1,0 +1,126 @@
+/**
+ * The parts of a device: store, spaces, sync and relays wired together. Internal; what the entry
+ * points of this package share.
+ */
+import { toHex } from "@hawser/codec";
+import type { AuthorId, Crypto } from "@hawser/crypto";
+import type { LogStore } from "@hawser/log";
+import { createSpaces, type Space, type Spaces } from "@hawser/space";
+import { createSyncPeer, type SyncPeer } from "@hawser/sync";
+import { platformTimers } from "@hawser/transport-ws";
+import { loadRelays, loadSecret, saveRelays } from "./device-store.ts";
+import { HawserError } from "./errors.ts";
+import { systemClock, systemRandom } from "./platform.ts";
+import { createRelayClient } from "./relay-client.ts";
+import { createRelays, type Relays } from "./relays.ts";
+import { createHawserSpace } from "./space.ts";
+import type { Hawser, HawserOptions, HawserSpace } from "./types.ts";
+
+/** What a device is made of. */
+export interface Parts {
+  readonly store: LogStore;
+  readonly crypto: Crypto;
+  readonly spaces: Spaces;
+  readonly peer: SyncPeer;
+  readonly relays: Relays;
+  readonly open: Map<string, HawserSpace>;
+}
+
+const partsOfDevice = new WeakMap<Hawser, Parts>();
+
+/** Remembers what a device is made of. */
+export function keepParts(hawser: Hawser, parts: Parts): Hawser {
+  partsOfDevice.set(hawser, parts);
+  return hawser;
+}
+
+/** What a device is made of. Throws HAWSER_CLOSED for an object that `createHawser` did not make. */
+export function partsOf(hawser: Hawser): Parts {
+  const parts = partsOfDevice.get(hawser);
+  if (parts !== undefined) return parts;
+  throw new HawserError("HAWSER_CLOSED", "not a device that createHawser has opened");
+}
+
+/** Ends everything, the store last. */
+export async function closeParts(parts: Parts): Promise<void> {
+  for (const space of parts.open.values()) await space[Symbol.asyncDispose]();
+  await parts.relays[Symbol.asyncDispose]();
+  await parts.peer[Symbol.asyncDispose]();
+  await parts.spaces.close();
+  await parts.store.close();
+}
+
+/**
+ * Puts a device together over a store. `prekeySecret` is for a key that has no store of its own. Throws
+ * like `createHawser`.
+ */
+export async function assemble(
+  store: LogStore,
+  crypto: Crypto,
+  options: HawserOptions,
+  prekeySecret?: Uint8Array,
+): Promise<Parts> {
+  const { secret, confirm } = await loadSecret(store, systemRandom, options.secret);
+  // Safe: 32 bytes in hex name an author.
+  const author = toHex(crypto.publicKey(secret)) as AuthorId;
+  const timers = platformTimers;
+  const spaces = await createSpaces({
+    store,
+    crypto,
+    clock: systemClock,
+    random: systemRandom,
+    timers,
+    identity: { author, secret },
+    ...(prekeySecret === undefined ? {} : { prekeySecret }),
+  });
+  await confirm();
+  const peer = createSyncPeer({
+    store,
+    crypto,
+    random: systemRandom,
+    timers,
+    ingest: (range) => spaces.ingest(range),
+    onFork: (topic) => spaces.recheck(topic),
+    identities: () => spaces.identities(),
+    topics: () => spaces.topics(),
+  });
+  spaces.onTopicsChanged(() => peer.topicsChanged());
+  const relays = createRelays({ store, crypto, peer: () => peer, managed: () => managed(spaces) });
+  const open = new Map<string, HawserSpace>();
+  const parts = { store, crypto, spaces, peer, relays, open };
+  for (const space of spaces.list()) wrap(parts, space);
+  await connectRelays(parts, options);
+  return parts;
+}
+
+/** Spaces whose relays this device may choose. */
+function managed(spaces: Spaces): readonly Space[] {
+  return spaces.list().filter((space) => {
+    const isOwn = space.id !== undefined && space.access()?.level === "manage";
+    return isOwn && space.status().state === "active";
+  });
+}
+
+async function connectRelays(parts: Parts, options: HawserOptions): Promise<void> {
+  const { relay } = options;
+  const stored = await loadRelays(parts.store);
+  if (typeof relay === "string") {
+    // Made before anything is saved: an address that is none must not come back at the next start.
+    parts.relays.add(createRelayClient(relay), { isOwn: true });
+    await saveRelays(parts.store, [{ address: relay, isOwn: true }]);
+  }
+  for (const { address, isOwn } of stored) parts.relays.add(createRelayClient(address), { isOwn });
+  if (typeof relay === "object") parts.relays.add(relay, { isOwn: true });
+}
+
+/** The one wrapper of a space; followers have no id and none. */
+export function wrap(parts: Parts, space: Space): HawserSpace | undefined {
+  const { id } = space;
+  if (id === undefined) return undefined;
+  const known = parts.open.get(id);
+  if (known !== undefined) return known;
+  const { store, relays } = parts;
+  const wrapped = createHawserSpace({ space, id, store, relays });
+  parts.open.set(id, wrapped);
+  return wrapped;
+}
