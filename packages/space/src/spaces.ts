@@ -72,6 +72,11 @@ export interface Spaces extends AsyncDisposable {
    * parsers' codes, `SPACE_ID_VARIANT` for the id of a space with members, `SPACE_EXISTS`.
    */
   openRaw(idOrLink: string): Promise<RawSpace>;
+  /**
+   * Opens a space that this very key founded with these nonces, on a device that has nothing of it:
+   * its logs come with the first sync. Throws `SPACE_EXISTS`.
+   */
+  reopen(nonces: FoundingNonces): Promise<Space>;
   /** Throws `SPACE_UNKNOWN`, or the parser's code for a text that is no id. */
   open(id: string): Space;
   /** A space by its topic, for followers, who have no id. Throws `SPACE_UNKNOWN`. */
@@ -184,6 +189,16 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       const contents = [bundleContent(bundle), { kind: "auth", op: bytes } as const, content];
       await core.publish({ contents, keyState, writes: [core.amend({})] });
     });
+  };
+
+  const reopen = async (nonces: FoundingNonces): Promise<Space> => {
+    const { author } = device;
+    // The policy of `create`: another would give another id.
+    const { op } = foundingOp(crypto, { author, policy: "senior-wins", nonce: nonces.create });
+    const id = genesisSpaceId(crypto, op.id, nonces.genesis);
+    if (cores.has(topicOf(crypto, id))) throw existsError();
+    const about = memberAbout(deps, id, { createOp: op.id, nonce: nonces.genesis });
+    return addCore(about, remember);
   };
 
   /** Joins a known space again: after a removal, or with another link. */
@@ -355,6 +370,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     author: device.author,
     bundle: () => whileOpen(() => device.bundle()),
     create: (createOptions = {}) => whileOpen(() => create(createOptions)),
+    reopen: (nonces) => whileOpen(() => reopen(nonces)),
     open: (id) => {
       const parsed = parseSpaceId(id);
       if (!parsed.ok) throw new SpaceError(parsed.reason, "not a space id");
