@@ -39,7 +39,8 @@ export function cborToMetadata(value: CborValue): Metadata | undefined {
 }
 
 function toCbor(value: MetadataValue, depth: number): CborValue {
-  if (value === null || typeof value === "boolean" || typeof value === "string") return value;
+  if (value === null || typeof value === "boolean") return value;
+  if (typeof value === "string") return checkText(value);
   if (typeof value === "number") {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
       throw new StreamError("STREAM_METADATA", "a number in metadata is no safe integer");
@@ -60,7 +61,13 @@ function objectToCbor(object: Metadata, depth: number): CborValue {
   const pairs = Object.entries(object)
     .map(([key, value]) => ({ key, bytes: utf8(key), value }))
     .sort((a, b) => compareBytes(a.bytes, b.bytes));
-  return [objectMark, ...pairs.map(({ key, value }) => [key, toCbor(value, depth + 1)])];
+  return [objectMark, ...pairs.map(({ key, value }) => [checkText(key), toCbor(value, depth + 1)])];
+}
+
+/** UTF-8 has no half of a surrogate pair: it would be changed, and two names could become one. */
+function checkText(text: string): string {
+  if (text.isWellFormed()) return text;
+  throw new StreamError("STREAM_METADATA", "a text in metadata has half of a surrogate pair");
 }
 
 function assertDepth(depth: number): void {

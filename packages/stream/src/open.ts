@@ -81,10 +81,10 @@ export async function createStream(
   const { metadata = {}, suite = 1, software = "hawser", recipients = [], streamKey } = options;
   assertKey(options.secret, "a secret");
   assertRecipients(recipients);
-  if (software.length > softwareCharactersMax) {
+  if (software.length > softwareCharactersMax || !software.isWellFormed()) {
     throw new StreamError(
       "STREAM_METADATA",
-      `the software's name has over ${softwareCharactersMax}`,
+      `the software's name is no text of at most ${softwareCharactersMax}`,
     );
   }
   const size = await store.size(options.signal);

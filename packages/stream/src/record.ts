@@ -246,7 +246,8 @@ export function isDirective(value: {
   if (!directiveTypes.has(type) || targets.length > directiveTargetsMax) return false;
   if (type !== "end" && targets.length === 0) return false;
   return targets.every(
-    (target) => target.length > 0 && target.length <= directiveTargetCharactersMax,
+    (target) =>
+      target.length > 0 && target.length <= directiveTargetCharactersMax && target.isWellFormed(),
   );
 }
 

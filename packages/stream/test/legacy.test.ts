@@ -279,6 +279,8 @@ describe("import", () => {
       { content: "list", metadata: [1, 2] },
       { content: "clash", metadata: { iw: 1 } },
       { content: "none" },
+      { content: "half", metadata: { name: "\ud800" } },
+      { content: "large", metadata: { text: "x".repeat(20_000) } },
     ];
     const written = await writeLegacyBlocks(keys, drafts, { title: "Old" });
     const options = { contentKey: contentKeys.privatePem };
@@ -286,7 +288,7 @@ describe("import", () => {
     const legacy = await openLegacyStream(deps, store, options);
     if (!legacy.ok) throw new Error(legacy.message);
     const { stream } = await makeStream(0);
-    expect(await importLegacyStream(legacy, stream)).toEqual({ ok: true, blockCount: 7 });
+    expect(await importLegacyStream(legacy, stream)).toEqual({ ok: true, blockCount: 9 });
     const first = await stream.read(1);
     expect(first?.info.directive).toEqual({ type: "replay", targets: [`iw://${legacy.uuid}`] });
     const origin = (seq: number): object => ({ seq, hash: written[seq]?.hash });
@@ -307,6 +309,9 @@ describe("import", () => {
       ["list", { iw: { ...origin(4), json: json("[1,2]") } }],
       ["clash", { iw: { ...origin(5), json: json('{"iw":1}') } }],
       ["none", { iw: origin(6) }],
+      ["half", { iw: { ...origin(7), json: json('{"name":"\\ud800"}') } }],
+      [`{"text":"${"x".repeat(20_000)}"}`, { iw: { ...origin(8), isMetadata: true } }],
+      ["large", { iw: origin(8) }],
     ]);
     expect(await stream.verify("full")).toMatchObject({ ok: true });
   });

@@ -2,9 +2,10 @@
  * Takes an ImmutableWeb stream into a new one of ours (docs/spec/stream.md, "ImmutableWeb files").
  * Layer 4.
  */
-import { utf8 } from "@hawser/codec";
+import { encodeCbor, utf8 } from "@hawser/codec";
 import { printStreamAddress } from "../http/address.ts";
-import type { Metadata, MetadataValue } from "../metadata.ts";
+import { metadataBytesMax } from "../limits.ts";
+import { metadataToCbor, type Metadata, type MetadataValue } from "../metadata.ts";
 import type { Stream } from "../stream.ts";
 import type { LegacyFault } from "./faults.ts";
 import type { Json, LegacyBlock, LegacyStream } from "./read.ts";
@@ -27,8 +28,9 @@ const jsonDepthMax = 4;
 /**
  * Appends to `stream` a block with a `replay` directive that names the original, with its manifest,
  * and then a block for each of the original's, manifest excepted. Content that no key opened is
- * taken as stored. JSON that our metadata cannot hold (fractions, depth) is kept as text under
- * `iw.json`. Throws what appending throws.
+ * taken as stored. JSON that our metadata cannot hold (fractions, depth, halves of surrogate pairs) is
+ * kept as text under `iw.json`; a text over 16 KiB becomes the content of a block before.
+ * Throws what appending throws.
  */
 export async function importLegacyStream(
   legacy: LegacyStream,
@@ -45,15 +47,30 @@ export async function importLegacyStream(
       const metadata = importedMetadata(block, legacy.metadata, { publicKey });
       await stream.append(metadata, undefined, { ...options, directive });
     } else {
-      await stream.append(importedMetadata(block, block.metadata), block.content, options);
+      const metadata = importedMetadata(block, block.metadata);
+      const fits = isMetadataSize(metadata);
+      if (!fits) {
+        const own = { [originMember]: { ...originOf(block), isMetadata: true } };
+        await stream.append(own, utf8(block.metadataText), options);
+      }
+      const kept = fits ? metadata : { [originMember]: originOf(block) };
+      await stream.append(kept, block.content, options);
     }
     blockCount += 1;
   }
   return { ok: true, blockCount };
 }
 
+function originOf(block: LegacyBlock): Metadata {
+  return { seq: block.index, hash: block.hash };
+}
+
+function isMetadataSize(metadata: Metadata): boolean {
+  return encodeCbor(metadataToCbor(metadata)).length <= metadataBytesMax;
+}
+
 function importedMetadata(block: LegacyBlock, json: Json, more: Metadata = {}): Metadata {
-  const origin = { seq: block.index, hash: block.hash, ...more };
+  const origin = { ...originOf(block), ...more };
   const isObject = typeof json === "object" && json !== null && !Array.isArray(json);
   const own = isObject ? toMetadataValue(json, 1) : undefined;
   if (own === undefined || !isMetadata(own) || originMember in own) {
@@ -73,10 +90,12 @@ function toMetadataValue(json: Json, depth: number): MetadataValue | undefined {
   if (typeof json === "number") {
     return Number.isSafeInteger(json) && !Object.is(json, -0) ? json : undefined;
   }
+  if (typeof json === "string") return json.isWellFormed() ? json : undefined;
   if (typeof json !== "object" || json === null) return json;
   if (depth > jsonDepthMax) return undefined;
   const entries = Object.entries(json).map(
-    ([name, value]) => [name, toMetadataValue(value, depth + 1)] as const,
+    ([name, value]) =>
+      [name, name.isWellFormed() ? toMetadataValue(value, depth + 1) : undefined] as const,
   );
   const known = entries.filter(
     (entry): entry is readonly [string, MetadataValue] => entry[1] !== undefined,
