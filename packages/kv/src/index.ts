@@ -1,5 +1,5 @@
 export type { KvErrorCode } from "./errors.ts";
-export type { Kv, KvWatchOptions } from "./kv.ts";
+export type { Kv, KvOptions, KvWatchOptions } from "./kv.ts";
 export type { KvOp } from "./ops.ts";
 export type { KvState } from "./state.ts";
 export type { KvChange, KvPair, KvPut, KvRangeOptions, KvValue, KvVersion } from "./types.ts";

@@ -4,6 +4,7 @@
 import {
   openView,
   type EventRef,
+  type Gate,
   type OpenView,
   type ViewDeps,
   type ViewEvent,
@@ -43,9 +44,14 @@ export interface Kv extends AsyncDisposable {
   readonly revision: number;
 }
 
+export interface KvOptions {
+  /** Decides which events count, an access control document for instance (`@hawser/acl`). */
+  readonly gate?: Gate;
+}
+
 /** Opens the key-value view of a source. */
-export function createKv(deps: ViewDeps): Kv {
-  const view = openView(deps, kvView);
+export function createKv(deps: ViewDeps, options: KvOptions = {}): Kv {
+  const view = openView(deps, kvView, options);
   const batch = async (puts: readonly KvPut[]): Promise<void> => {
     for (const put of puts) checkPut(put);
     const lastPuts = new Map(puts.map((put) => [put.key, put]));

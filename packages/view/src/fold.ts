@@ -12,9 +12,10 @@ export interface Fold<State> {
   add(events: readonly ViewEvent[]): void;
 }
 
-/** The fold that `view` allows. */
-export function createFold<State>(view: View<State>): Fold<State> {
-  return view.commutative === true ? createCommutativeFold(view) : createOrderedFold(view);
+/** A fold that can take events out again. */
+export interface OrderedFold<State> extends Fold<State> {
+  /** Takes out and puts in. What is taken out must be in. Throws as `add` does. */
+  exchange(taken: readonly ViewEvent[], put: readonly ViewEvent[]): void;
 }
 
 function applyOne<State>(view: View<State>, state: State, event: ViewEvent): State {
@@ -26,7 +27,8 @@ function applyOne<State>(view: View<State>, state: State, event: ViewEvent): Sta
   }
 }
 
-function createCommutativeFold<State>(view: View<State>): Fold<State> {
+/** Folds events as they come. */
+export function createCommutativeFold<State>(view: View<State>): Fold<State> {
   let state = view.init();
   return {
     get state() {
@@ -50,7 +52,8 @@ const checkpointBytesPerEvent = 64;
 /** Checkpoints kept: dense near the end, where late events land, sparse further back. */
 const checkpointCountMax = 24;
 
-function createOrderedFold<State>(view: View<State>): Fold<State> {
+/** Folds events in total order, whatever order they come in. */
+export function createOrderedFold<State>(view: View<State>): OrderedFold<State> {
   // Every accepted event in total order; `folded` of them are in `state`.
   const events: ViewEvent[] = [];
   let checkpoints: Checkpoint[] = [];
@@ -88,18 +91,38 @@ function createOrderedFold<State>(view: View<State>): Fold<State> {
     }
   };
 
+  const put = (arrived: readonly ViewEvent[]): void => {
+    const sorted = [...arrived].sort(compareEvents);
+    const first = sorted[0];
+    if (first === undefined) return;
+    const position = positionOf(events, first);
+    if (position < events.length) mergeSorted(events, position, sorted);
+    else for (const event of sorted) events.push(event);
+    if (position < folded) rewindTo(position);
+  };
+
+  const take = (gone: readonly ViewEvent[]): void => {
+    const places = new Set(gone.map((event) => positionOf(events, event)));
+    let position = events.length;
+    for (const place of places) position = Math.min(position, place);
+    const tail = events.splice(position);
+    tail.forEach((event, index) => {
+      if (!places.has(position + index)) events.push(event);
+    });
+    if (position < folded) rewindTo(position);
+  };
+
   return {
     get state() {
       return state;
     },
     add: (arrived) => {
-      const sorted = [...arrived].sort(compareEvents);
-      const first = sorted[0];
-      if (first === undefined) return;
-      const position = positionOf(events, first);
-      if (position < events.length) mergeSorted(events, position, sorted);
-      else events.push(...sorted);
-      if (position < folded) rewindTo(position);
+      put(arrived);
+      foldRest();
+    },
+    exchange: (taken, arrived) => {
+      if (taken.length > 0) take(taken);
+      put(arrived);
       foldRest();
     },
   };

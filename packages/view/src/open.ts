@@ -3,12 +3,13 @@
  * the host between slices so that no task runs long.
  */
 import { ViewError } from "./errors.ts";
-import { createFold } from "./fold.ts";
+import { createGatedFold, createOpenFold } from "./gated.ts";
 import type {
   EventBatch,
   EventDraft,
   EventRef,
   EventSource,
+  Gate,
   OpenView,
   View,
   ViewEvent,
@@ -26,6 +27,8 @@ export interface ViewDeps {
 export interface ViewOptions {
   /** Events folded between two yields, 1–100,000; default 2,000. */
   readonly sliceEvents?: number;
+  /** Decides which events count; without one all accepted events do. */
+  readonly gate?: Gate;
 }
 
 interface Waiter {
@@ -41,8 +44,9 @@ export function openView<State>(
   options: ViewOptions = {},
 ): OpenView<State> {
   const sliceEvents = options.sliceEvents ?? 2_000;
-  const types = new Set(view.types);
-  let fold = createFold(view);
+  const { gate } = options;
+  const begin = () => (gate === undefined ? createOpenFold(view) : createGatedFold(view, gate));
+  let fold = begin();
   const controller = new AbortController();
   const listeners = new Set<(events: readonly ViewEvent[]) => void>();
   // logId → height folded in; events of one log arrive in seq order.
@@ -70,28 +74,52 @@ export function openView<State>(
     waiters = [];
   };
 
+  // What changed and cannot be read yet, because the fold is stale.
+  let unseen: ViewEvent[] = [];
+
   const takeSlice = (events: readonly ViewEvent[]): void => {
-    const wanted = events.filter((event) => event.judgement === "accept" && types.has(event.type));
-    fold.add(wanted);
+    const moved = fold.add(events.filter((event) => event.judgement === "accept"));
     for (const event of events) {
       heights.set(event.logId, Math.max(heights.get(event.logId) ?? 0, event.seq + 1));
     }
-    if (wanted.length > 0) {
+    for (const event of moved) unseen.push(event);
+    if (!fold.isStale) show();
+  };
+
+  /** Tells that the state has changed. */
+  const show = (): void => {
+    const moved = unseen;
+    unseen = [];
+    if (moved.length > 0) {
       revision += 1;
-      for (const listener of listeners) listener(wanted);
+      for (const listener of listeners) listener(moved);
     }
     settleWaiters();
   };
 
+  const mend = async (): Promise<void> => {
+    if (!fold.isStale) return;
+    while (fold.isStale) {
+      fold.rebuild(sliceEvents);
+      await deps.yieldToHost?.();
+    }
+    show();
+  };
+
+  let isLoading = true;
   const takeBatch = async (batch: EventBatch): Promise<void> => {
     if (batch.reset === true) {
-      fold = createFold(view);
+      fold = begin();
       heights.clear();
+      unseen = [];
     }
     for (let start = 0; start < batch.events.length; start += sliceEvents) {
       takeSlice(batch.events.slice(start, start + sliceEvents));
       await deps.yieldToHost?.();
     }
+    // While loading, verdicts may change many times: fold anew once, at the end.
+    isLoading &&= !batch.caughtUp;
+    if (!isLoading) await mend();
     if (batch.caughtUp) ready.resolve();
   };
 
@@ -117,7 +145,7 @@ export function openView<State>(
     ref: EventRef,
     applyOptions: { readonly signal?: AbortSignal } = {},
   ): Promise<void> => {
-    if (isApplied(ref)) return Promise.resolve();
+    if (isApplied(ref) && !fold.isStale) return Promise.resolve();
     if (failure !== undefined) return Promise.reject(failure);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { ref, resolve, reject };
@@ -148,6 +176,7 @@ export function openView<State>(
     },
     ready: ready.promise,
     applied,
+    withheld: () => fold.withheld(),
     write: async (drafts: readonly EventDraft[]) => {
       if (failure !== undefined) throw failure;
       const refs = await deps.source.append(drafts);

@@ -4,6 +4,11 @@
  */
 import type { AuthorId } from "@hawser/crypto";
 
+/** A frontier (`logId → height`), whole or worked out when asked. A `ReadonlyMap` is one. */
+export interface Seen {
+  get(logId: string): number | undefined;
+}
+
 /** A decrypted, authorised event: what reducers fold. */
 export interface ViewEvent {
   readonly author: AuthorId;
@@ -16,7 +21,15 @@ export interface ViewEvent {
   readonly stamp: number;
   /** Which reducers care, e.g. "kv". */
   readonly type: string;
+  /** Which ordered series about one thing the event belongs to (TH-186), if any. */
+  readonly sequence?: string | undefined;
   readonly body: Uint8Array;
+  /**
+   * How many entries of a log the author had seen when writing this, directly or through others;
+   * `undefined` or 0 for none. Of its own log: `seq`. Complete, and the same at every reader. A
+   * source gives it with every event or with none; gates rest on it (docs/spec/7-views.md §7.2).
+   */
+  readonly frontier?: Seen | undefined;
   /**
    * `quarantine`: the author was removed or demoted concurrently. Kernel and reducers leave it
    * out; it stays readable at the source.
@@ -28,11 +41,20 @@ export interface ViewEvent {
 export interface EventDraft {
   readonly type: string;
   readonly body: Uint8Array;
+  readonly sequence?: string;
 }
 
 export interface EventRef {
   readonly logId: string;
   readonly seq: number;
+}
+
+/** Consecutive events of one log. */
+export interface EventRange {
+  readonly logId: string;
+  readonly from: number;
+  /** One past the last. */
+  readonly to: number;
 }
 
 /** Events that became readable together. */
@@ -82,6 +104,49 @@ export interface View<State> {
   readonly commutative?: boolean;
 }
 
+/** What a gate says of one event. */
+export type GateVerdict =
+  | { readonly verdict: "admit" }
+  | {
+      /**
+       * `refuse`: was never allowed. `quarantine`: allowed where it was written, ended
+       * concurrently; kept as data, and may be accepted. `deleted`: somebody entitled marked it.
+       */
+      readonly verdict: "refuse" | "quarantine" | "deleted";
+      /** A code of the gate, for people and logs. */
+      readonly reason: string;
+      /** The events that decided it; none for a right that never was. */
+      readonly by: readonly EventRef[];
+    };
+
+/** Which events that were judged before may be judged otherwise now. */
+export type GateChange = "none" | "all" | readonly EventRange[];
+
+/** A gate at work beside one view. */
+export interface GateFold {
+  /** Takes in accepted events of every type, in causal order. */
+  add(events: readonly ViewEvent[]): GateChange;
+  /**
+   * The verdict on an event that was added. It depends on the set of added events alone, never on
+   * the order they came in.
+   */
+  judge(event: ViewEvent): GateVerdict;
+}
+
+/** Decides which events count for a view (docs/spec/7-views.md §7). Every reader runs it. */
+export interface Gate {
+  /** A fold that has seen nothing yet. */
+  start(): GateFold;
+}
+
+/** An event that a gate keeps out of a view. */
+export interface WithheldEvent {
+  readonly event: ViewEvent;
+  readonly verdict: Exclude<GateVerdict["verdict"], "admit">;
+  readonly reason: string;
+  readonly by: readonly EventRef[];
+}
+
 /** A running view. */
 export interface OpenView<State> extends AsyncDisposable {
   /** The current state; do not change it. The same object until the next change. */
@@ -94,7 +159,12 @@ export interface OpenView<State> extends AsyncDisposable {
   applied(ref: EventRef, options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Appends events and resolves when this view shows them. */
   write(drafts: readonly EventDraft[]): Promise<readonly EventRef[]>;
-  /** Calls back after each change; returns the unsubscribe function. */
+  /** What the gate keeps out, in total order; empty without a gate. */
+  withheld(): readonly WithheldEvent[];
+  /**
+   * Calls back after each change with the events that were folded in, or taken out by the gate;
+   * returns the unsubscribe function.
+   */
   subscribe(listener: (events: readonly ViewEvent[]) => void): () => void;
   /** Yields the revision after each change, newest only: a slow reader skips, never piles up. */
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<number>;

@@ -5,7 +5,7 @@
 import { equalBytes, toHex } from "@hawser/codec";
 import { compareEvents, openView, type View, type ViewEvent } from "@hawser/view";
 import fc from "fast-check";
-import { createMemorySource, fakeEvent } from "./memory-source.ts";
+import { createMemorySource, fakeEvent, heightsOf } from "./memory-source.ts";
 
 export interface LawOptions<State> {
   /** Bodies a writer may send, given what it sees; may look at the state of its own replica. */
@@ -85,7 +85,9 @@ function writeHistory<State>(
     const own = logs[step.log] ?? [];
     const stamp = Math.max(1_000, ...mine.map((event) => event.stamp)) + 1;
     const body = options.body(oracleFold(view, mine), step.choice);
-    const event = fakeEvent(step.log, own.length, { type: options.type, body }, stamp);
+    const frontier = heightsOf(mine);
+    const draft = { type: options.type, body };
+    const event = { ...fakeEvent(step.log, own.length, draft, stamp), frontier };
     own.push(event);
     mine.push(event);
     heights[step.log] = own.length;

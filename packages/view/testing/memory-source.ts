@@ -68,7 +68,11 @@ export function createMemorySource(log = 0): MemorySource {
     },
     append: async (drafts) => {
       const stamp = Math.max(1_000, ...events.map((event) => event.stamp)) + 1;
-      const made = drafts.map((draft, index) => fakeEvent(log, seq + index, draft, stamp + index));
+      const seen = heightsOf(events);
+      const made = drafts.map((draft, index) => {
+        const event = fakeEvent(log, seq + index, draft, stamp + index);
+        return { ...event, frontier: new Map(seen).set(event.logId, event.seq) };
+      });
       seq += made.length;
       events.push(...made);
       wake();
@@ -76,6 +80,15 @@ export function createMemorySource(log = 0): MemorySource {
     },
     batches: ({ signal }) => iterate(state, signal),
   };
+}
+
+/** The frontier of somebody who has seen these events, and what they had seen. */
+export function heightsOf(events: readonly ViewEvent[]): Map<string, number> {
+  const heights = new Map<string, number>();
+  for (const { logId, seq } of events) {
+    heights.set(logId, Math.max(heights.get(logId) ?? 0, seq + 1));
+  }
+  return heights;
 }
 
 interface SourceState {

@@ -1,0 +1,159 @@
+/**
+ * Documents as edits make them (docs/spec/7-views.md §9.5). Edits are applied in total order; each
+ * register keeps the edits that hold, so that of concurrent ones the taking one wins.
+ */
+import { isAboutPeers, sees, type Edit } from "./edit.ts";
+import { allows, lesserRole, roles } from "./roles.ts";
+import type { AclDocument, Role } from "./types.ts";
+
+/** One role of one peer. */
+interface Register {
+  /** Edits that give it and hold; of `no-access`: edits that impose it and are not lifted. */
+  readonly live: readonly Edit[];
+  /** Edits that took it, less those that later ones had seen. */
+  readonly against: readonly Edit[];
+}
+
+interface Standard {
+  readonly edit: Edit;
+  readonly role: Role;
+  /** False when the edit only takes: then it may lower the default and not raise it. */
+  readonly giving: boolean;
+}
+
+interface DocumentState {
+  /** Did an edit that counts whole say anything here? */
+  isMade: boolean;
+  readonly peers: Map<string, Map<Role, Register>>;
+  /** Defaults that no later one had seen. */
+  standards: readonly Standard[];
+  /** Peers that hold `write`. */
+  readonly writers: Set<string>;
+}
+
+/** All documents of a space, after some edits. */
+export interface Documents {
+  /** `giving: false` applies only what the edit takes away. */
+  apply(edit: Edit, how: { readonly giving: boolean }): void;
+  has(documentId: string): boolean;
+  /** Edits by which a peer holds a role; none when it does not. */
+  grantsOf(documentId: string, peer: string, role: Role): readonly Edit[];
+  isDenied(documentId: string, peer: string): boolean;
+  /** The default, and the edits that set it. */
+  standardOf(documentId: string): { readonly role: Role; readonly grants: readonly Edit[] };
+  /** Does anybody hold `write`? */
+  hasWriter(documentId: string): boolean;
+  ids(): readonly string[];
+  read(documentId: string): AclDocument | undefined;
+}
+
+const nothing: Register = { live: [], against: [] };
+
+/** No documents. */
+export function createDocuments(): Documents {
+  const documents = new Map<string, DocumentState>();
+
+  const register = (documentId: string, peer: string, role: Role): Register =>
+    documents.get(documentId)?.peers.get(peer)?.get(role) ?? nothing;
+  const isDenied = (documentId: string, peer: string): boolean =>
+    register(documentId, peer, "no-access").live.length > 0;
+  const standardOf = (documentId: string): ReturnType<Documents["standardOf"]> => {
+    const standards = documents.get(documentId)?.standards ?? [];
+    const grants = standards.flatMap(({ edit, giving }) => (giving ? [edit] : []));
+    return { role: standardRole(standards), grants };
+  };
+
+  return {
+    apply: (edit, { giving }) => {
+      // An edit that only accepts events makes no document.
+      if (!isAboutPeers(edit)) return;
+      const document = documents.get(edit.documentId) ?? emptyDocument();
+      documents.set(edit.documentId, document);
+      document.isMade ||= giving;
+      applyTo(document, edit, giving);
+    },
+    has: (documentId) => documents.get(documentId)?.isMade === true,
+    grantsOf: (documentId, peer, role) => register(documentId, peer, role).live,
+    isDenied,
+    standardOf,
+    hasWriter: (documentId) => {
+      if (allows(standardOf(documentId).role, "write")) return true;
+      for (const peer of documents.get(documentId)?.writers ?? []) {
+        if (!isDenied(documentId, peer)) return true;
+      }
+      return false;
+    },
+    ids: () => [...documents].flatMap(([id, { isMade }]) => (isMade ? [id] : [])).sort(),
+    read: (documentId) => {
+      const document = documents.get(documentId);
+      return document?.isMade === true ? render(documentId, document) : undefined;
+    },
+  };
+}
+
+function applyTo(document: DocumentState, edit: Edit, giving: boolean): void {
+  const update = (peer: string, role: Role, change: (old: Register) => Register): void => {
+    const held = document.peers.get(peer) ?? new Map<Role, Register>();
+    document.peers.set(peer, held);
+    const next = change(held.get(role) ?? nothing);
+    held.set(role, next);
+    if (role !== "write") return;
+    if (next.live.length > 0) document.writers.add(peer);
+    else document.writers.delete(peer);
+  };
+  for (const [peer, given] of edit.grants) {
+    for (const role of given) {
+      if (role === "no-access")
+        update(peer, role, (old) => ({ ...old, live: [...old.live, edit] }));
+      else if (giving) update(peer, role, (old) => grant(old, edit));
+    }
+  }
+  for (const [peer, taken] of edit.revokes) {
+    for (const role of taken) {
+      if (role !== "no-access") update(peer, role, (old) => revoke(old, edit));
+      else if (giving) update(peer, role, (old) => lift(old, edit));
+    }
+  }
+  if (edit.default === undefined) return;
+  const unseen = document.standards.filter((old) => !sees(edit.event, old.edit.event));
+  const kept = giving ? unseen : document.standards;
+  document.standards = [...kept, { edit, role: edit.default, giving }];
+}
+
+function emptyDocument(): DocumentState {
+  return { isMade: false, peers: new Map(), standards: [], writers: new Set() };
+}
+
+/** Holds unless somebody took the role without its author knowing. */
+function grant(old: Register, edit: Edit): Register {
+  const isKnown = old.against.every((taking) => sees(edit.event, taking.event));
+  return isKnown ? { ...old, live: [...old.live, edit] } : old;
+}
+
+/** Ends all grants before it in total order, seen or not. */
+function revoke(old: Register, edit: Edit): Register {
+  const unseen = old.against.filter((taking) => !sees(edit.event, taking.event));
+  return { live: [], against: [...unseen, edit] };
+}
+
+/** Lifts what its author knew of. */
+function lift(old: Register, edit: Edit): Register {
+  return { ...old, live: old.live.filter((denial) => !sees(edit.event, denial.event)) };
+}
+
+/** What all of them allow, if one gives anything. */
+function standardRole(standards: readonly Standard[]): Role {
+  if (!standards.some(({ giving }) => giving)) return "no-access";
+  return standards.map(({ role }) => role).reduce(lesserRole);
+}
+
+function render(id: string, document: DocumentState): AclDocument {
+  const peers = new Map<string, readonly Role[]>();
+  for (const peer of [...document.peers.keys()].sort()) {
+    const registers = document.peers.get(peer);
+    const held = roles.filter((role) => (registers?.get(role)?.live.length ?? 0) > 0);
+    // Whoever is denied has nothing, whatever else stands there.
+    if (held.length > 0) peers.set(peer, held[0] === "no-access" ? ["no-access"] : held);
+  }
+  return { id, default: standardRole(document.standards), peers };
+}

@@ -1,0 +1,182 @@
+/**
+ * The edits of a space with the right of each, and what they come to: of all of them, or of those
+ * that an event's author had seen (docs/spec/7-views.md §9.4).
+ */
+import { compareEvents, type EventRef, type ViewEvent } from "@hawser/view";
+import { firstIndex, sees, type Edit } from "./edit.ts";
+import { rulesId } from "./keys.ts";
+import { decodeEdit } from "./ops.ts";
+import { placeOf } from "./place.ts";
+import { emptyOutcome, extend, resolve, type Outcome } from "./resolve.ts";
+import type { AclRules, EditStatus } from "./types.ts";
+import { askerOf, waysOf } from "./ways.ts";
+
+/** Past outcomes that are remembered. */
+const rememberedMax = 64;
+
+/** What came of adding events. */
+export interface LedgerChange {
+  /** Edits that were added and whose authors had the right. */
+  readonly admitted: readonly Edit[];
+  /** Something came before what was there: everything was judged anew. */
+  readonly isRebuilt: boolean;
+}
+
+export interface Ledger {
+  /** Takes in events of the edits' type. */
+  add(events: readonly ViewEvent[]): LedgerChange;
+  /** Edits whose authors had the right by what they had seen, in total order. */
+  readonly edits: readonly Edit[];
+  /** What all edits come to. */
+  now(): Outcome;
+  /** What the edits come to that the event's author had seen. */
+  seenBy(event: ViewEvent): Outcome;
+  /** Edits that the event's author had not seen, and whose authors had not seen the event. */
+  concurrentWith(event: ViewEvent): readonly Edit[];
+  /** Of the edit at a place; `refused` where there is none. */
+  statusOf(ref: EventRef): EditStatus;
+  /** How far into the edits of each log the event's author had seen, by log id. */
+  heightsSeen(event: ViewEvent): readonly (readonly [string, number])[];
+}
+
+interface EditLog {
+  readonly logId: string;
+  readonly edits: Edit[];
+}
+
+/** A ledger without edits. */
+export function createLedger(rules: AclRules): Ledger {
+  // Everything that came, in total order: what is late may change the rights of what follows.
+  const events: ViewEvent[] = [];
+  let edits: Edit[] = [];
+  let logs: EditLog[] = [];
+  let byPlace = new Map<string, Edit>();
+  let remembered = new Map<string, Outcome>();
+  let current: Outcome | undefined = emptyOutcome();
+
+  const now = (): Outcome => {
+    current ??= resolve(rules, edits);
+    return current;
+  };
+
+  /** How many edits of each log the author of an event had seen. */
+  const countsSeen = (event: ViewEvent): readonly number[] =>
+    logs.map((log) => firstIndex(log.edits.length, (index) => !seesAt(event, log, index)));
+
+  const seenBy = (event: ViewEvent): Outcome => {
+    const counts = countsSeen(event);
+    if (logs.every((log, index) => log.edits.length === counts[index])) return now();
+    const key = counts.join();
+    const known = remembered.get(key);
+    remembered.delete(key);
+    const outcome = known ?? resolve(rules, firstOf(logs, counts));
+    remembered.set(key, outcome);
+    if (remembered.size > rememberedMax) remembered = withoutFirst(remembered);
+    return outcome;
+  };
+
+  /** The edit an event is, if its author had the right by what it had seen. */
+  const admit = (event: ViewEvent): Edit | undefined => {
+    const decoded = decodeEdit(event.body);
+    if (decoded === undefined) return undefined;
+    const asker = askerOf(rules, event);
+    const question = { documentId: rulesId(rules.id), need: "write" } as const;
+    const ways = waysOf(rules, seenBy(event).documents, asker, question);
+    if (ways.length === 0) return undefined;
+    return { ...decoded, event, keys: asker.keys, ways, grantors: grantorsOf(ways) };
+  };
+
+  const take = (event: ViewEvent): Edit | undefined => {
+    const edit = admit(event);
+    if (edit === undefined) return undefined;
+    const sawAll = countsSeen(event).every((count, index) => count === logs[index]?.edits.length);
+    if (sawAll && current !== undefined) extend(current, edit);
+    else current = undefined;
+    edits.push(edit);
+    byPlace.set(placeOf(event), edit);
+    const log = logs.find(({ logId }) => logId === event.logId);
+    if (log === undefined) logs.push({ logId: event.logId, edits: [edit] });
+    else log.edits.push(edit);
+    return edit;
+  };
+
+  const rebuild = (): void => {
+    edits = [];
+    logs = [];
+    byPlace = new Map();
+    remembered = new Map();
+    current = emptyOutcome();
+    for (const event of events) take(event);
+  };
+
+  return {
+    get edits() {
+      return edits;
+    },
+    now,
+    seenBy,
+    add: (arrived) => {
+      const sorted = [...arrived].sort(compareEvents);
+      const [first] = sorted;
+      const last = events.at(-1);
+      if (first === undefined) return { admitted: [], isRebuilt: false };
+      if (last !== undefined && compareEvents(first, last) < 0) {
+        for (const event of sorted) events.push(event);
+        events.sort(compareEvents);
+        rebuild();
+        const admitted = sorted.flatMap((event) => byPlace.get(placeOf(event)) ?? []);
+        return { admitted, isRebuilt: true };
+      }
+      for (const event of sorted) events.push(event);
+      return { admitted: sorted.flatMap((event) => take(event) ?? []), isRebuilt: false };
+    },
+    concurrentWith: (event) => {
+      const counts = countsSeen(event);
+      return logs.flatMap((log, index) => {
+        if (log.logId === event.logId) return [];
+        const from = counts[index] ?? 0;
+        const to = firstIndex(log.edits.length, (at) => {
+          const edit = log.edits[at];
+          return edit !== undefined && sees(edit.event, event);
+        });
+        return log.edits.slice(from, Math.max(from, to));
+      });
+    },
+    heightsSeen: (event) => {
+      const counts = countsSeen(event);
+      const heights = logs.flatMap((log, index): readonly (readonly [string, number])[] => {
+        const last = log.edits[(counts[index] ?? 0) - 1];
+        return last === undefined ? [] : [[log.logId, last.event.seq + 1]];
+      });
+      return heights.sort(([a], [b]) => (a < b ? -1 : 1));
+    },
+    statusOf: (ref) => {
+      const edit = byPlace.get(placeOf(ref));
+      return edit === undefined ? "refused" : (now().statuses.get(edit) ?? "refused");
+    },
+  };
+}
+
+function seesAt(event: ViewEvent, log: EditLog, index: number): boolean {
+  const edit = log.edits[index];
+  return edit !== undefined && sees(event, edit.event);
+}
+
+function firstOf(logs: readonly EditLog[], counts: readonly number[]): readonly Edit[] {
+  return logs
+    .flatMap((log, index) => log.edits.slice(0, counts[index]))
+    .sort((a, b) => compareEvents(a.event, b.event));
+}
+
+function withoutFirst<Value>(map: ReadonlyMap<string, Value>): Map<string, Value> {
+  return new Map([...map].slice(1));
+}
+
+/** From whom the right is, by its oldest grant. */
+function grantorsOf(ways: Edit["ways"]): Edit["grantors"] {
+  if (ways.some((way) => way.kind === "founder")) return new Set();
+  const [oldest] = ways
+    .flatMap((way) => way.grants)
+    .sort((a, b) => compareEvents(a.event, b.event));
+  return oldest === undefined ? new Set() : new Set([...oldest.grantors, oldest.event.author]);
+}

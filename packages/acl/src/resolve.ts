@@ -1,0 +1,106 @@
+/**
+ * Which of a set of edits count when their authors did not know of each other
+ * (docs/spec/7-views.md §9.6). A function of the set. Costs a step for each edit and for each pair
+ * of concurrent ones of which one may take something from an editor.
+ */
+import { createDocuments, type Documents } from "./documents.ts";
+import { firstIndex, sees, type Edit } from "./edit.ts";
+import { rulesId } from "./keys.ts";
+import type { AclRules, EditStatus } from "./types.ts";
+import { isTaking, takes } from "./ways.ts";
+
+/** What a set of edits comes to. */
+export interface Outcome {
+  readonly documents: Documents;
+  readonly statuses: Map<Edit, EditStatus>;
+}
+
+/** Nothing was edited. */
+export function emptyOutcome(): Outcome {
+  return { documents: createDocuments(), statuses: new Map() };
+}
+
+/** Resolves edits given in total order; the set holds whatever one of its edits had seen. */
+export function resolve(rules: AclRules, edits: readonly Edit[]): Outcome {
+  const strikers = strikersIn(rules, edits);
+  const outcome = emptyOutcome();
+  const overruled = new Set<Edit>();
+  for (const edit of edits) if (isOverruled(edit, strikers, overruled)) overruled.add(edit);
+  for (const edit of edits) {
+    const status = overruled.has(edit)
+      ? "overruled"
+      : statusOf(edit, strikers, overruled, outcome.statuses);
+    outcome.statuses.set(edit, status);
+    if (status !== "overruled") {
+      outcome.documents.apply(edit, { giving: status === "effective" });
+    }
+  }
+  return outcome;
+}
+
+/** Adds an edit whose author had seen all the others. */
+export function extend(outcome: Outcome, edit: Edit): void {
+  outcome.statuses.set(edit, "effective");
+  outcome.documents.apply(edit, { giving: true });
+}
+
+/** For each edit those made concurrently that might take its author's right. */
+type Strikers = ReadonlyMap<Edit, readonly Edit[]>;
+
+function strikersIn(rules: AclRules, edits: readonly Edit[]): Strikers {
+  const strikers = new Map<Edit, Edit[]>();
+  const logs = new Map<string, Edit[]>();
+  for (const edit of edits) {
+    const log = logs.get(edit.event.logId) ?? [];
+    logs.set(edit.event.logId, log);
+    log.push(edit);
+  }
+  for (const edit of edits) {
+    if (edit.documentId !== rulesId(rules.id) || !isTaking(edit)) continue;
+    for (const [logId, log] of logs) {
+      if (logId === edit.event.logId) continue;
+      for (const other of concurrentIn(log, edit)) {
+        const known = strikers.get(other) ?? [];
+        strikers.set(other, known);
+        known.push(edit);
+      }
+    }
+  }
+  return strikers;
+}
+
+/** Edits of another log that neither saw `edit` nor were seen by it. */
+function concurrentIn(log: readonly Edit[], edit: Edit): readonly Edit[] {
+  const at = (index: number): Edit => log[index] ?? edit;
+  const from = firstIndex(log.length, (index) => !sees(edit.event, at(index).event));
+  const to = firstIndex(log.length, (index) => sees(at(index).event, edit.event));
+  return log.slice(from, Math.max(from, to));
+}
+
+/** Is the right of `edit` from the author of `other`, and not the other way round? */
+function isSenior(other: Edit, edit: Edit): boolean {
+  return edit.grantors.has(other.event.author) && !other.grantors.has(edit.event.author);
+}
+
+function isOverruled(edit: Edit, strikers: Strikers, overruled: ReadonlySet<Edit>): boolean {
+  const seniors = (strikers.get(edit) ?? []).filter((other) => isSenior(other, edit));
+  return edit.ways.every((way) => {
+    const isHollow = way.grants.length > 0 && way.grants.every((grant) => overruled.has(grant));
+    return isHollow || seniors.some((senior) => takes(senior, way, edit, "write"));
+  });
+}
+
+function statusOf(
+  edit: Edit,
+  strikers: Strikers,
+  overruled: ReadonlySet<Edit>,
+  statuses: ReadonlyMap<Edit, EditStatus>,
+): EditStatus {
+  const counting = (strikers.get(edit) ?? []).filter((other) => !overruled.has(other));
+  const isStruck = edit.ways.every((way) => {
+    const isHollow =
+      way.grants.length > 0 && way.grants.every((grant) => statuses.get(grant) !== "effective");
+    return isHollow || counting.some((other) => takes(other, way, edit, "write"));
+  });
+  return isStruck ? "struck" : "effective";
+}

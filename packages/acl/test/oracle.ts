@@ -1,0 +1,265 @@
+/**
+ * The rules of docs/spec/7-views.md §9 as they are written, by sets and without any order of
+ * arrival: slow and obvious.
+ */
+import { equalBytes } from "@hawser/codec";
+import type { AclRules, Need, Role } from "@hawser/acl";
+import { compareEvents, type ViewEvent } from "@hawser/view";
+import { decodeEdit, decodeTombstone, type DecodedEdit } from "../src/ops.ts";
+
+const needs: Record<Role, readonly Need[]> = {
+  "no-access": [],
+  follow: ["follow"],
+  read: ["follow", "read"],
+  write: ["follow", "read", "write"],
+  delete: ["follow", "delete"],
+};
+const allRoles: readonly Role[] = ["no-access", "follow", "read", "write", "delete"];
+
+interface Edit extends DecodedEdit {
+  readonly event: ViewEvent;
+}
+
+interface Way {
+  readonly documentId: string;
+  readonly key: string;
+  readonly role: Role | undefined;
+  readonly kind: "peer" | "default" | "open" | "founder";
+  readonly grants: readonly Edit[];
+}
+
+type Status = "effective" | "struck" | "overruled";
+
+function sees(a: ViewEvent, b: ViewEvent): boolean {
+  if (a.logId === b.logId) return a.seq > b.seq;
+  if (a.frontier === undefined) return compareEvents(b, a) < 0;
+  return (a.frontier.get(b.logId) ?? 0) > b.seq;
+}
+
+function concurrent(a: ViewEvent, b: ViewEvent): boolean {
+  return a !== b && !sees(a, b) && !sees(b, a);
+}
+
+/** Answers for a fixed set of events. */
+export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
+  const all: readonly Edit[] = events.flatMap((event) => {
+    const decoded = event.type === "acl" ? decodeEdit(event.body) : undefined;
+    return decoded === undefined ? [] : [{ ...decoded, event }];
+  });
+  const editorsId = `${rules.id}-acl`;
+  const admittedMemo = new Map<Edit, boolean>();
+  const statusMemo = new Map<string, Status>();
+
+  const keyOf = (edits: readonly Edit[]): string => edits.map((edit) => all.indexOf(edit)).join();
+  const pastOf = (event: ViewEvent): readonly Edit[] =>
+    all.filter((edit) => sees(event, edit.event) && isAdmitted(edit));
+  const keysOf = (event: ViewEvent): readonly string[] => [
+    event.author,
+    ...(rules.groups?.groupsOf(event.author, event) ?? []),
+  ];
+
+  function isAdmitted(edit: Edit): boolean {
+    const known = admittedMemo.get(edit);
+    if (known !== undefined) return known;
+    const answer = waysOf(pastOf(edit.event), edit.event, editorsId, "write").length > 0;
+    admittedMemo.set(edit, answer);
+    return answer;
+  }
+
+  /** Edits of a set that give, and that take. */
+  const giving = (set: readonly Edit[]) => set.filter((edit) => status(set, edit) === "effective");
+  const taking = (set: readonly Edit[]) => set.filter((edit) => status(set, edit) !== "overruled");
+
+  function grantsIn(set: readonly Edit[], id: string, peer: string, role: Role): readonly Edit[] {
+    const takers = taking(set).filter(
+      (edit) => edit.documentId === id && edit.revokes.get(peer)?.has(role),
+    );
+    return giving(set).filter(
+      (edit) =>
+        edit.documentId === id &&
+        edit.grants.get(peer)?.has(role) &&
+        takers.every((taker) => sees(edit.event, taker.event)),
+    );
+  }
+
+  function isDenied(set: readonly Edit[], id: string, peer: string): boolean {
+    const denials = taking(set).filter(
+      (edit) => edit.documentId === id && edit.grants.get(peer)?.has("no-access"),
+    );
+    const lifts = giving(set).filter(
+      (edit) => edit.documentId === id && edit.revokes.get(peer)?.has("no-access"),
+    );
+    return denials.some((denial) => !lifts.some((lift) => sees(lift.event, denial.event)));
+  }
+
+  function standardIn(set: readonly Edit[], id: string) {
+    const givers = giving(set).filter((e) => e.documentId === id && e.default !== undefined);
+    const said = taking(set).filter(
+      (edit) =>
+        edit.documentId === id &&
+        edit.default !== undefined &&
+        !givers.some((later) => sees(later.event, edit.event)),
+    );
+    const grants = said.filter((edit) => givers.includes(edit));
+    const isAllowed = (need: Need): boolean =>
+      grants.length > 0 && said.every((edit) => needs[edit.default ?? "no-access"].includes(need));
+    return { grants, isAllowed };
+  }
+
+  function isMade(set: readonly Edit[], id: string): boolean {
+    return giving(set).some(
+      (edit) =>
+        edit.documentId === id &&
+        (edit.default !== undefined || edit.grants.size > 0 || edit.revokes.size > 0),
+    );
+  }
+
+  function hasWriter(set: readonly Edit[]): boolean {
+    if (standardIn(set, editorsId).isAllowed("write")) return true;
+    const peers = new Set(set.flatMap((edit) => [...edit.grants.keys()]));
+    return [...peers].some(
+      (peer) =>
+        grantsIn(set, editorsId, peer, "write").length > 0 && !isDenied(set, editorsId, peer),
+    );
+  }
+
+  function waysOf(set: readonly Edit[], event: ViewEvent, id: string, need: Need): readonly Way[] {
+    const keys = keysOf(event);
+    if (keys.some((key) => isDenied(set, id, key))) return [];
+    const ways: Way[] = [];
+    for (const key of keys) {
+      for (const role of allRoles.filter((other) => needs[other].includes(need))) {
+        const grants = grantsIn(set, id, key, role);
+        if (grants.length > 0) ways.push({ documentId: id, key, role, kind: "peer", grants });
+      }
+    }
+    const base = { documentId: id, key: "", role: undefined };
+    const { grants, isAllowed } = standardIn(set, id);
+    if (isAllowed(need)) ways.push({ ...base, kind: "default", grants });
+    if (id !== rules.id && id !== editorsId && !isMade(set, id)) {
+      ways.push({ ...base, kind: "open", grants: [] });
+    }
+    if (rules.isFounder(event.author, event) && !hasWriter(set)) {
+      ways.push({ ...base, kind: "founder", grants: [] });
+    }
+    return ways;
+  }
+
+  function takes(edit: Edit, way: Way, event: ViewEvent, need: Need): boolean {
+    if (edit.documentId !== way.documentId) return false;
+    const keys = keysOf(event);
+    if (keys.some((key) => edit.grants.get(key)?.has("no-access"))) return true;
+    if (way.kind === "founder") return false;
+    if (way.kind === "peer") {
+      return way.role !== undefined && edit.revokes.get(way.key)?.has(way.role) === true;
+    }
+    const saysNothing =
+      edit.default === undefined && edit.grants.size === 0 && edit.revokes.size === 0;
+    if (saysNothing || (way.kind === "default" && edit.default === undefined)) return false;
+    const given = keys.flatMap((key) => [...(edit.grants.get(key) ?? [])]);
+    return ![...given, edit.default ?? "no-access"].some((role) => needs[role].includes(need));
+  }
+
+  function grantorsOf(edit: Edit): ReadonlySet<string> {
+    const ways = waysOf(pastOf(edit.event), edit.event, editorsId, "write");
+    if (ways.some((way) => way.kind === "founder")) return new Set();
+    const [oldest] = ways
+      .flatMap((way) => way.grants)
+      .sort((a, b) => compareEvents(a.event, b.event));
+    return oldest === undefined ? new Set() : new Set([oldest.event.author, ...grantorsOf(oldest)]);
+  }
+
+  function isOverruled(set: readonly Edit[], edit: Edit): boolean {
+    const seniors = set.filter(
+      (other) =>
+        concurrent(other.event, edit.event) &&
+        grantorsOf(edit).has(other.event.author) &&
+        !grantorsOf(other).has(edit.event.author),
+    );
+    return waysOf(pastOf(edit.event), edit.event, editorsId, "write").every(
+      (way) =>
+        (way.grants.length > 0 && way.grants.every((given) => isOverruled(set, given))) ||
+        seniors.some((senior) => takes(senior, way, edit.event, "write")),
+    );
+  }
+
+  function status(set: readonly Edit[], edit: Edit): Status {
+    const key = `${keyOf(set)}:${all.indexOf(edit)}`;
+    const known = statusMemo.get(key);
+    if (known !== undefined) return known;
+    const answer = work(set, edit);
+    statusMemo.set(key, answer);
+    return answer;
+  }
+
+  function work(set: readonly Edit[], edit: Edit): Status {
+    if (isOverruled(set, edit)) return "overruled";
+    const against = set.filter(
+      (other) => concurrent(other.event, edit.event) && !isOverruled(set, other),
+    );
+    const isStruck = waysOf(pastOf(edit.event), edit.event, editorsId, "write").every(
+      (way) =>
+        (way.grants.length > 0 &&
+          way.grants.every((given) => status(set, given) !== "effective")) ||
+        against.some((other) => takes(other, way, edit.event, "write")),
+    );
+    return isStruck ? "struck" : "effective";
+  }
+
+  const whole = all.filter(isAdmitted);
+
+  function judge(event: ViewEvent, need: Need, sequence: string | undefined): string {
+    const accepts = giving(whole).filter((edit) =>
+      edit.accepts.some(
+        (name) =>
+          name.logId === event.logId && name.seq === event.seq && equalBytes(name.hash, event.hash),
+      ),
+    );
+    const against = taking(whole).filter(
+      (edit) =>
+        concurrent(edit.event, event) &&
+        !accepts.some((accept) => accept === edit || sees(accept.event, edit.event)),
+    );
+    const ids = sequence === undefined ? [rules.id] : [rules.id, sequence];
+    const verdicts = ids.map((id) => {
+      const ways = waysOf(pastOf(event), event, id, need);
+      if (ways.length === 0) return "refuse";
+      const left = ways.filter((way) => {
+        const isHollow =
+          way.grants.length > 0 &&
+          way.grants.every((given) => status(whole, given) !== "effective");
+        if (isHollow && accepts.length === 0) return false;
+        return !against.some((edit) => takes(edit, way, event, need));
+      });
+      return left.length === 0 ? "quarantine" : "admit";
+    });
+    return verdicts.find((verdict) => verdict !== "admit") ?? "admit";
+  }
+
+  return {
+    verdictOn: (event: ViewEvent): string => {
+      const verdict = judge(event, "write", event.sequence);
+      if (verdict !== "admit") return verdict;
+      const isDeleted = events.some(
+        (mark) =>
+          mark.type === "tombstone" &&
+          sees(mark, event) &&
+          decodeTombstone(mark.body).some(
+            (name) =>
+              name.logId === event.logId &&
+              name.seq === event.seq &&
+              equalBytes(name.hash, event.hash),
+          ) &&
+          judge(mark, "delete", event.sequence) === "admit",
+      );
+      return isDeleted ? "deleted" : "admit";
+    },
+    holds: (id: string, peer: string, role: Role): boolean =>
+      grantsIn(whole, id, peer, role).length > 0,
+    isMade: (id: string): boolean => isMade(whole, id),
+    statusOf: (event: ViewEvent): string => {
+      const edit = whole.find((other) => other.event === event);
+      return edit === undefined ? "refused" : status(whole, edit);
+    },
+  };
+}
