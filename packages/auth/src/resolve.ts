@@ -204,10 +204,10 @@ function evaluate(bubble: Bubble, decisions: Decisions): Resolution {
   const causes = new Map(decisions.voided);
   for (;;) {
     const resolution = applyAll(bubble, causes, decisions.forced);
-    const losers = firstLosers(bubble, resolution.dead);
-    if (losers === undefined) return resolution;
-    for (const loser of losers.nodes) {
-      causes.set(loser, { reason: "INVITE_EXHAUSTED", by: losers.winner });
+    const crowds = crowdsToSettle(bubble, resolution.dead);
+    if (crowds.length === 0) return resolution;
+    for (const { losers, winner } of crowds) {
+      for (const loser of losers) causes.set(loser, { reason: "INVITE_EXHAUSTED", by: winner });
     }
   }
 }
@@ -254,11 +254,18 @@ function applyOne(
   return voidTransition(state, node);
 }
 
-/** The losing joins of the first invite, in canonical order, that has too many. */
-function firstLosers(
-  bubble: Bubble,
-  dead: ReadonlyMap<OpNode, VoidCause>,
-): { readonly nodes: readonly OpNode[]; readonly winner: OpNode | undefined } | undefined {
+/** An invite with too many joins: those that lose, and the last one that counts. */
+interface Crowd {
+  readonly losers: readonly OpNode[];
+  readonly winner: OpNode | undefined;
+}
+
+/**
+ * The first invite in canonical order that has too many joins; and those after it, as long as nothing
+ * else in the bubble rests on who lost before: then applying the bubble once for each of them would
+ * give the same losers.
+ */
+function crowdsToSettle(bubble: Bubble, dead: ReadonlyMap<OpNode, VoidCause>): readonly Crowd[] {
   const alive = bubble.nodes.filter((node) => node.op.action.type === "join" && !dead.has(node));
   const crowded: { readonly offer: OpNode; readonly joins: readonly OpNode[]; free: number }[] = [];
   for (const [invite, joins] of groupBy(alive, (node) => node.names.invite)) {
@@ -269,12 +276,28 @@ function firstLosers(
     const free = terms.uses - intSize(intGet(bubble.before.offers, invite)?.joins);
     if (joins.length > free) crowded.push({ offer, joins, free });
   }
-  const [first] = crowded.sort((a, b) => compareNodes(a.offer, b.offer));
-  if (first === undefined) return undefined;
-  const ranks = ranksOf(bubble, first.joins, dead);
-  const ordered = bestFirst(bubble.nodes, ranks);
-  const free = Math.max(0, first.free);
-  return { nodes: ordered.slice(free), winner: ordered[free - 1] };
+  const mentions = crowded.length > 1 ? mentionsIn(bubble.nodes) : new Map<number, number>();
+  const crowds: Crowd[] = [];
+  for (const { joins, free } of crowded.sort((a, b) => compareNodes(a.offer, b.offer))) {
+    const ordered = bestFirst(bubble.nodes, ranksOf(bubble, joins, dead));
+    const count = Math.max(0, free);
+    const losers = ordered.slice(count);
+    crowds.push({ losers, winner: ordered[count - 1] });
+    // A join mentions its author once: another mention is an op that may need the membership.
+    if (losers.some((node) => mentions.get(node.names.author) !== 1)) break;
+  }
+  return crowds;
+}
+
+/** How often ops name each member: as author, as the member they are about, as inviter. */
+function mentionsIn(nodes: readonly OpNode[]): ReadonlyMap<number, number> {
+  const mentions = new Map<number, number>();
+  for (const { names, effect } of nodes) {
+    for (const member of [names.author, names.member, effect.inviter]) {
+      if (member !== undefined) mentions.set(member, 1 + (mentions.get(member) ?? 0));
+    }
+  }
+  return mentions;
 }
 
 /**
