@@ -278,11 +278,60 @@ describe("editors against each other", () => {
     }
   });
 
+  test("[TH-182] what only an overruled edit took is given back, also to what its overruler had seen", async () => {
+    const history = chain();
+    history.edit(1, spaceId, [grant(4, "write")]);
+    history.sync(2, 4);
+    const taking = history.edit(2, spaceId, [revoke(4, "write")]);
+    const said = history.say(4, "by 4");
+    const seen = history.events.filter((event) => event !== taking);
+    history.sync(1);
+    const removal = {
+      ...history.edit(1, editorsId, [revoke(2, "write")]),
+      // Writer 1 has seen what writer 4 said and not what writer 2 took.
+      frontier: new Map([
+        [authorOf(0), 1],
+        [authorOf(1), 2],
+        [authorOf(4), said.seq + 1],
+      ]),
+    };
+    expect((await readWith(gate, [...seen, taking])).texts).toEqual([]);
+    expect((await readWith(gate, [...seen, taking, removal])).texts).toEqual(["by 4"]);
+  });
+
+  test("[TH-182] lifting a denial lifts those its author knew of", async () => {
+    const history = foundedHistory(2);
+    history.edit(1, spaceId, [grant(2, "no-access")]);
+    history.sync(0, 1);
+    const { stamp } = history.edit(0, spaceId, [grant(2, "no-access")]);
+    history.edit(1, spaceId, [revoke(2, "no-access")], { stamp: stamp + 1 });
+    expect((await documentOf(history, spaceId))?.peers.get(authorOf(2))).toEqual(["no-access"]);
+    history.sync(1);
+    history.edit(1, spaceId, [revoke(2, "no-access")]);
+    expect((await documentOf(history, spaceId))?.peers.get(authorOf(2))).toEqual(["write"]);
+  });
+
+  test("[TH-182] an edit that was struck lowers a default and does not raise it", async () => {
+    const history = chain();
+    history.edit(0, spaceId, [grant(4, "read")]);
+    history.sync(2, 3);
+    history.edit(3, spaceId, [standard("write")]);
+    history.edit(2, editorsId, [revoke(3, "write")]);
+    expect((await documentOf(history, spaceId))?.default).toBe("no-access");
+
+    const raised = chain();
+    raised.edit(0, spaceId, [standard("write")]);
+    raised.sync(2, 3);
+    raised.edit(3, spaceId, [standard("read")]);
+    raised.edit(2, editorsId, [revoke(3, "write")]);
+    expect((await documentOf(raised, spaceId))?.default).toBe("read");
+  });
+
   test("[TH-192] a mark in quarantine marks nothing, whichever comes last", async () => {
     const history = foundedHistory(2);
     history.edit(1, spaceId, [grant(3, "delete")]);
     const said = history.say(2, "said");
-    history.sync(3);
+    history.sync(1, 3);
     const mark = history.mark(3, said);
     const removal = history.edit(1, spaceId, [revoke(3, "delete")]);
     const rest = history.events.filter((event) => event !== mark && event !== removal);
