@@ -106,12 +106,14 @@ export async function commitGroup(
     }
     const plan = await preparePlan(deps, session, batches);
     for (const batch of batches) applyBatch(deps, plan, batch);
-    await writePlan(deps, session, plan);
-    await session.query(
-      `INSERT INTO ${deps.name("commits")} (topic, writer, number) VALUES ($1, $2, $3)
-       ON CONFLICT (topic, writer) DO UPDATE SET number = excluded.number, at = now()`,
-      [topic, deps.writer, number],
-    );
+    await Promise.all([
+      ...writePlan(deps, session, plan),
+      session.query(
+        `INSERT INTO ${deps.name("commits")} (topic, writer, number) VALUES ($1, $2, $3)
+         ON CONFLICT (topic, writer) DO UPDATE SET number = excluded.number, at = now()`,
+        [topic, deps.writer, number],
+      ),
+    ]);
     latest = outcomeOf(plan);
     return latest;
   });
@@ -153,8 +155,11 @@ async function preparePlan(
     for (const { before } of ranges) topics.set(before.logId, before.context.topic);
     for (const { context } of forks) topics.set(logIdOf(deps.crypto, context), context.topic);
   }
-  const lanes = await lockLanes(deps.name, session, [...topics.values()]);
-  const logs = await readLogs(deps, session, topics);
+  // Sent together, carried out one after the other: the heads are those after the locks.
+  const [lanes, logs] = await Promise.all([
+    lockLanes(deps.name, session, [...topics.values()]),
+    readLogs(deps, session, topics),
+  ]);
   const cursor = Math.max(deps.seen(), ...[...lanes.values()].map((lane) => lane.before));
   return { logs, lanes, added: [], forks: new Map(), writes: new Map(), outcomes: [], cursor };
 }
@@ -263,14 +268,18 @@ function addFork(plan: Plan, logId: LogId, proof: ForkProof): void {
   plan.forks.set(logId, proof);
 }
 
-async function writePlan(deps: CommitDeps, session: Session, plan: Plan): Promise<void> {
+/** All statements at once: none needs what another returns. */
+function writePlan(deps: CommitDeps, session: Session, plan: Plan): Promise<unknown>[] {
+  const sent: Promise<unknown>[] = [];
   if (plan.added.length > 0) {
-    await writeRanges(deps.name, session, plan.added);
-    await writeLogs(deps.name, session, plan);
-    await writeLanes(deps.name, session, plan.lanes);
+    sent.push(writeRanges(deps.name, session, plan.added));
+    sent.push(writeSigned(deps.name, session, plan.added));
+    sent.push(writeLogs(deps.name, session, plan));
+    sent.push(writeLanes(deps.name, session, plan.lanes));
   }
-  await writeForks(deps.name, session, plan.forks);
-  await writeValues(deps.name, session, plan.writes);
+  sent.push(writeForks(deps.name, session, plan.forks));
+  sent.push(writeValues(deps.name, session, plan.writes));
+  return sent;
 }
 
 async function writeRanges(
@@ -291,6 +300,14 @@ async function writeRanges(
   ]);
   const columns = "topic, cursor, lane, log_id, first, count, data_bytes, before, bytes";
   await bulkInsert(session, `${name("ranges")} (${columns})`, rows);
+}
+
+/** What findSigned looks up. */
+async function writeSigned(
+  name: TableName,
+  session: Session,
+  added: readonly AddedRange[],
+): Promise<void> {
   const signed = added.flatMap(({ range }) =>
     range.entries
       .filter((entry) => entry.signature !== undefined)
@@ -319,8 +336,8 @@ async function writeLogs(name: TableName, session: Session, plan: Plan): Promise
     else made.push([...keys, ...values, prunedTo]);
   }
   const columns = "topic, log_id, height, state, signed_height, signed_hash, marked_at";
-  await bulkInsert(session, `${name("logs")} (${columns}, pruned_to)`, made);
-  await bulkUpdate(session, moved, {
+  const inserted = bulkInsert(session, `${name("logs")} (${columns}, pruned_to)`, made);
+  const updated = bulkUpdate(session, moved, {
     types: ["bytea", "bytea", "bigint", "bigint", "bytea", "bigint", "bytea", "bigint"],
     statement: (values) => `UPDATE ${name("logs")} l
       SET height = v.height, state = v.state, signed_height = v.signed_height,
@@ -330,6 +347,7 @@ async function writeLogs(name: TableName, session: Session, plan: Plan): Promise
       WHERE l.topic = v.topic AND l.log_id = v.log_id AND l.height = v.expected
       RETURNING 1 AS done`,
   });
+  await Promise.all([inserted, updated]);
 }
 
 /** Adds to the totals and moves the counters, on the same condition. */
@@ -376,34 +394,30 @@ async function writeForks(
   }
 }
 
-/** In order of key, as every writer does: no deadlocks. */
+/** Puts and deletes of two writers may cross, so all lock what is there first, in order of key. */
 async function writeValues(
   name: TableName,
   session: Session,
   writes: ReadonlyMap<string, Uint8Array | undefined>,
 ): Promise<void> {
-  const none = new Uint8Array(0);
   const sorted = [...writes].sort(([a], [b]) => (a < b ? -1 : 1));
   if (sorted.length === 0) return;
+  const none = new Uint8Array(0);
   const keys = sorted.map(([key]) => key);
-  const puts = sorted.filter(([, value]) => value !== undefined);
-  // Locks first what is there, in one order: puts and deletes of two writers may cross.
-  await session.query(
-    `SELECT key FROM ${name("kv")} WHERE topic = $1 AND key = ANY($2::text[])
-     ORDER BY key FOR UPDATE`,
-    [none, keys],
-  );
-  await bulkInsert(
-    session,
-    `${name("kv")} (topic, key, value)`,
-    puts.map(([key, value]) => [none, key, value]),
-    "ON CONFLICT (topic, key) DO UPDATE SET value = excluded.value",
-  );
-  const gone = sorted.filter(([, value]) => value === undefined).map(([key]) => key);
-  if (gone.length === 0) return;
-  await session.query(`DELETE FROM ${name("kv")} WHERE topic = $1 AND key = ANY($2::text[])`, [
-    none,
-    gone,
+  const puts = sorted.flatMap(([key, value]) => (value === undefined ? [] : [[none, key, value]]));
+  const gone = sorted.flatMap(([key, value]) => (value === undefined ? [key] : []));
+  const where = "WHERE topic = $1 AND key = ANY($2::text[])";
+  await Promise.all([
+    session.query(`SELECT 1 FROM ${name("kv")} ${where} ORDER BY key FOR UPDATE`, [none, keys]),
+    bulkInsert(
+      session,
+      `${name("kv")} (topic, key, value)`,
+      puts,
+      "ON CONFLICT (topic, key) DO UPDATE SET value = excluded.value",
+    ),
+    gone.length === 0
+      ? undefined
+      : session.query(`DELETE FROM ${name("kv")} ${where}`, [none, gone]),
   ]);
 }
 

@@ -3,6 +3,7 @@
  * or their connection breaks, and the dedicated one that hears notifications. Layer 4.
  */
 import { Client, Pool, types, type ClientConfig, type PoolClient } from "pg";
+import { LogError } from "@hawser/log";
 import { isOutcomeUnknown, isWorthRetrying, PostgresStoreError, toStoreError } from "./errors.ts";
 import { invalid, type Settings, type Timers } from "./options.ts";
 import type { Row } from "./row.ts";
@@ -68,6 +69,8 @@ function clientConfig(settings: Settings): ClientConfig {
     ...(typeof connection === "string" ? { connectionString: connection } : connection),
     ...(tls === undefined ? {} : { ssl: tls }),
     types: typeParsers,
+    // Statements that do not wait for each other's rows share a round trip.
+    pipeline: true,
     application_name: "hawser",
     keepAlive: true,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -95,6 +98,9 @@ export function createDatabase(timers: Timers, settings: Settings): Database {
       } catch (error) {
         if (error instanceof CommitBroke) unknown = true;
         const reason = error instanceof CommitBroke ? error.reason : error;
+        if (closed !== undefined && isOutcomeUnknown(reason)) {
+          throw new LogError("STORE_CLOSED", "the store was closed meanwhile");
+        }
         if (isStopped || attempt >= settings.retriesMax || !isWorthRetrying(reason)) {
           throw unknown && reason instanceof PostgresStoreError ? outcomeUnknown(reason) : reason;
         }
@@ -202,14 +208,24 @@ async function transact<Value>(
   attempt: Attempt,
 ): Promise<Value> {
   await run(client, "BEGIN ISOLATION LEVEL READ COMMITTED");
+  let isOver = false;
+  const session: Session = {
+    query: async (text, values) => {
+      // One of several sent together has failed: a latecomer must not land outside of the transaction.
+      if (isOver) throw new PostgresStoreError("STORE_WRITE_FAILED", "the transaction is over");
+      return run(client, text, values);
+    },
+  };
   let value: Value;
   try {
-    value = await work({ query: (text, values) => run(client, text, values) }, attempt);
+    value = await work(session, attempt);
   } catch (error) {
+    isOver = true;
     // On a broken connection there is nothing to roll back: the server does it.
     if (!isLost(error)) await run(client, "ROLLBACK").catch(ignore);
     throw error;
   }
+  isOver = true;
   await commit(client);
   return value;
 }

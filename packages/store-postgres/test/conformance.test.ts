@@ -1,7 +1,7 @@
-import { describe, test } from "vitest";
+import { describe } from "vitest";
 import type { LogStore } from "@hawser/log";
 import { logStoreCases } from "@hawser/log/testing";
-import { freshSchema, openStore, skipReason } from "./servers.ts";
+import { freshSchema, openStore, serverTest } from "./servers.ts";
 
 const schemas = new Map<LogStore, string>();
 
@@ -18,9 +18,6 @@ async function reopen(store: LogStore): Promise<LogStore> {
 
 describe("LogStore contract", () => {
   for (const { name, run } of logStoreCases) {
-    test(name, async ({ skip }) => {
-      if (skipReason !== false) skip(skipReason);
-      await run({ open: () => open(), reopen });
-    });
+    serverTest(name, () => run({ open: () => open(), reopen }));
   }
 });
