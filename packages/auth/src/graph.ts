@@ -79,7 +79,10 @@ export type Heads = readonly OpId[];
  * hold has no answer yet: `undefined`. A group it does not hold has no members.
  */
 export interface AuthGraph {
-  /** Takes an op in, once its deps are in. Idempotent. */
+  /**
+   * Takes an op in, once its deps are in. Idempotent. An op that stands at several places, on branches
+   * of a forked log, is in if it may stand at one of them; the verdict is about the place asked for.
+   */
   add(op: AuthOp, context?: AddContext): AddVerdict;
   has(op: OpId): boolean;
   get(op: OpId): AuthOp | undefined;
@@ -133,6 +136,9 @@ export interface AuthGraph {
 
 const formatVersion = 1;
 
+/** The one refusal that is about a place of an op and not about the op. */
+const misplaced = { status: "rejected", reason: "NOT_MONOTONIC" } as const satisfies AddVerdict;
+
 /** The number of whoever no op has ever named: no state holds it. */
 const nobody = 0xffff_ffff;
 
@@ -165,18 +171,24 @@ export function createAuthGraph(deps: AuthGraphDeps, options: AuthGraphOptions =
   };
 
   const add = (op: AuthOp, context: AddContext = {}): AddVerdict => {
-    if (nodes.has(op.id)) return { status: "accepted" };
-    const known = rejected.get(op.id);
-    if (known !== undefined) return { status: "rejected", reason: known };
+    const refused = rejected.get(op.id);
+    if (refused !== undefined) return { status: "rejected", reason: refused };
     if (op.deps.some((dep) => rejected.has(dep))) return reject(op, "DEP_REJECTED");
     const acknowledged = (context.after ?? []).filter((id) => !rejected.has(id));
     const missing = [...new Set([...op.deps, ...acknowledged])].filter((id) => !nodes.has(id));
     if (missing.length > 0) return { status: "pending", missing: missing.sort() };
+    const after = nodesOf(acknowledged) ?? [];
+    const known = nodes.get(op.id);
+    if (known !== undefined) {
+      const isInOrder = after.every((node) => hasSeen(known.past, node));
+      return isInOrder ? { status: "accepted" } : misplaced;
+    }
     const parents = nodesOf(op.deps) ?? [];
     const past = mergePasts(parents);
-    const after = nodesOf(acknowledged) ?? [];
     const candidate = { op, index: nodes.size, parents, past, after };
     const checked = checkOp({ crypto: deps.crypto, interner, historyOf, groupNumber }, candidate);
+    // Another branch of a forked log may hold the op where its author had not acknowledged more.
+    if (!checked.ok && checked.reason === misplaced.reason) return misplaced;
     if (!checked.ok) return reject(op, checked.reason);
     const { node } = checked;
     nodes.set(op.id, node);

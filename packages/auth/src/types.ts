@@ -120,7 +120,7 @@ export type Judgement = "accept" | "reject" | "quarantine";
 
 /**
  * Why an op is refused, for ever and everywhere (docs/spec/4-auth.md §3.1). A function of the op, its
- * place in its author's log and its causal past.
+ * place in its author's log and its causal past; all but `NOT_MONOTONIC` of the op and its past alone.
  */
 export type RejectReason =
   /** It depends on an op that was refused. */

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   type Access,
+  type AddVerdict,
   type AuthOp,
   createAuthGraph,
   joinAccess,
@@ -31,6 +32,13 @@ function resultOf(...lines: readonly string[]): string {
     ]);
   }
   return scenario.show();
+}
+
+function permutations<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
+  if (items.length < 2) return [items];
+  return items.flatMap((item, index) =>
+    permutations(items.toSpliced(index, 1)).map((rest) => [item, ...rest]),
+  );
 }
 
 const abc = "0: A create{A:m,B:m,C:m}";
@@ -346,6 +354,44 @@ describe("acceptance is a function of the op and its past", () => {
       reason: "NOT_MONOTONIC",
     });
     expect(s.add("4: B add E:r [2]", { after: [late.id] })).toEqual({ status: "accepted" });
+  });
+
+  it("[P2-M12] an op that stands on two branches of a fork gets in the same way in every order", () => {
+    const s = played("0: A create{A:m,B:m}");
+    const [later, op, next] = ["1: B add D:r [0]", "2: B add E:r [0]", "3: B add F:r [2]"].map(
+      (line) => s.make(line),
+    ) as [AuthOp, AuthOp, AuthOp];
+    const onAdd = s.make("4: A add H:r [2]");
+    // On the left branch B had acknowledged the later one, on the right he had not.
+    const places = [
+      { op: later, after: [s.op("0")] },
+      { op, after: [later.id] },
+      { op, after: [s.op("0")] },
+      { op: next, after: [op.id] },
+      { op: onAdd, after: [s.op("0")] },
+    ];
+    const root = s.graph.get(s.op("0"))!;
+    const results = permutations(places).map((order) => {
+      const graph = createAuthGraph({ crypto });
+      graph.add(root);
+      const verdicts = new Map<(typeof places)[number], AddVerdict>();
+      // Each is offered until it is decided at its place.
+      for (let round = 0; round < places.length; round++) {
+        for (const place of order) {
+          const known = verdicts.get(place)?.status ?? "pending";
+          if (known === "pending") verdicts.set(place, graph.add(place.op, { after: place.after }));
+        }
+      }
+      return { bytes: graph.encode(), verdicts: places.map((place) => verdicts.get(place)) };
+    });
+    expect(results[0]!.verdicts.map((verdict) => verdict!.status)).toEqual([
+      "accepted",
+      "rejected",
+      "accepted",
+      "accepted",
+      "accepted",
+    ]);
+    for (const result of results) expect(result).toEqual(results[0]);
   });
 
   it("deps that are ancestors of each other are refused", () => {
