@@ -81,7 +81,7 @@ export async function createAccount(
   options: { readonly name: string },
 ): Promise<{ readonly account: Account; readonly recoverySecret: Uint8Array }> {
   const draft = nameDraft(deps.spaces.author, options.name);
-  if ((await deps.store.get(accountKey)) !== undefined) throw existsError();
+  if (await isInAccount(deps.store)) throw existsError();
   const recoverySecret = createRecoverySecret(deps.random);
   const space = await found(deps, recoverySecret);
   await remember(deps.store, space.topic);
@@ -113,7 +113,7 @@ export async function joinAccount(
 ): Promise<{ readonly account: Account; readonly relays: readonly string[] }> {
   const { rendezvous, code, signal } = options;
   const name = checkedName(options.name);
-  if ((await deps.store.get(accountKey)) !== undefined) throw existsError();
+  if (await isInAccount(deps.store)) throw existsError();
   const request = encodeRequest({ bundle: await deps.spaces.bundle(), name });
   const answer = decodeAnswer(
     await requestPairing({ ...deps, rendezvous }, { code, request, signal }),
@@ -164,12 +164,19 @@ async function copyTopic(from: LogStore, to: Spaces, topic: Topic): Promise<void
   }
 }
 
-async function remember(store: LogStore, topic: Topic): Promise<void> {
+/** Does this device belong to an account? */
+export async function isInAccount(store: LogStore): Promise<boolean> {
+  return (await store.get(accountKey)) !== undefined;
+}
+
+/** Makes a topic this device's account. */
+export async function remember(store: LogStore, topic: Topic): Promise<void> {
   const value = fromHex(topic) ?? utf8("");
   await store.commit({ writes: [{ key: accountKey, value }] });
 }
 
-function accountOf(deps: AccountDeps, space: Space): Account {
+/** A space as the account that it is. */
+export function accountOf(deps: AccountDeps, space: Space): Account {
   const names: DeviceNames = watchNames(space);
   const { author: self } = deps.spaces;
   const founder = (): AuthorId | undefined => space.timeline()[0]?.author;
@@ -218,6 +225,7 @@ async function approve(
   return { author: bundle.author, name, isSelf: false, isPaper: false };
 }
 
-function existsError(): AccountError {
+/** The error of a device that is to belong to a second account. */
+export function existsError(): AccountError {
   return new AccountError("ACCOUNT_EXISTS", "this device belongs to an account already");
 }

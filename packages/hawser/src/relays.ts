@@ -19,6 +19,7 @@ export interface Relays extends AsyncDisposable {
    * owner chose (`isOwn`): what somebody else's link names must not learn of them.
    */
   add(client: RelayClient, options: { readonly isOwn: boolean }): void;
+  clients(): readonly RelayClient[];
   /** Where others find a space: the owner's relays, and those that serve the space now. */
   addresses(topic: Topic): readonly string[];
   isRelay(author: AuthorId): boolean;
@@ -162,6 +163,7 @@ export function createRelays(deps: RelaysDeps): Relays {
       return links.size === 0;
     },
     add,
+    clients: () => [...links.values()].map(({ client }) => client),
     addresses: (topic) =>
       [...links.values()]
         .filter(({ isOwn, session }) => isOwn || session?.access(topic) !== undefined)

@@ -34,6 +34,7 @@ import { createForkReader, noForks } from "./fork-view.ts";
 import { isGenesisOf } from "./ids.ts";
 import { createOpener, type Opener } from "./opener.ts";
 import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
+import { givesToPaper } from "./paper.ts";
 import { createQueue, createSignal, type Queue } from "./queue.ts";
 import { entryVerdict, type Reading } from "./reading.ts";
 import { createRecentEntries } from "./recent.ts";
@@ -310,12 +311,15 @@ export async function openCore(
 
   const publish = async (publication: Publication): Promise<void> => {
     await advance();
-    const plaintexts = publication.contents.flatMap(encodeControl);
+    const { keyState } = publication;
+    const contents = [...publication.contents];
     const writes = [...(publication.writes ?? [])];
-    if (publication.keyState !== undefined) {
-      fold.setKeyState(publication.keyState);
-      writes.push(keysWrite(publication.keyState));
+    if (keyState !== undefined) {
+      contents.push(...(await givesToPaper(deps, { device, fold }, keyState)));
+      fold.setKeyState(keyState);
+      writes.push(keysWrite(keyState));
     }
+    const plaintexts = contents.flatMap(encodeControl);
     const heads = headsFor(publication.acknowledge ?? []);
     const make = (logId: LogId, seq: number): readonly Uint8Array[] =>
       plaintexts.map((plaintext, index) =>

@@ -1,0 +1,195 @@
+/**
+ * `@hawser/hawser/account`: a person's account over several devices. An entry point of its own: who
+ * has one device only does not load it.
+ */
+import {
+  createAccount as foundAccount,
+  createRelayRendezvous,
+  joinAccount as joinByCode,
+  openAccount as findAccount,
+  phraseOf,
+  recoverAccount as recoverBy,
+  secretOf,
+  combineShares,
+  splitSecret,
+  type Account,
+  type AccountDeps,
+  type AccountDevice,
+  type DeviceRequest,
+  type PaperDevice,
+  type RecoveryKeys,
+  type Rendezvous,
+  type ShareOptions,
+} from "@hawser/account";
+import type { AuthorId } from "@hawser/crypto";
+import { createMemoryStore } from "@hawser/log";
+import { platformTimers } from "@hawser/transport-ws";
+import { saveRelays } from "./device-store.ts";
+import { HawserError } from "./errors.ts";
+import { assemble, closeParts, partsOf, wrap, type Parts } from "./parts.ts";
+import { systemClock, systemRandom } from "./platform.ts";
+import { createRelayClient } from "./relay-client.ts";
+import type { Hawser } from "./types.ts";
+
+export type { Account, AccountDevice, DeviceRequest, Rendezvous, ShareOptions };
+
+/** Where devices meet to pair; default: the device's first relay. */
+interface Meeting {
+  /** Mailboxes of one's own instead of a relay's. */
+  readonly rendezvous?: Rendezvous;
+  readonly signal: AbortSignal;
+}
+
+/** How another device is let in. */
+export interface ApproveOptions extends Meeting {
+  /** Twelve digits to be typed into the new device; good for one attempt. */
+  readonly onCode: (code: string) => void;
+  /** Asked before it is let in; default: yes. */
+  readonly confirm?: (request: DeviceRequest) => Promise<boolean>;
+}
+
+/** How this device joins the account of another. */
+export interface JoinOptions extends Meeting {
+  readonly code: string;
+  /** What this device is to be called. */
+  readonly name: string;
+}
+
+/** How an account comes back. */
+export interface RecoverOptions {
+  /** 24 words. */
+  readonly phrase: string;
+  /** What this device is to be called. */
+  readonly name: string;
+  /** Which devices are lost and to be revoked; default: none. */
+  readonly lost?: (devices: readonly AccountDevice[]) => Promise<readonly AuthorId[]>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Founds an account with this device in it, and hands it to the relays. The phrase is shown once and
+ * kept nowhere. Errors: ACCOUNT_EXISTS, ACCOUNT_OUT_OF_RANGE, HAWSER_RELAY_REFUSED.
+ */
+export async function createAccount(
+  hawser: Hawser,
+  options: { readonly name: string },
+): Promise<{ readonly account: Account; readonly phrase: string }> {
+  const parts = partsOf(hawser);
+  const { account, recoverySecret } = await foundAccount(depsOf(parts), options);
+  const phrase = phraseOf(recoverySecret);
+  recoverySecret.fill(0);
+  await parts.relays.host(account.space);
+  return { account, phrase };
+}
+
+/** The account of this device, or `undefined`. Dispose of it before the device. */
+export async function openAccount(hawser: Hawser): Promise<Account | undefined> {
+  return await findAccount(depsOf(partsOf(hawser)));
+}
+
+/**
+ * Shows a code and lets in the device that is given it. Errors: ACCOUNT_CODE_WRONG and the other codes
+ * of pairing, HAWSER_NO_RELAY.
+ */
+export async function approveDevice(
+  hawser: Hawser,
+  account: Account,
+  options: ApproveOptions,
+): Promise<AccountDevice> {
+  const parts = partsOf(hawser);
+  const rendezvous = options.rendezvous ?? rendezvousOf(parts);
+  const relays = parts.relays.addresses(account.space.topic);
+  return await account.approve({ ...options, rendezvous, relays });
+}
+
+/**
+ * Joins an account with the code that another of its devices shows, and resolves when this device has
+ * its keys. Errors: like approveDevice, ACCOUNT_EXISTS, ACCOUNT_PAIRING_DENIED.
+ */
+export async function joinAccount(hawser: Hawser, options: JoinOptions): Promise<Account> {
+  const parts = partsOf(hawser);
+  const rendezvous = options.rendezvous ?? rendezvousOf(parts);
+  const { account, relays } = await joinByCode(depsOf(parts), { ...options, rendezvous });
+  await useRelays(parts, relays);
+  await account.space.ready({ signal: options.signal });
+  return account;
+}
+
+/**
+ * Brings the account back from its phrase: as the paper key, in memory, it is fetched from the relays,
+ * this device is let in and lost ones are revoked. Errors: ACCOUNT_PHRASE_INVALID, ACCOUNT_EXISTS,
+ * HAWSER_NO_RELAY, HAWSER_NO_ACCESS when the relays know of no such account.
+ */
+export async function recoverAccount(hawser: Hawser, options: RecoverOptions): Promise<Account> {
+  const parts = partsOf(hawser);
+  const { signal, name, lost } = options;
+  if (parts.relays.isEmpty) throw noRelay();
+  const recoverySecret = secretOf(options.phrase);
+  const account = await recoverBy(depsOf(parts), {
+    recoverySecret,
+    name,
+    ...(lost === undefined ? {} : { lost }),
+    open: (keys) => openPaper(parts, keys),
+    signal,
+  });
+  recoverySecret.fill(0);
+  await account.space.ready({ signal });
+  return account;
+}
+
+/** The phrase as shares of which any `needed` give it back. Errors: ACCOUNT_OUT_OF_RANGE. */
+export async function sharePhrase(
+  hawser: Hawser,
+  phrase: string,
+  options: ShareOptions,
+): Promise<readonly string[]> {
+  return await splitSecret(partsOf(hawser).crypto, secretOf(phrase), options);
+}
+
+/** The phrase of enough shares. Errors: ACCOUNT_SHARE_INVALID, ACCOUNT_SHARES_UNFIT. */
+export async function phraseOfShares(shares: readonly string[]): Promise<string> {
+  return phraseOf(await combineShares(shares));
+}
+
+function depsOf({ store, spaces, crypto }: Parts): AccountDeps {
+  const timers = platformTimers;
+  return { store, spaces, crypto, timers, clock: systemClock, random: systemRandom };
+}
+
+/** The first relay that has an address keeps the mailboxes. */
+function rendezvousOf({ relays }: Parts): Rendezvous {
+  const address = relays.states().find((state) => state.address !== "")?.address;
+  if (address === undefined) throw noRelay();
+  return createRelayRendezvous(address);
+}
+
+/** Relays that another device of the account uses are this person's own. */
+async function useRelays(parts: Parts, addresses: readonly string[]): Promise<void> {
+  const usable = addresses.filter((address) => /^wss?:\/\//.test(address));
+  for (const address of usable) parts.relays.add(createRelayClient(address), { isOwn: true });
+  const added = usable.map((address) => ({ address, isOwn: true }));
+  await saveRelays(parts.store, added);
+}
+
+/** The paper key as a device in memory, connected to the same relays. */
+async function openPaper(parts: Parts, keys: RecoveryKeys): Promise<PaperDevice> {
+  const { crypto, relays } = parts;
+  const store = createMemoryStore({ crypto });
+  const paper = await assemble(store, crypto, { secret: keys.authorSecret }, keys.prekeySecret);
+  // Before anything arrives: keys are opened by the prekey that is there.
+  await paper.spaces.bundle();
+  const nonces = { create: keys.createNonce, genesis: keys.genesisNonce };
+  const space = await paper.spaces.reopen(nonces);
+  const wrapped = wrap(paper, space);
+  if (wrapped === undefined) throw new Error("a space that this key founded has an id");
+  for (const client of relays.clients()) paper.relays.add(client, { isOwn: false });
+  return {
+    space,
+    synced: (options) => wrapped.synced(options),
+    [Symbol.asyncDispose]: () => closeParts(paper),
+  };
+}
+
+function noRelay(): HawserError {
+  return new HawserError("HAWSER_NO_RELAY", "devices of an account meet at a relay: name one");
+}

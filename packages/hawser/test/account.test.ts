@@ -1,0 +1,179 @@
+/** Accounts at the front door: devices, a relay, a lost phone, 24 words. */
+import { afterEach, describe, expect, test } from "vitest";
+import { createMemoryRendezvous } from "@hawser/account";
+import { createHawser, type Hawser } from "@hawser/hawser";
+import {
+  approveDevice,
+  createAccount,
+  joinAccount,
+  openAccount,
+  phraseOfShares,
+  recoverAccount,
+  sharePhrase,
+  type Account,
+} from "@hawser/hawser/account";
+import { createMemoryRelay, type MemoryRelay } from "@hawser/hawser/testing";
+
+const closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function relayed(): Promise<MemoryRelay> {
+  const relay = await createMemoryRelay();
+  closing.push(() => relay.close());
+  return relay;
+}
+
+async function device(relay: MemoryRelay | undefined): Promise<Hawser> {
+  const hawser = await createHawser(relay === undefined ? {} : { relay });
+  closing.push(async () => hawser[Symbol.asyncDispose]());
+  return hawser;
+}
+
+function kept(account: Account): Account {
+  closing.push(async () => account[Symbol.asyncDispose]());
+  return account;
+}
+
+async function pairUp(older: Hawser, account: Account, newer: Hawser): Promise<Account> {
+  const rendezvous = createMemoryRendezvous();
+  const signal = AbortSignal.timeout(20_000);
+  const shown = Promise.withResolvers<string>();
+  const approving = approveDevice(older, account, { onCode: shown.resolve, rendezvous, signal });
+  const code = await shown.promise;
+  const joined = kept(await joinAccount(newer, { code, name: "phone", rendezvous, signal }));
+  await approving;
+  return joined;
+}
+
+/** Names that both devices know, without their marks. */
+async function untilNames(account: Account, names: readonly string[]): Promise<void> {
+  await expect
+    .poll(() => account.devices().map(({ name, isPaper }) => (isPaper ? "paper" : name)))
+    .toEqual(expect.arrayContaining([...names]));
+}
+
+describe("an account over a relay", () => {
+  test("[NB-8] a second device joins by a code and is revoked again", async () => {
+    const relay = await relayed();
+    const laptop = await device(relay);
+    const phone = await device(relay);
+    const made = await createAccount(laptop, { name: "laptop" });
+    const account = kept(made.account);
+    const joined = await pairUp(laptop, account, phone);
+    await untilNames(joined, ["laptop", "phone", "paper"]);
+    await untilNames(account, ["laptop", "phone", "paper"]);
+    await account.revoke(phone.author);
+    await expect.poll(() => joined.space.status().state).toBe("removed");
+    expect(account.devices()).toHaveLength(2);
+  });
+
+  test("[NB-8] 24 words bring it back on a new device, and lock the lost one out", async () => {
+    const relay = await relayed();
+    const laptop = await device(relay);
+    const { account, phrase } = await createAccount(laptop, { name: "laptop" });
+    await account.space.append([{ type: "note", body: new TextEncoder().encode("kept") }]);
+    await expect.poll(() => isAtRelay(relay, account)).toBe(true);
+    await account[Symbol.asyncDispose]();
+    await laptop[Symbol.asyncDispose]();
+    const tablet = await device(relay);
+    const shown: (string | undefined)[] = [];
+    const back = kept(
+      await recoverAccount(tablet, {
+        phrase: phrase.toUpperCase(),
+        name: "tablet",
+        lost: (devices) => {
+          shown.push(...devices.map(({ name }) => name));
+          return Promise.resolve(devices.map(({ author }) => author));
+        },
+        signal: AbortSignal.timeout(20_000),
+      }),
+    );
+    expect(shown).toEqual(["laptop"]);
+    await untilNames(back, ["tablet", "paper"]);
+    expect(back.devices()).toHaveLength(2);
+    expect(back.space.access()).toEqual({ level: "manage", mayDelete: true });
+    await expect.poll(() => bodiesOf(back)).toContain("kept");
+    // And once more, with the same words: the paper key's log goes on, it does not fork.
+    const third = await device(relay);
+    const again = kept(
+      await recoverAccount(third, { phrase, name: "third", signal: AbortSignal.timeout(20_000) }),
+    );
+    await untilNames(again, ["tablet", "third", "paper"]);
+    await untilNames(back, ["tablet", "third", "paper"]);
+    expect(again.space.timeline().filter(({ status }) => status.state !== "effective")).toEqual([]);
+  });
+
+  test("[NB-8] friends with enough shares bring the phrase back", async () => {
+    const relay = await relayed();
+    const laptop = await device(relay);
+    const { account, phrase } = await createAccount(laptop, { name: "laptop" });
+    kept(account);
+    const shares = await sharePhrase(laptop, phrase, { count: 3, needed: 2 });
+    expect(await phraseOfShares([shares[2] ?? "", shares[0] ?? ""])).toBe(phrase);
+    await expect(phraseOfShares(shares.slice(1, 2))).rejects.toMatchObject({
+      code: "ACCOUNT_SHARES_UNFIT",
+    });
+  });
+
+  test("is found again when the device starts, and a device has one", async () => {
+    const laptop = await device(await relayed());
+    expect(await openAccount(laptop)).toBeUndefined();
+    const { account, phrase } = await createAccount(laptop, { name: "laptop" });
+    kept(account);
+    const found = await openAccount(laptop);
+    expect(found?.space.id).toBe(account.space.id);
+    await found?.[Symbol.asyncDispose]();
+    const signal = AbortSignal.timeout(1_000);
+    for (const second of [
+      createAccount(laptop, { name: "x" }),
+      recoverAccount(laptop, { phrase, name: "x", signal }),
+    ]) {
+      await expect(second).rejects.toMatchObject({ code: "ACCOUNT_EXISTS" });
+    }
+  });
+
+  test("words of another account find nothing, and say so when time is up", async () => {
+    const relay = await relayed();
+    const laptop = await device(relay);
+    kept((await createAccount(laptop, { name: "laptop" })).account);
+    const phrase = `${"abandon ".repeat(23)}art`;
+    const recovering = recoverAccount(await device(relay), {
+      phrase,
+      name: "thief",
+      signal: AbortSignal.timeout(500),
+    });
+    await expect(recovering).rejects.toMatchObject({ name: "TimeoutError" });
+  });
+
+  test("without a relay there is nothing to meet at", async () => {
+    const alone = await device(undefined);
+    const { account, phrase } = await createAccount(alone, { name: "alone" });
+    kept(account);
+    const { signal } = new AbortController();
+    const asking = approveDevice(alone, account, { onCode: () => undefined, signal });
+    await expect(asking).rejects.toMatchObject({ code: "HAWSER_NO_RELAY" });
+    const other = await device(undefined);
+    const recovering = recoverAccount(other, { phrase, name: "x", signal });
+    await expect(recovering).rejects.toMatchObject({ code: "HAWSER_NO_RELAY" });
+  });
+});
+
+async function isAtRelay(relay: MemoryRelay, account: Account): Promise<boolean> {
+  const heads = await relay.store.heads(account.space.topic);
+  return heads.some(({ context, signedHeight }) => {
+    return context.domain === "hawser.data" && signedHeight >= 2;
+  });
+}
+
+async function bodiesOf(account: Account): Promise<readonly string[]> {
+  const bodies: string[] = [];
+  const abort = new AbortController();
+  for await (const batch of account.space.batches({ signal: abort.signal })) {
+    for (const event of batch.events) bodies.push(new TextDecoder().decode(event.body));
+    if (batch.caughtUp) break;
+  }
+  abort.abort();
+  return bodies;
+}
