@@ -47,8 +47,8 @@ const messageVersion = 1;
 export const sessionIdBytes = 16;
 export const nonceBytes = 24;
 const tagBytes = 16;
-/** Turns and indexes end long before they lose precision. */
-const countMax = 0x7fff_ffff;
+/** Counters, turns and indexes end long before they lose precision. */
+export const ratchetCountMax = 0x7fff_ffff;
 const messageBytesMax = ratchetTextBytesMax + 4096;
 
 export function encodeRatchetMessage(message: RatchetMessage): Uint8Array {
@@ -117,5 +117,5 @@ function fieldsOf(header: RatchetHeader): readonly CborValue[] {
 
 function asSmallCount(value: CborValue | undefined): number | undefined {
   const count = asCount(value);
-  return count !== undefined && count <= countMax ? count : undefined;
+  return count !== undefined && count <= ratchetCountMax ? count : undefined;
 }

@@ -22,6 +22,7 @@ import {
   encodeRatchetMessage,
   nonceBytes,
   parseRatchetMessage,
+  ratchetCountMax,
   type RatchetHeader,
   type RatchetMessage,
   type RatchetRoute,
@@ -105,7 +106,10 @@ export interface Ratchet {
   dropOffers(state: RatchetState, time: number): RatchetState;
   /** Whether `send` needs a bundle. */
   needsBundle(state: RatchetState): boolean;
-  /** Throws `KEYS_NO_SESSION`, `KEYS_TEXT_TOO_LONG`, `KEYS_BAD_RANDOM`, `KEYS_SUITE_UNAVAILABLE`. */
+  /**
+   * Throws `KEYS_NO_SESSION`, `KEYS_TEXT_TOO_LONG`, `KEYS_BAD_RANDOM`, `KEYS_SUITE_UNAVAILABLE`, and
+   * `KEYS_TOO_MANY` when sessions can be numbered no further.
+   */
   send(
     state: RatchetState,
     input: RatchetSendInput,
@@ -199,9 +203,13 @@ function beginSession(
   if (bundle?.author !== pair.peer) {
     throw new KeysError("KEYS_NO_SESSION", "no session, and no bundle of the peer to begin one");
   }
+  const counter = Math.max(state.begun, state.accepted) + 1;
+  if (counter > ratchetCountMax) {
+    throw new KeysError("KEYS_TOO_MANY", "the peer left no number for another session");
+  }
   return {
     id: drawn(random, sessionIdBytes),
-    counter: Math.max(state.begun, state.accepted) + 1,
+    counter,
     suite: bundle.suite,
     isInitiator: true,
     turn: -1,

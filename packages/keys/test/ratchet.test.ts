@@ -537,3 +537,18 @@ test("every reason to refuse was met above or here", () => {
   const reason: RatchetRefusal = "OUT_OF_STEP";
   expect(receive(bob, ahead)).toBe(reason);
 });
+
+test("a peer that uses up the numbers of sessions harms what it begins, and nothing is sent that it could not read", () => {
+  const pair = createPair();
+  const { alice, bob } = pair;
+  alice.state = { ...alice.state, begun: 0x7fff_fffe };
+  expect(receive(bob, send(pair, alice, "the last number"))).toBe("the last number");
+  // The session itself goes on.
+  expect(receive(alice, send(pair, bob, "still here"))).toBe("still here");
+  bob.state = bob.ratchet.reset(bob.state);
+  const before = bob.state;
+  expect(() => send(pair, bob, "one more")).toThrow(
+    expect.objectContaining({ code: "KEYS_TOO_MANY" }),
+  );
+  expect(bob.state).toBe(before);
+});
