@@ -216,6 +216,7 @@ function eventOf(
     body: opened.body,
     judgement,
     authHeads: stretch.heads,
+    frontier: run.sequencer.frontierOf(logId, seq),
   };
 }
 

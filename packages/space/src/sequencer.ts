@@ -10,6 +10,8 @@ import type { Clock, Dep, Entry, LogId, LogStore, StoredRange, Topic } from "@ha
 import type { ControlFold, ControlRange } from "./fold.ts";
 import { createQueue, type Signal } from "./queue.ts";
 import type { RecentEntries } from "./recent.ts";
+import { createSeenHeights } from "./seen.ts";
+import type { SeenFrontier } from "./types.ts";
 import { controlDomain, dataDomain } from "./words.ts";
 
 /** Consecutive entries of one data log, in release order. */
@@ -65,6 +67,8 @@ export interface Sequencer {
   /** Auth heads at which a released entry was written. */
   positionOf(logId: LogId, seq: number): readonly OpId[];
   positionsOf(logId: LogId): readonly Position[];
+  /** What the author of a released entry says to have seen of other logs. */
+  frontierOf(logId: LogId, seq: number): SeenFrontier;
   /** A signed entry of this space by its hash in hex. */
   findSigned(hash: string): SignedPlace | undefined;
   authorOf(logId: LogId): AuthorId | undefined;
@@ -150,6 +154,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   const decided = new Map<LogId, number>();
   // The newest signed entry whose time has come, then those stamped ahead of the clock.
   const controlHeads = new Map<LogId, SignedHead[]>();
+  const seenHeights = createSeenHeights();
   // Deps that are waited for no longer, because they may stay away for good.
   const skipped = new Set<string>();
   let isStale = false;
@@ -241,10 +246,22 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     if (next.join() !== known.join()) log.positions.push({ seq: entry.seq, heads: next });
   };
 
+  /** Entries on branches of forks are left out: not every device holds the same branch. */
+  const noteSeen = (log: DataLog, entry: Waiting): void => {
+    for (const dep of entry.deps) {
+      const place = signed.get(toHex(dep.hash));
+      if (place === undefined || place.logId === log.logId) continue;
+      if ((deps.forkedAt(place.logId) ?? Infinity) <= place.seq) continue;
+      seenHeights.note(log.logId, entry.seq, place.logId, place.seq + 1);
+    }
+  };
+
   const release = (log: DataLog, entry: Waiting): void => {
     const flaw = flawOf(log, entry);
-    if (flaw === undefined) movePosition(log, entry);
-    else log.rejected.set(entry.seq, flaw);
+    if (flaw === undefined) {
+      movePosition(log, entry);
+      noteSeen(log, entry);
+    } else log.rejected.set(entry.seq, flaw);
     log.released = entry.seq + 1;
     log.held = undefined;
     const isBranch = (deps.forkedAt(log.logId) ?? Infinity) <= entry.seq;
@@ -393,6 +410,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
       return positions.findLast((position) => position.seq <= seq)?.heads ?? nowhere;
     },
     positionsOf: (logId) => logs.get(logId)?.positions ?? [],
+    frontierOf: seenHeights.frontierOf,
     findSigned: (hash) => signed.get(hash),
     authorOf: (logId) => logs.get(logId)?.author,
     get isStale() {

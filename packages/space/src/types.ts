@@ -104,6 +104,11 @@ export interface TimelineItem {
   readonly status: TimelineStatus;
 }
 
+/** How many entries of a log somebody had seen; `undefined` for none. Of its own log: `seq`. */
+export interface SeenFrontier {
+  get(logId: string): number | undefined;
+}
+
 /** A decrypted, authorised event. */
 export interface SpaceEvent extends EntryRef {
   readonly author: AuthorId;
@@ -118,6 +123,8 @@ export interface SpaceEvent extends EntryRef {
   readonly judgement: "accept" | "quarantine";
   /** Auth heads its author had acknowledged. */
   readonly authHeads: readonly OpId[];
+  /** What its author says to have seen: entries its log pointed at up to it. */
+  readonly frontier: SeenFrontier;
   /** Set when the body was sealed to chosen recipients, us among them. */
   readonly recipients: readonly AuthorId[] | undefined;
 }
