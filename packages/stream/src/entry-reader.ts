@@ -4,20 +4,14 @@
  */
 import { equalBytes } from "@hawser/codec";
 import { skipSeqs, skipTarget, type ChainState, type LogContext, type LogId } from "@hawser/log";
-import { packetBytesMax } from "@hawser/packet";
 import type { ByteStore } from "./byte-store.ts";
-import {
-  checkSignature,
-  isStreamPacket,
-  readEntry,
-  type CheckCrypto,
-  type EntryAt,
-} from "./entry.ts";
+import { checkSignature, readEntry, type CheckCrypto, type EntryAt } from "./entry.ts";
+import { createEntryWalk, type EntryWalk } from "./entry-walk.ts";
 import { entryFault, faultError, StreamError } from "./errors.ts";
 import type { IndexEdge } from "./index-builder.ts";
 import { createIndexReader, type IndexReader } from "./index-reader.ts";
 import { trustedHashesMax } from "./limits.ts";
-import { createPacketReader, packetIn, readPacketAt } from "./packet-io.ts";
+import { readPacketAt } from "./packet-io.ts";
 
 /** Where a stream stands, as its readers see it. */
 export interface StreamState {
@@ -53,6 +47,8 @@ export interface EntryReaderDeps {
 interface FindContext extends EntryReaderDeps {
   readonly context: LogContext;
   readonly index: IndexReader;
+  /** The slow way, for a damaged index. */
+  readonly walk: EntryWalk;
   /** Hashes that are known to be of the author's entries. */
   readonly trusted: Map<number, Uint8Array>;
   state(): StreamState;
@@ -67,7 +63,8 @@ export function createEntryReader(
 ): EntryReader {
   const { crypto, store } = deps;
   const index = createIndexReader(crypto, store, state);
-  const find: FindContext = { crypto, store, context, index, trusted: new Map(), state };
+  const walk = createEntryWalk({ crypto, store, context, end: () => state().end });
+  const find: FindContext = { crypto, store, context, index, walk, trusted: new Map(), state };
   const entry: EntryReader["entry"] = (seq, signal) => trustedEntry(find, seq, signal);
   return {
     entry,
@@ -165,33 +162,9 @@ async function findEntry(
       failure = error;
     }
   }
-  const found = await walkTo(find, seq, signal);
+  const found = await find.walk.find(seq, signal);
   if (found === undefined) throw failure;
   return found;
-}
-
-/** The slow way, for a damaged index: looks at every packet from the start. */
-async function walkTo(
-  { crypto, store, context, state }: FindContext,
-  seq: number,
-  signal: AbortSignal | undefined,
-): Promise<EntryAt | undefined> {
-  const { end } = state();
-  const reader = createPacketReader(store, 0, end, signal);
-  while (reader.offset < end) {
-    const { offset } = reader;
-    const read = packetIn(await reader.peek(packetBytesMax), offset);
-    if (!read.ok) return undefined;
-    reader.skip(read.packet.bytes.length);
-    if (!isStreamPacket(read.packet)) continue;
-    try {
-      return readEntry(crypto, context, read.packet, seq, offset);
-    } catch (error) {
-      // Another entry, or a damaged one: the one that is sought may still come.
-      if (!(error instanceof StreamError)) throw error;
-    }
-  }
-  return undefined;
 }
 
 function assertHash(found: EntryAt, hash: Uint8Array | undefined): void {

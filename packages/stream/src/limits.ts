@@ -43,3 +43,5 @@ export const trustedHashesMax = 8_192;
 export const indexFaultsListed = 64;
 /** What `read` holds in memory at most, unless told otherwise. */
 export const readBytesMaxDefault: number = 64 * 1024 * 1024;
+/** Places that a walk for want of an index remembers. */
+export const walkMarksMax = 65_536;
