@@ -12,7 +12,14 @@ import {
 } from "@hawser/auth";
 import { utf8 } from "@hawser/codec";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
-import { verifyBundle, type EpochId, type KeyBundle, type VerifiedBundle } from "@hawser/keys";
+import {
+  suiteX25519,
+  verifyBundle,
+  type EpochId,
+  type KeyBundle,
+  type Suite,
+  type VerifiedBundle,
+} from "@hawser/keys";
 import type { Entry, LogId } from "@hawser/log";
 import { authHeads, type Core, type Publication } from "./core.ts";
 import { bundleContent, debtsOf, givesFor, rekeyFor } from "./debts.ts";
@@ -29,6 +36,7 @@ import {
   type ContentEpoch,
 } from "./layers.ts";
 import { hexBytes, placesIn, type Place } from "./place.ts";
+import { canRekey, checkRaise, hasSuite, leastSuite } from "./suites.ts";
 import type { SpaceDraft } from "./types.ts";
 
 /** A membership change to publish. */
@@ -36,22 +44,27 @@ export interface Change {
   readonly action: AuthAction;
   /** Of somebody who comes in; stands before the operation. */
   readonly bundle?: VerifiedBundle;
+  /** Further bundles, of other suites; stand behind the operation. */
+  readonly moreBundles?: readonly VerifiedBundle[];
   /** Rotate even if nobody left. */
   readonly rotate?: boolean;
 }
 
 /** Publishes one membership operation with the keys that it makes due, as one batch. */
 export async function changeMembership(core: Core, change: Change): Promise<void> {
-  if (change.bundle !== undefined) core.fold().learnBundle(change.bundle);
+  const { bundle, moreBundles = [] } = change;
+  for (const each of moreBundles) core.fold().learnBundle(each);
+  if (bundle !== undefined) core.fold().learnBundle(bundle);
   const ways = waysBack(core, change.action);
   const { op, content } = issue(core, change.action);
   try {
     const ends = ways.flatMap(
       (invite) => tryIssue(core, { type: "revoke", invite })?.content ?? [],
     );
-    const before = change.bundle === undefined ? [] : [bundleContent(change.bundle)];
+    const before = bundle === undefined ? [] : [bundleContent(bundle)];
+    const more = moreBundles.map(bundleContent);
     const keys = core.state() === "active" ? keysDue(core, change.rotate === true) : noKeys;
-    const contents = [...before, content, ...ends, ...keys.contents];
+    const contents = [...before, content, ...more, ...ends, ...keys.contents];
     await core.publish({ ...keys, contents, acknowledge: acknowledgedBy(op) });
   } catch (error) {
     // The graph holds an operation that no log does.
@@ -85,7 +98,7 @@ const noKeys: Pick<Publication, "contents" | "keyState"> = { contents: [] };
 function keysDue(core: Core, rotate: boolean): Pick<Publication, "contents" | "keyState"> {
   const debts = debtsOf(core);
   const gives = givesFor(core, debts.gives);
-  if (!debts.rekey && !rotate) return { contents: gives };
+  if (!debts.rekey && !(rotate && canRekey(core))) return { contents: gives };
   const { content, keyState } = rekeyFor(core, debts.rekey ? "membership" : "rotation");
   return { contents: [...gives, content], keyState };
 }
@@ -115,17 +128,53 @@ export function checkAudiences(core: Sealer, drafts: readonly SpaceDraft[]): voi
 export function checkedBundle(core: Sealer, bundle: KeyBundle): VerifiedBundle {
   const verified = verifyBundle(core.deps.crypto, bundle, bundle.author);
   const time = core.time();
+  if (verified.ok && bundle.suite !== suiteX25519) {
+    throw new SpaceError("SPACE_BUNDLE_INVALID", "a bundle of suite 1 is needed here");
+  }
   if (verified.ok && bundle.notBefore <= time && time < bundle.notAfter) return verified.bundle;
   const reason = verified.ok ? "it is not valid now" : verified.reason;
   throw new SpaceError("SPACE_BUNDLE_INVALID", `the key bundle cannot be used: ${reason}`);
 }
 
 /** A known device becomes a member, with its keys, in one batch. */
-export async function addMember(core: Core, bundle: KeyBundle, access: Access): Promise<void> {
-  const checked = checkedBundle(core, bundle);
+export async function addMember(
+  core: Core,
+  given: KeyBundle | readonly KeyBundle[],
+  access: Access,
+): Promise<void> {
+  const bundles = "author" in given ? [given] : given;
+  const first = bundles.find(({ suite }) => suite === suiteX25519) ?? bundles[0];
+  if (first === undefined) throw new SpaceError("SPACE_BUNDLE_INVALID", "no key bundle was given");
+  const checked = checkedBundle(core, first);
+  const moreBundles = strongerBundles(core, checked.author, bundles);
   const member = { kind: "individual", id: checked.author } as const;
   const action: AuthAction = { type: "add", grant: { member, access } };
-  await changeMembership(core, { action, bundle: checked });
+  await changeMembership(core, { action, bundle: checked, moreBundles });
+}
+
+/** Bundles of other suites that this device can check. Throws `SPACE_SUITE`, `_BUNDLE_INVALID`. */
+function strongerBundles(
+  core: Core,
+  author: AuthorId,
+  bundles: readonly KeyBundle[],
+): readonly VerifiedBundle[] {
+  const usable = bundles.filter(({ suite }) => suite !== suiteX25519 && hasSuite(core, suite));
+  const more = usable.map((bundle) => {
+    const verified = verifyBundle(core.deps.crypto, bundle, author);
+    if (verified.ok) return verified.bundle;
+    const message = `the key bundle cannot be used: ${verified.reason}`;
+    throw new SpaceError("SPACE_BUNDLE_INVALID", message);
+  });
+  const least = leastSuite(core);
+  if (least === suiteX25519 || more.some(({ suite }) => suite === least)) return more;
+  throw new SpaceError("SPACE_SUITE", `the space asks for a bundle of suite ${least}`);
+}
+
+/** Raises the least suite; the keys of the stronger one go along. Throws `SPACE_SUITE`. */
+export async function raiseSuite(core: Core, suite: Suite): Promise<void> {
+  checkRaise(core, suite);
+  if (suite === leastSuite(core)) return;
+  await changeMembership(core, { action: { type: "raise", suite } });
 }
 
 /** Publishes the join of a space that waits for it. */
@@ -176,7 +225,9 @@ async function tryJoin(core: Core): Promise<void> {
   if (facts === undefined || facts.joins.some((join) => join.author === author)) return;
   const failure = failureOf(core, invite);
   if (failure !== undefined) return refuse(core, failure);
+  if (!hasSuite(core, leastSuite(core))) return refuse(core, "SPACE_SUITE_UNAVAILABLE");
   const bundle = await core.device.bundle();
+  const moreBundles = await ownStronger(core);
   const claim = {
     group,
     author,
@@ -187,11 +238,18 @@ async function tryJoin(core: Core): Promise<void> {
     await changeMembership(core, {
       action: proveJoin(core.deps.crypto, claim, inviteSecret),
       bundle,
+      moreBundles,
     });
   } catch (error) {
     if (!(error instanceof SpaceError)) throw error;
     await refuse(core, error.code);
   }
+}
+
+/** This device's bundles beside that of suite 1. */
+async function ownStronger(core: Core): Promise<readonly VerifiedBundle[]> {
+  const suites = core.device.suites.filter((suite) => suite !== suiteX25519);
+  return Promise.all(suites.map((suite) => core.device.bundle(suite)));
 }
 
 async function refuse(core: Core, refusal: SpaceErrorCode): Promise<void> {
@@ -334,7 +392,7 @@ async function sealingEpoch(core: Core): Promise<ContentEpoch> {
 function eligible(core: Core): ContentEpoch | undefined {
   const { ring, keyState } = core.fold();
   const { readers } = core.fold().members();
-  const id: EpochId | undefined = ring.eligibleEpoch(keyState, readers);
+  const id: EpochId | undefined = ring.eligibleEpoch(keyState, readers, leastSuite(core));
   const readKey = id === undefined ? undefined : core.opener().readKey(id);
   return id === undefined || readKey === undefined ? undefined : { id: hexBytes(id), readKey };
 }

@@ -14,13 +14,14 @@ import {
   type KeyState,
   type OwedKeys,
   type RekeyReason,
+  type Suite,
   type VerifiedBundle,
 } from "@hawser/keys";
 import type { ControlContent } from "./control.ts";
 import { authHeads, type Core, type Publication } from "./core.ts";
-import { SpaceError } from "./errors.ts";
 import { tryIssue } from "./issue.ts";
 import { hexBytes } from "./place.ts";
+import { bundlesForRekey, canRekey, leastSuite, payable, sendable } from "./suites.ts";
 
 const defaultAnswerDelayMs = 400;
 
@@ -37,21 +38,24 @@ export function createDebtPayer(core: Core): DebtPayer {
   /** Invites whose end the graph refused, until more is known: trying again would not help. */
   const refused = new Set<AuthorId>();
   /** A lost prekey is replaced once: a clock that went back must not make one after another. */
-  let replaced = false;
-  const ownBundle = async (): Promise<VerifiedBundle | undefined> => {
-    const due = await bundleDue(core);
-    if (due !== "lost") return due && core.device.bundle();
-    if (replaced) return undefined;
-    replaced = true;
-    return core.device.renewBundle();
+  const replaced = new Set<Suite>();
+  const ownBundles = async (): Promise<readonly VerifiedBundle[]> => {
+    const bundles: VerifiedBundle[] = [];
+    for (const { suite, why } of await bundlesDue(core)) {
+      if (why === "newer") bundles.push(await core.device.bundle(suite));
+      if (why === "newer" || replaced.has(suite)) continue;
+      replaced.add(suite);
+      bundles.push(await core.device.renewBundle(suite));
+    }
+    return bundles;
   };
 
   const pay = async (): Promise<void> => {
     if (core.isClosed() || !mayPay(core)) return;
-    const bundle = await ownBundle();
+    const bundles = await ownBundles();
     const ended = endInvites(core, refused);
     try {
-      const publication = payments(core, bundle, ended);
+      const publication = payments(core, bundles, ended);
       if (publication !== undefined) await core.publish(publication);
     } catch (error) {
       // The graph may hold operations that no log does.
@@ -60,12 +64,12 @@ export function createDebtPayer(core: Core): DebtPayer {
     }
   };
   const schedule = async (): Promise<void> => {
-    const due = core.isClosed() || !mayPay(core) ? undefined : await bundleDue(core);
+    const due = core.isClosed() || !mayPay(core) ? [] : await bundlesDue(core);
     // A timer for a debt stands: under a stream of changes it would otherwise never fire.
     if (timer?.forDebt === true || core.isClosed() || !mayPay(core)) return;
     timer?.cancel();
     timer = undefined;
-    const isDue = due === "newer" || (due === "lost" && !replaced);
+    const isDue = due.some(({ suite, why }) => why === "newer" || !replaced.has(suite));
     const debtMs = isDue ? 0 : delayMs(core, debtsOf(core), refused);
     const waitMs = debtMs ?? expiryMs(core);
     if (waitMs === undefined) return;
@@ -97,16 +101,16 @@ interface EndedInvites {
 /** What has to be published now so that nothing is owed any more, or `undefined`. */
 function payments(
   core: Core,
-  bundle: VerifiedBundle | undefined,
+  bundles: readonly VerifiedBundle[],
   ended: EndedInvites,
 ): Publication | undefined {
   const debts = debtsOf(core);
   // The bundle first: answers to requests are sealed to the newest one that is known.
-  const contents: ControlContent[] = bundle === undefined ? [] : [bundleContent(bundle)];
+  const contents: ControlContent[] = bundles.map(bundleContent);
   contents.push(...core.unshown().map((evidence) => ({ kind: "evidence", evidence }) as const));
   contents.push(...ended.contents);
   contents.push(...givesFor(core, debts.gives), ...requestsFor(core, debts));
-  if (debts.rekey || ended.rotate) {
+  if (debts.rekey || (ended.rotate && canRekey(core))) {
     const { content, keyState } = rekeyFor(core, debts.rekey ? "membership" : "rotation");
     return { contents: [...contents, content], keyState };
   }
@@ -137,9 +141,15 @@ function endInvites(core: Core, refused: Set<AuthorId>): EndedInvites {
 
 /** Debts under this device's history policy. Followers owe nobody, but may lack keys themselves. */
 export function debtsOf(core: Core): Debts {
+  return payable(core, owedOf(core));
+}
+
+/** Debts, whether this device could pay them or not. */
+export function owedOf(core: Core): Debts {
   const { ring, keyState } = core.fold();
   const members = core.fold().members();
-  const debts = ring.whatIsOwed(keyState, members, core.options.history ?? "all");
+  const policy = core.options.history ?? "all";
+  const debts = ring.whatIsOwed(keyState, members, policy, leastSuite(core));
   return core.state() === "active" ? debts : { ...debts, rekey: false, gives: [] };
 }
 
@@ -155,8 +165,9 @@ export function rekeyFor(
   const members = fold.members();
   const { nonce: attachment } = core.about();
   const input = {
-    readers: members.readers.map((author) => requireBundle(core, author)),
-    followers: members.followers.map((author) => requireBundle(core, author)),
+    readers: bundlesForRekey(core, members.readers),
+    followers: bundlesForRekey(core, members.followers),
+    suiteMin: leastSuite(core),
     authHeads: authHeads(core),
     reason,
     ...(attachment === undefined ? {} : { attachment }),
@@ -170,13 +181,13 @@ export function givesFor(core: Core, owed: readonly OwedKeys[]): readonly Contro
   const fold = core.fold();
   const { nonce } = core.about();
   return owed.flatMap((debt) => {
-    const recipient = latestBundle(fold.bundles, debt.recipient);
-    if (recipient === undefined) return [];
-    const { level, epochIds, answers } = debt;
+    const { level, answers } = debt;
     const attachment = level === "read" ? nonce : undefined;
-    const input = { recipient, level, epochIds, answers, attachment, authHeads: authHeads(core) };
-    const ops = fold.ring[debt.kind](fold.keyState, input, core.deps.random);
-    return ops.map((op): ControlContent => ({ kind: "keys", op }));
+    const common = { level, answers, attachment, authHeads: authHeads(core) };
+    return sendable(core, debt).flatMap((part) => {
+      const ops = fold.ring[debt.kind](fold.keyState, { ...common, ...part }, core.deps.random);
+      return ops.map((op): ControlContent => ({ kind: "keys", op }));
+    });
   });
 }
 
@@ -220,13 +231,20 @@ function requestsFor(core: Core, debts: Debts): readonly ControlContent[] {
   return ring.requestKeys(input).map((op): ControlContent => ({ kind: "keys", op }));
 }
 
-/** Why a bundle of this device is to be published here, or `undefined`. */
-async function bundleDue(core: Core): Promise<"newer" | "lost" | undefined> {
-  const current = await core.device.bundle();
-  const published = latestBundle(core.fold().bundles, core.device.author);
-  if (published === undefined || published.notAfter < current.notAfter) return "newer";
-  // After a restored backup the newest published bundle may be one whose secret is gone.
-  return holdsPrekeyOf(core.device.prekeys(), published) ? undefined : "lost";
+/** Which bundles of this device are to be published here, and why. */
+async function bundlesDue(
+  core: Core,
+): Promise<readonly { readonly suite: Suite; readonly why: "newer" | "lost" }[]> {
+  const due: { readonly suite: Suite; readonly why: "newer" | "lost" }[] = [];
+  for (const suite of core.device.suites) {
+    const current = await core.device.bundle(suite);
+    const published = latestBundle(core.fold().bundles, core.device.author, suite);
+    if (published === undefined || published.notAfter < current.notAfter) {
+      due.push({ suite, why: "newer" });
+      // After a restored backup the newest published bundle may be one whose secret is gone.
+    } else if (!holdsPrekeyOf(core.device.prekeys(), published)) due.push({ suite, why: "lost" });
+  }
+  return due;
 }
 
 /**
@@ -234,10 +252,9 @@ async function bundleDue(core: Core): Promise<"newer" | "lost" | undefined> {
  * might, times the step. Rotations wait for writers to pay first.
  */
 function delayMs(core: Core, debts: Debts, refused: ReadonlySet<AuthorId>): number | undefined {
-  const { bundles } = core.fold();
   const step = core.options.answerDelayMs ?? defaultAnswerDelayMs;
   if (debts.requests.length > 0 || core.unshown().length > 0) return 0;
-  const gift = debts.gives.find((owed) => latestBundle(bundles, owed.recipient) !== undefined);
+  const [gift] = debts.gives;
   if (gift !== undefined) return step * rankOf(core, hexBytes(gift.recipient));
   const [ended] = endableInvites(core, refused);
   if (ended !== undefined) return step * (1 + rankOf(core, hexBytes(ended)));
@@ -266,11 +283,4 @@ function rankOf(core: Core, subject: Uint8Array): number {
     .fold()
     .members()
     .readers.filter((reader) => orderOf(reader) < own).length;
-}
-
-function requireBundle(core: Core, author: AuthorId): VerifiedBundle {
-  const bundle = latestBundle(core.fold().bundles, author);
-  if (bundle !== undefined) return bundle;
-  // Membership rules let nobody in without a bundle (docs/spec/6-space.md §3).
-  throw new SpaceError("SPACE_BUNDLE_INVALID", `no key bundle of member ${author.slice(0, 8)}…`);
 }

@@ -12,10 +12,13 @@ import {
   parseBundle,
   prekeyIsDue,
   rotatePrekey,
+  suiteHybrid,
+  suiteX25519,
   verifyBundle,
   type KeysIdentity,
   type PrekeyPolicy,
   type Prekeys,
+  type Suite,
   type VerifiedBundle,
 } from "@hawser/keys";
 import { SpaceError } from "./errors.ts";
@@ -29,10 +32,12 @@ export interface Device {
   readonly secret: Uint8Array;
   readonly vault: Vault;
   prekeys(): Prekeys;
-  /** The bundle to hand out now; makes and stores a new prekey when one is due. */
-  bundle(): Promise<VerifiedBundle>;
+  /** Cipher suites this device's crypto has, the weakest first. */
+  readonly suites: readonly Suite[];
+  /** The bundle of a suite (1 unless said) to hand out now; makes a new prekey when one is due. */
+  bundle(suite?: Suite): Promise<VerifiedBundle>;
   /** A new prekey, whether one is due or not. */
-  renewBundle(): Promise<VerifiedBundle>;
+  renewBundle(suite?: Suite): Promise<VerifiedBundle>;
   /** Opens what was sealed to any prekey of ours that is still kept. */
   hpkeOpen(sealed: Uint8Array, message: HpkeMessage): Uint8Array | undefined;
 }
@@ -56,28 +61,36 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
   const vault = createVault(deps, secret);
   const queue = createQueue();
   const stored = await vault.read(deviceKey);
-  let { prekeys, bundle } = stored === undefined ? nothing : decodeDevice(crypto, stored, author);
+  let { prekeys, bundles } = stored === undefined ? nothing : decodeDevice(crypto, stored, author);
   const identity: KeysIdentity = {
     id: author,
     sign: (label, bytes) => crypto.signTagged(label, bytes, secret),
   };
   // A prekey that comes from a secret is always the same one; its bundle lives as long as one can.
-  const source: Random = prekeySecret === undefined ? random : () => prekeySecret.slice();
+  const sourceOf = (suite: Suite): Random => {
+    if (prekeySecret === undefined) return random;
+    if (suite === suiteX25519) return () => prekeySecret.slice();
+    return () => crypto.deriveKey("hawser prekey of suite 2 v1", prekeySecret);
+  };
   const policy = prekeySecret === undefined ? defaultPrekeyPolicy : paperPrekeyPolicy;
 
-  const currentBundle = async (): Promise<VerifiedBundle> => {
+  const currentBundle = async (suite: Suite): Promise<VerifiedBundle> => {
     const time = Math.floor(clock.nowMicros() / 1e6);
-    if (bundle !== undefined && !prekeyIsDue(prekeys, time, policy)) return bundle;
-    return renew(time);
+    const bundle = bundles.find((known) => known.suite === suite);
+    if (bundle !== undefined && !prekeyIsDue(prekeys, time, policy, suite)) return bundle;
+    return renew(time, suite);
   };
-  const renew = async (time: number): Promise<VerifiedBundle> => {
-    const kept = prekeySecret === undefined ? prekeys : [];
-    const next = rotatePrekey(crypto, kept, { identity, time, policy }, source);
+  const renew = async (time: number, suite: Suite): Promise<VerifiedBundle> => {
+    const isKept = (known: { readonly suite: Suite }): boolean => known.suite !== suite;
+    const kept = prekeySecret === undefined ? prekeys : prekeys.filter(isKept);
+    const input = { identity, time, policy, suite };
+    const next = rotatePrekey(crypto, kept, input, sourceOf(suite));
+    const all = [...bundles.filter(isKept), next.bundle].sort((a, b) => a.suite - b.suite);
     // Durable first: a bundle whose secret is lost would make keys sealed to it unreadable.
-    const write = vault.write(deviceKey, encodeDevice(next.prekeys, next.bundle));
+    const write = vault.write(deviceKey, encodeDevice(next.prekeys, all));
     await store.commit({ writes: [write] });
     prekeys = next.prekeys;
-    bundle = next.bundle;
+    bundles = all;
     return next.bundle;
   };
 
@@ -86,10 +99,13 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
     secret,
     vault,
     prekeys: () => prekeys,
-    bundle: () => queue.run(currentBundle),
-    renewBundle: () => queue.run(() => renew(Math.floor(clock.nowMicros() / 1e6))),
+    suites: crypto.hybrid === undefined ? [suiteX25519] : [suiteX25519, suiteHybrid],
+    bundle: (suite = suiteX25519) => queue.run(() => currentBundle(suite)),
+    renewBundle: (suite = suiteX25519) =>
+      queue.run(() => renew(Math.floor(clock.nowMicros() / 1e6), suite)),
     hpkeOpen: (sealed, message) => {
       for (const prekey of prekeys) {
+        if (prekey.suite !== suiteX25519) continue;
         const opened = crypto.hpkeOpen(prekey.secret.reveal(), sealed, message);
         if (opened !== undefined) return opened;
       }
@@ -100,13 +116,14 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
 
 interface DeviceState {
   readonly prekeys: Prekeys;
-  readonly bundle: VerifiedBundle | undefined;
+  /** The newest of each suite, the weakest first. */
+  readonly bundles: readonly VerifiedBundle[];
 }
 
-const nothing: DeviceState = { prekeys: [], bundle: undefined };
+const nothing: DeviceState = { prekeys: [], bundles: [] };
 
-function encodeDevice(prekeys: Prekeys, bundle: VerifiedBundle): Uint8Array {
-  return encodeCbor([version, encodePrekeys(prekeys), encodeBundle(bundle)]);
+function encodeDevice(prekeys: Prekeys, bundles: readonly VerifiedBundle[]): Uint8Array {
+  return encodeCbor([version, encodePrekeys(prekeys), ...bundles.map(encodeBundle)]);
 }
 
 function decodeDevice(
@@ -119,14 +136,19 @@ function decodeDevice(
   if (typeof value[0] === "number" && value[0] > version) {
     throw new SpaceError("SPACE_STATE_VERSION", `device state of version ${value[0]}; this is 1`);
   }
-  const [, prekeyBytes, bundleBytes] = value;
-  if (!(prekeyBytes instanceof Uint8Array) || !(bundleBytes instanceof Uint8Array)) throw corrupt();
-  const prekeys = decodePrekeys(prekeyBytes);
-  const parsed = parseBundle(bundleBytes);
-  if (prekeys === undefined || !parsed.ok) throw corrupt();
-  const verified = verifyBundle(crypto, parsed.bundle, author);
-  if (!verified.ok) throw corrupt();
-  return { prekeys, bundle: verified.bundle };
+  const [, prekeyBytes, ...bundleBytes] = value;
+  const prekeys = prekeyBytes instanceof Uint8Array ? decodePrekeys(prekeyBytes) : undefined;
+  if (prekeys === undefined || bundleBytes.length === 0) throw corrupt();
+  const bundles: VerifiedBundle[] = [];
+  for (const each of bundleBytes) {
+    const parsed = each instanceof Uint8Array ? parseBundle(each) : undefined;
+    if (parsed?.ok !== true) throw corrupt();
+    const verified = verifyBundle(crypto, parsed.bundle, author);
+    if (verified.ok) bundles.push(verified.bundle);
+    // A suite that was injected once and is not now: its secret stays, a new bundle may come.
+    else if (verified.reason !== "UNKNOWN_SUITE") throw corrupt();
+  }
+  return { prekeys, bundles };
 }
 
 function corrupt(): SpaceError {

@@ -28,6 +28,10 @@ export type SpaceErrorCode =
   | "SPACE_MEMBERSHIP"
   /** A key bundle is malformed, expired or of another author. */
   | "SPACE_BUNDLE_INVALID"
+  /** A member, or a bundle that was handed in, lacks the space's cipher suite; or a way down. */
+  | "SPACE_SUITE"
+  /** The cipher suite is not in this device's crypto. */
+  | "SPACE_SUITE_UNAVAILABLE"
   /** The body does not fit into one entry. */
   | "SPACE_BODY_TOO_LARGE"
   /** A draft is malformed: its type, sequence or recipients break a limit. */

@@ -22,6 +22,7 @@ import {
   isValidAt,
   parseBundle,
   parseKeyOp,
+  suiteX25519,
   verifyBundle,
   type BundleRegistry,
   type EpochId,
@@ -129,6 +130,10 @@ export interface ControlFold {
   setKeyState(state: KeyState): void;
   /** Makes a bundle known before the entry that brings it is written. */
   learnBundle(bundle: VerifiedBundle): void;
+  /** Makes a raise known before the entry that brings it is written. */
+  learnRaise(op: OpId, suite: number): void;
+  /** The greatest suite of a raise that takes effect; 1 without any. */
+  leastSuite(): number;
   apply(ranges: readonly ControlRange[], prekeys: Prekeys): FoldChange;
   /** Readers and followers now, sorted. */
   members(): Members;
@@ -231,6 +236,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   const rekeyStamps = new Map<AuthorId, number>();
   const positions = createPositions(graph, group);
   const leaves = new Map<AuthorId, readonly OpId[]>();
+  const raises = new Map<OpId, number>();
   const rulings = new Map<string, PlacedRuling[]>();
   // Logs with an undecided op; key ops whose auth heads are not all here.
   const undecided = new Set<ControlLog>();
@@ -276,6 +282,9 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         if (facts !== undefined) invites.set(action.invite, { ...facts, revoked: true });
         return;
       }
+      case "raise":
+        raises.set(op.id, action.suite);
+        return;
       case "rule": {
         const known = rulings.get(action.log) ?? [];
         known.push({ op: op.id, author: op.author, stamp, action });
@@ -492,6 +501,14 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     },
     learnBundle: (bundle) => {
       bundles = addBundles(bundles, [bundle]);
+    },
+    learnRaise: (op, suite) => void raises.set(op, suite),
+    leastSuite: () => {
+      let least = suiteX25519 as number;
+      for (const [op, suite] of raises) {
+        if (suite > least && graph.status(op)?.state === "effective") least = suite;
+      }
+      return least;
     },
     apply: (ranges, prekeys) => {
       const progress: Progress = {

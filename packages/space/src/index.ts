@@ -37,6 +37,7 @@ export type {
   SpaceStatus,
   SpaceWhy,
   SpaceWhyStep,
+  SuiteStanding,
   TimelineItem,
   TimelineStatus,
 } from "./types.ts";

@@ -20,6 +20,7 @@ export function issue(
   if (verdict.status === "pending") {
     throw new SpaceError("SPACE_NOT_WELCOMED", "the space's membership is not here yet");
   }
+  if (action.type === "raise") core.fold().learnRaise(op.id, action.suite);
   return { op, content: { kind: "auth", op: bytes } };
 }
 

@@ -101,6 +101,7 @@ const withoutMembership = {
   set: rejected,
   remove: rejected,
   leave: rejected,
+  raiseSuite: rejected,
   invite: rejected,
   revokeInvite: rejected,
   accept: rejected,
@@ -122,6 +123,8 @@ function statusOf(core: RawCore): SpaceStatus {
     missingEpochs: 0,
     rotationOwed: false,
     orphaned: false,
+    // No key is ever sent: all come from the id.
+    suite: { least: 1, holdingUp: [] },
   };
 }
 

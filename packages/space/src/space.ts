@@ -10,7 +10,7 @@ import {
   type Need,
 } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
-import type { KeyBundle } from "@hawser/keys";
+import type { KeyBundle, Suite } from "@hawser/keys";
 import { logIdOf, type Frontier, type LogId, type Topic } from "@hawser/log";
 import {
   addMember,
@@ -19,11 +19,12 @@ import {
   checkAudiences,
   checkedBundle,
   problemOf,
+  raiseSuite,
 } from "./actions.ts";
 import { createAppender } from "./appender.ts";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { membersNow, type Core } from "./core.ts";
-import { debtsOf } from "./debts.ts";
+import { owedOf } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
 import { eventBatches, type EventOptions } from "./events.ts";
 import { explainEntry, findEntry, readEntry } from "./explain.ts";
@@ -34,6 +35,7 @@ import { sealOffer } from "./offer.ts";
 import { openOuter, sealOuter, type OuterContent } from "./outer.ts";
 import { listQuarantine, ruleOn } from "./quarantine.ts";
 import type { Reading } from "./reading.ts";
+import { suiteStanding } from "./suites.ts";
 import { timelineOf } from "./timeline.ts";
 import type {
   AnnouncedAddress,
@@ -84,8 +86,22 @@ export interface Space {
   why(author: AuthorId, need: Need, options?: { readonly at?: Frontier }): SpaceWhy | undefined;
   /** Every change of membership, causes first, with whether it counts. */
   timeline(): readonly TimelineItem[];
-  /** Adds a known device with its keys. Throws `SPACE_NO_ACCESS`, `_MEMBERSHIP`, `_BUNDLE_INVALID`. */
-  add(bundle: KeyBundle, level: Level, options?: { readonly mayDelete?: boolean }): Promise<void>;
+  /**
+   * Adds a known device with its keys: its bundle, or those of all its suites (`spaces.bundles`),
+   * which a space of suite 2 asks for. Throws `SPACE_NO_ACCESS`, `SPACE_MEMBERSHIP`,
+   * `SPACE_BUNDLE_INVALID`, `SPACE_SUITE`.
+   */
+  add(
+    bundles: KeyBundle | readonly KeyBundle[],
+    level: Level,
+    options?: { readonly mayDelete?: boolean },
+  ): Promise<void>;
+  /**
+   * Raises the least cipher suite in which the space's keys are sent, with a new epoch in it. There is
+   * no way down. Throws `SPACE_NO_ACCESS` (managers only), `SPACE_SUITE` while a member cannot be
+   * reached in it (`status().suite` says who), `SPACE_SUITE_UNAVAILABLE`.
+   */
+  raiseSuite(suite: Suite): Promise<void>;
   /** Changes a member's access. Throws `SPACE_NO_ACCESS`, `SPACE_MEMBERSHIP`. */
   set(author: AuthorId, level: Level, options?: { readonly mayDelete?: boolean }): Promise<void>;
   /** Removes a member and rotates the keys in one batch. Throws like `set`. */
@@ -176,8 +192,9 @@ export function createSpace(core: Core): Space {
     },
     why: (author, need, options = {}) => whyIn(core, author, need, options.at),
     timeline: () => timelineOf(core),
-    add: (bundle, level, options = {}) =>
-      inQueue(() => addMember(core, bundle, accessOf(level, options.mayDelete))),
+    add: (bundles, level, options = {}) =>
+      inQueue(() => addMember(core, bundles, accessOf(level, options.mayDelete))),
+    raiseSuite: (suite) => inQueue(() => raiseSuite(core, suite)),
     set: (author, level, options = {}) => {
       const access = accessOf(level, options.mayDelete);
       return change({ type: "set", grant: { member: individual(author), access } });
@@ -244,8 +261,9 @@ function statusOf(core: Core): SpaceStatus {
     problem,
     epochs: ring.epochs(keyState).length,
     missingEpochs: ring.missingEpochs(keyState, membersNow(core), policy).length,
-    rotationOwed: graph.has(core.about().createOp) && debtsOf(core).rekey,
+    rotationOwed: graph.has(core.about().createOp) && owedOf(core).rekey,
     orphaned: graph.orphaned(group),
+    suite: suiteStanding(core),
   };
 }
 

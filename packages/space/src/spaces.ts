@@ -5,7 +5,7 @@
 import { createOp, type AuthAction, type MutualRemovalPolicy } from "@hawser/auth";
 import { equalBytes } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
-import type { VerifiedBundle } from "@hawser/keys";
+import { suiteX25519, type Suite, type VerifiedBundle } from "@hawser/keys";
 import type { EncodedRange, Topic } from "@hawser/log";
 import type { IngestOutcome, SyncIdentity, SyncTopic } from "@hawser/sync";
 import { inviteOfSecret } from "@hawser/auth";
@@ -19,10 +19,12 @@ import { genesisSpaceId, metadataKeyOf, parseSpaceId, topicOf, type SpaceId } fr
 import { parseInviteLink } from "./link.ts";
 import { createQueue } from "./queue.ts";
 import { isFoundingRange } from "./join.ts";
+import { issue } from "./issue.ts";
 import { openOffer, type Offer } from "./offer.ts";
 import { createSpace, type Space } from "./space.ts";
 import { createRawSpaces, type CreateRawOptions } from "./raw-spaces.ts";
 import type { RawSpace } from "./raw-space.ts";
+import { requireSuite } from "./suites.ts";
 import type { SpacesDeps, SpacesOptions } from "./types.ts";
 
 /** How a space is founded. */
@@ -33,6 +35,11 @@ export interface CreateOptions {
    * its remover along at any later time.
    */
   readonly policy?: MutualRemovalPolicy;
+  /**
+   * The least cipher suite from the start; default 1. With 2 whoever comes in needs suite 2 in its
+   * crypto (`@hawser/crypto/hybrid`); `SPACE_SUITE_UNAVAILABLE` where this device lacks it.
+   */
+  readonly suite?: Suite;
   /**
    * Nonces instead of random ones: together with this device's key they determine the space's id.
    * For a space that has to be found again from one secret; never use a pair twice.
@@ -60,6 +67,8 @@ export interface Spaces extends AsyncDisposable {
   readonly author: AuthorId;
   /** This device's key bundle, to hand to whoever wants to add it. Renewed as time goes by. */
   bundle(): Promise<VerifiedBundle>;
+  /** Its bundles of every suite its crypto has, the weakest first. */
+  bundles(): Promise<readonly VerifiedBundle[]>;
   /** Founds a space; nothing leaves the device until it is shared. */
   create(options?: CreateOptions): Promise<Space>;
   /**
@@ -172,6 +181,12 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     await deps.store.commit({ writes: [core.amend({})] });
   };
 
+  const ownBundles = async (): Promise<readonly [VerifiedBundle, ...VerifiedBundle[]]> => {
+    const [, ...stronger] = device.suites;
+    const more = await Promise.all(stronger.map((suite) => device.bundle(suite)));
+    return [await device.bundle(), ...more];
+  };
+
   const create = async (createOptions: CreateOptions): Promise<Space> => {
     const { author } = device;
     const { policy = "senior-wins" } = createOptions;
@@ -180,13 +195,16 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     const nonce = nonces.genesis;
     const id = genesisSpaceId(crypto, op.id, nonce);
     if (cores.has(topicOf(crypto, id))) throw existsError();
-    const bundle = await device.bundle();
+    const { suite = suiteX25519 } = createOptions;
+    requireSuite({ device }, suite);
+    const [bundle, ...more] = await ownBundles();
     const about = memberAbout(deps, id, { createOp: op.id, nonce });
     return addCore(about, async (core) => {
-      core.fold().learnBundle(bundle);
       core.fold().graph.add(op);
+      const raise = suite === suiteX25519 ? [] : [issue(core, { type: "raise", suite }).content];
+      const founding = [{ kind: "auth", op: bytes } as const, ...more.map(bundleContent), ...raise];
       const { content, keyState } = rekeyFor(core, "create");
-      const contents = [bundleContent(bundle), { kind: "auth", op: bytes } as const, content];
+      const contents = [bundleContent(bundle), ...founding, content];
       await core.publish({ contents, keyState, writes: [core.amend({})] });
     });
   };
@@ -369,6 +387,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   return {
     author: device.author,
     bundle: () => whileOpen(() => device.bundle()),
+    bundles: () => whileOpen(ownBundles),
     create: (createOptions = {}) => whileOpen(() => create(createOptions)),
     reopen: (nonces) => whileOpen(() => reopen(nonces)),
     open: (id) => {

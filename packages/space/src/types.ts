@@ -199,6 +199,18 @@ export interface SpaceStatus {
   readonly rotationOwed: boolean;
   /** Nobody manages the space any more. */
   readonly orphaned: boolean;
+  readonly suite: SuiteStanding;
+}
+
+/** How strongly keys are sealed: 1 = X25519, 2 = X25519 with ML-KEM-768. */
+export interface SuiteStanding {
+  /** Keys of the space are sent in this suite at least. */
+  readonly least: number;
+  /**
+   * Members who can be sent nothing in suite 2, sorted: `raiseSuite` waits for them, and in a space of
+   * suite 2 everybody's writing does. On a device without suite 2, that device.
+   */
+  readonly holdingUp: readonly AuthorId[];
 }
 
 /** One member of a space. */

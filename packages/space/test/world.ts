@@ -28,9 +28,13 @@ export interface World {
   readonly crypto: Crypto;
   readonly clock: TestClock;
   readonly timers: VirtualTimers;
-  device(name: string, options?: SpacesOptions): Promise<TestDevice>;
+  /** `crypto`: of this device alone, where it has more or less than the others. */
+  device(name: string, options?: SpacesOptions & { readonly crypto?: Crypto }): Promise<TestDevice>;
   /** The same device after a restart: same store, same identity. */
-  restart(device: TestDevice, options?: SpacesOptions): Promise<TestDevice>;
+  restart(
+    device: TestDevice,
+    options?: SpacesOptions & { readonly crypto?: Crypto },
+  ): Promise<TestDevice>;
   /** Copies what `from` has and `to` lacks of the topics both know. Outcomes other than known. */
   copy(from: TestDevice, to: TestDevice): Promise<readonly IngestOutcome[]>;
   /** Copies among all of them and lets timers run, until nothing moves any more. */
@@ -55,13 +59,14 @@ export async function createWorld(given?: Crypto): Promise<World> {
 
   const start = async (
     seed: { readonly name: string; readonly secret: Uint8Array; readonly store: LogStore },
-    options?: SpacesOptions,
+    given?: SpacesOptions & { readonly crypto?: Crypto },
   ): Promise<TestDevice> => {
+    const { crypto: own = crypto, ...options } = given ?? {};
     const { name, secret, store } = seed;
     const author = toHex(crypto.publicKey(secret)) as AuthorId;
     // A restart must not draw the same bytes again.
     const random = seededRandom(numberOf(crypto, `${name} ${(await store.stats()).entries}`));
-    const deps = { store, crypto, clock, random, timers, identity: { author, secret } };
+    const deps = { store, crypto: own, clock, random, timers, identity: { author, secret } };
     const spaces = await createSpaces(deps, options);
     return { name, author, secret, store, spaces };
   };
