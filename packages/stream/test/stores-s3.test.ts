@@ -205,6 +205,77 @@ describe("names and beside", () => {
   });
 });
 
+describe("a writer whose requests were not answered", () => {
+  const answerLost = { kind: "answerLost" } as const;
+
+  test("[IW-cloud] is not taken for another one: a segment", async () => {
+    const bucket = createBucket();
+    const store = await createStore(bucket);
+    await store.append(0, [new Uint8Array(10).fill(1)]);
+    bucket.emulation.faultOf = (method, key) =>
+      method === "PUT" && key.includes("/seg/") ? answerLost : undefined;
+    const stop = new AbortController();
+    const aborting = store.append(10, [new Uint8Array(7).fill(2)], stop.signal);
+    await expect(aborting).rejects.toMatchObject({ code: "BYTES_IO" });
+    bucket.emulation.faultOf = () => undefined;
+    expect(await store.size()).toBe(10);
+    expect(await store.append(10, [new Uint8Array(5).fill(3)])).toBe(15);
+    const expected = [...Array<number>(10).fill(1), ...Array<number>(5).fill(3)];
+    expect(concatenated(bucket)).toEqual(Uint8Array.from(expected));
+    const again = await openS3Bytes(bucket.deps, location);
+    expect(await again.size()).toBe(15);
+  });
+
+  test("[IW-cloud] is not taken for another one: an append that was aborted", async () => {
+    const bucket = createBucket();
+    const store = await createStore(bucket);
+    const stop = new AbortController();
+    bucket.emulation.faultOf = (method, key) => {
+      if (method !== "PUT" || !key.includes("/seg/")) return undefined;
+      stop.abort(new Error("enough"));
+      return answerLost;
+    };
+    const parts = [new Uint8Array(3)];
+    await expect(store.append(0, parts, stop.signal)).rejects.toThrow("enough");
+    bucket.emulation.faultOf = () => undefined;
+    expect(await store.append(0, parts)).toBe(3);
+  });
+
+  test.each(["append", "cut"])(
+    "[IW-cloud] is not taken for another one: the head of %s",
+    async (kind) => {
+      const bucket = createBucket();
+      const store = await createStore(bucket);
+      await store.append(0, [new Uint8Array(10).fill(1)]);
+      bucket.emulation.faultOf = (_, key) => (key.endsWith("/head") ? answerLost : undefined);
+      const changing = kind === "cut" ? store.truncate(4) : store.append(10, [new Uint8Array(2)]);
+      await expect(changing).rejects.toMatchObject({ code: "BYTES_IO" });
+      bucket.emulation.faultOf = () => undefined;
+      const size = await store.size();
+      expect(size).toBe(kind === "cut" ? 4 : 12);
+      expect(await store.append(size, [new Uint8Array(3).fill(7)])).toBe(size + 3);
+      expect(concatenated(bucket).slice(-3)).toEqual(Uint8Array.of(7, 7, 7));
+      const again = await openS3Bytes(bucket.deps, location);
+      expect(await again.size()).toBe(size + 3);
+    },
+  );
+
+  test("[IW-two-writers] [IW-cloud] is refused when somebody else wrote meanwhile", async () => {
+    const bucket = createBucket();
+    const store = await createStore(bucket);
+    bucket.emulation.faultOf = (_, key) => (key.endsWith("/head") ? answerLost : undefined);
+    const appending = store.append(0, [new Uint8Array(2)]);
+    await expect(appending).rejects.toMatchObject({ code: "BYTES_IO" });
+    bucket.emulation.faultOf = () => undefined;
+    const rival = await openS3Bytes(bucket.deps, location);
+    expect(await rival.append(2, [new Uint8Array(1)])).toBe(3);
+    await expect(store.append(2, [new Uint8Array(1)])).rejects.toMatchObject({
+      code: "BYTES_MOVED",
+    });
+    expect(concatenated(bucket).length).toBe(3);
+  });
+});
+
 describe("two writers in a bucket", () => {
   test("[IW-two-writers] [IW-cloud] the later one is refused and stays refused", async () => {
     const bucket = createBucket();

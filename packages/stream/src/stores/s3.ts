@@ -73,6 +73,8 @@ interface Shared {
   isEtagBare: boolean;
   /** Segments were added that the head object does not name yet. */
   isDirty: boolean;
+  /** A head that was sent and never answered: the head object may be this one. */
+  unanswered: Uint8Array<ArrayBuffer> | undefined;
   /** Somebody else swapped the head: nothing can be written any more. */
   moved: StreamError | undefined;
 }
@@ -107,6 +109,7 @@ export async function openS3Bytes(
     ...loaded,
     isEtagBare: false,
     isDirty: false,
+    unanswered: undefined,
     moved: undefined,
   };
   await adoptOrphans(shared, signal);
@@ -255,7 +258,12 @@ async function putSegment(
   }
   const request = { method: "PUT", name: segmentName(head.size, head.generation) } as const;
   const headers = { "if-none-match": "*", [writerHeader]: writer };
-  const answer = await client.send({ ...request, headers, body: Uint8Array.from(bytes), signal });
+  const sent = { ...request, headers, body: Uint8Array.from(bytes), signal };
+  const answer = await client.send(sent).catch((error: unknown) => {
+    // The object may be there all the same, so its name is used up.
+    shared.head = { ...head, generation: newId(shared.random) };
+    throw error;
+  });
   if (answer.status === 412) {
     const isOurs = answer.isAmbiguous && (await isSegmentOf(shared, request.name, bytes.length));
     if (!isOurs) throw markMoved(shared);
@@ -286,8 +294,13 @@ async function swapHead(shared: Shared): Promise<void> {
   if (shared.moved !== undefined) throw shared.moved;
   if (!shared.isDirty) return;
   const head: SegmentHead = { ...shared.head, writer: shared.writer };
-  const etag = await putHead(shared, encodeHead(head));
+  const body = encodeHead(head);
+  const etag = await putHead(shared, body).catch((error: unknown) => {
+    shared.unanswered = body;
+    throw error;
+  });
   if (etag === undefined) throw markMoved(shared);
+  shared.unanswered = undefined;
   shared.etag = etag;
   shared.head = head;
   shared.isDirty = false;
@@ -308,7 +321,13 @@ async function putHead(shared: Shared, body: Uint8Array<ArrayBuffer>): Promise<s
     if (answer.status === 200) return requireEtag(answer.etag);
     if (answer.status !== 412 && answer.status !== 404) throw answerError(answer, request);
     const loaded = await loadHead(shared.client);
-    if (equalBytes(encodeHead(loaded.head), body)) return loaded.etag;
+    const found = encodeHead(loaded.head);
+    if (equalBytes(found, body)) return loaded.etag;
+    if (loaded.etag !== etag && shared.unanswered && equalBytes(found, shared.unanswered)) {
+      // Ours, and nobody swapped it since: it has the name of this writer.
+      shared.etag = loaded.etag;
+      continue;
+    }
     if (loaded.etag !== etag || isEtagBare) return undefined;
     // The head is the one we named: Ceph compares the condition with the tag without its quotes.
     shared.isEtagBare = true;
