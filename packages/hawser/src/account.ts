@@ -26,12 +26,22 @@ import { createMemoryStore } from "@hawser/log";
 import { platformTimers } from "@hawser/transport-ws";
 import { saveRelays } from "./device-store.ts";
 import { HawserError } from "./errors.ts";
-import { assemble, closeParts, partsOf, wrap, type Parts } from "./parts.ts";
+import { assemble, closeParts, partsOf, type Parts } from "./parts.ts";
 import { systemClock, systemRandom } from "./platform.ts";
 import { createRelayClient } from "./relay-client.ts";
+import { untilSynced } from "./space.ts";
 import type { Hawser } from "./types.ts";
 
-export type { Account, AccountDevice, DeviceRequest, Rendezvous, ShareOptions };
+export type { AccountDevice, DeviceRequest, Rendezvous, ShareOptions };
+
+/** An account with its relays. */
+export interface HawserAccount extends Account {
+  /**
+   * Resolves when a relay has what this device has of the account, and the other way round. Rejects
+   * with HAWSER_NO_RELAY, HAWSER_NO_ACCESS.
+   */
+  synced(options?: { readonly signal?: AbortSignal }): Promise<void>;
+}
 
 /** Where devices meet to pair; default: the device's first relay. */
 interface Meeting {
@@ -73,18 +83,20 @@ export interface RecoverOptions {
 export async function createAccount(
   hawser: Hawser,
   options: { readonly name: string },
-): Promise<{ readonly account: Account; readonly phrase: string }> {
+): Promise<{ readonly account: HawserAccount; readonly phrase: string }> {
   const parts = partsOf(hawser);
   const { account, recoverySecret } = await foundAccount(depsOf(parts), options);
   const phrase = phraseOf(recoverySecret);
   recoverySecret.fill(0);
   await parts.relays.host(account.space);
-  return { account, phrase };
+  return { account: withRelays(parts, account), phrase };
 }
 
 /** The account of this device, or `undefined`. Dispose of it before the device. */
-export async function openAccount(hawser: Hawser): Promise<Account | undefined> {
-  return await findAccount(depsOf(partsOf(hawser)));
+export async function openAccount(hawser: Hawser): Promise<HawserAccount | undefined> {
+  const parts = partsOf(hawser);
+  const account = await findAccount(depsOf(parts));
+  return account && withRelays(parts, account);
 }
 
 /**
@@ -106,13 +118,13 @@ export async function approveDevice(
  * Joins an account with the code that another of its devices shows, and resolves when this device has
  * its keys. Errors: like approveDevice, ACCOUNT_EXISTS, ACCOUNT_PAIRING_DENIED.
  */
-export async function joinAccount(hawser: Hawser, options: JoinOptions): Promise<Account> {
+export async function joinAccount(hawser: Hawser, options: JoinOptions): Promise<HawserAccount> {
   const parts = partsOf(hawser);
   const rendezvous = options.rendezvous ?? rendezvousOf(parts);
   const { account, relays } = await joinByCode(depsOf(parts), { ...options, rendezvous });
   await useRelays(parts, relays);
   await account.space.ready({ signal: options.signal });
-  return account;
+  return withRelays(parts, account);
 }
 
 /**
@@ -120,7 +132,10 @@ export async function joinAccount(hawser: Hawser, options: JoinOptions): Promise
  * this device is let in and lost ones are revoked. Errors: ACCOUNT_PHRASE_INVALID, ACCOUNT_EXISTS,
  * HAWSER_NO_RELAY, HAWSER_NO_ACCESS when the relays know of no such account.
  */
-export async function recoverAccount(hawser: Hawser, options: RecoverOptions): Promise<Account> {
+export async function recoverAccount(
+  hawser: Hawser,
+  options: RecoverOptions,
+): Promise<HawserAccount> {
   const parts = partsOf(hawser);
   const { signal, name, lost } = options;
   if (parts.relays.isEmpty) throw noRelay();
@@ -134,7 +149,7 @@ export async function recoverAccount(hawser: Hawser, options: RecoverOptions): P
   });
   recoverySecret.fill(0);
   await account.space.ready({ signal });
-  return account;
+  return withRelays(parts, account);
 }
 
 /** The phrase as shares of which any `needed` give it back. Errors: ACCOUNT_OUT_OF_RANGE. */
@@ -149,6 +164,11 @@ export async function sharePhrase(
 /** The phrase of enough shares. Errors: ACCOUNT_SHARE_INVALID, ACCOUNT_SHARES_UNFIT. */
 export async function phraseOfShares(shares: readonly string[]): Promise<string> {
   return phraseOf(await combineShares(shares));
+}
+
+function withRelays({ relays }: Parts, account: Account): HawserAccount {
+  const { space } = account;
+  return { ...account, synced: ({ signal } = {}) => untilSynced({ space, relays }, signal) };
 }
 
 function depsOf({ store, spaces, crypto }: Parts): AccountDeps {
@@ -180,12 +200,10 @@ async function openPaper(parts: Parts, keys: RecoveryKeys): Promise<PaperDevice>
   await paper.spaces.bundle();
   const nonces = { create: keys.createNonce, genesis: keys.genesisNonce };
   const space = await paper.spaces.reopen(nonces);
-  const wrapped = wrap(paper, space);
-  if (wrapped === undefined) throw new Error("a space that this key founded has an id");
   for (const client of relays.clients()) paper.relays.add(client, { isOwn: false });
   return {
     space,
-    synced: (options) => wrapped.synced(options),
+    synced: ({ signal }) => untilSynced({ space, relays: paper.relays }, signal),
     [Symbol.asyncDispose]: () => closeParts(paper),
   };
 }

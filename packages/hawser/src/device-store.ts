@@ -1,11 +1,13 @@
 /** What a device keeps beside its logs: its secret and the relays it knows. */
-import { decodeCbor, encodeCbor, equalSecrets, type CborValue } from "@hawser/codec";
+import { decodeCbor, encodeCbor, equalSecrets, toHex, type CborValue } from "@hawser/codec";
 import type { Random } from "@hawser/crypto";
 import type { LogStore } from "@hawser/log";
 import { HawserError } from "./errors.ts";
 
 const secretKey = "hawser/secret";
 const relaysKey = "hawser/relays";
+/** Where @hawser/account keeps the topic of this device's account. */
+const accountKey = "account";
 
 /** The device's secret, and whether it still has to be saved. */
 export interface LoadedSecret {
@@ -44,6 +46,12 @@ export async function loadSecret(
   // Before anything is sealed under it.
   await save();
   return { secret, confirm: () => Promise.resolve() };
+}
+
+/** The topic of this device's account, if it belongs to one. */
+export async function loadAccountTopic(store: LogStore): Promise<string | undefined> {
+  const stored = await store.get(accountKey);
+  return stored && toHex(stored);
 }
 
 /** A relay this device connects to. */

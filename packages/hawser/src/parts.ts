@@ -8,7 +8,7 @@ import type { LogStore } from "@hawser/log";
 import { createSpaces, type Space, type Spaces } from "@hawser/space";
 import { createSyncPeer, type SyncPeer } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
-import { loadRelays, loadSecret, saveRelays } from "./device-store.ts";
+import { loadAccountTopic, loadRelays, loadSecret, saveRelays } from "./device-store.ts";
 import { HawserError } from "./errors.ts";
 import { systemClock, systemRandom } from "./platform.ts";
 import { createRelayClient } from "./relay-client.ts";
@@ -88,7 +88,9 @@ export async function assemble(
   const relays = createRelays({ store, crypto, peer: () => peer, managed: () => managed(spaces) });
   const open = new Map<string, HawserSpace>();
   const parts = { store, crypto, spaces, peer, relays, open };
-  for (const space of spaces.list()) wrap(parts, space);
+  // The account is no space of an app's: `@hawser/hawser/account` opens it.
+  const account = await loadAccountTopic(store);
+  for (const space of spaces.list()) if (space.topic !== account) wrap(parts, space);
   await connectRelays(parts, options);
   return parts;
 }

@@ -48,7 +48,10 @@ export function createHawserSpace(deps: HawserSpaceDeps): HawserSpace {
     leave: (successor) => space.leave(successor === undefined ? {} : { successor }),
     append: (drafts) => space.append(drafts),
     read: (ref) => read(space, ref as EntryRef),
-    synced: (options = {}) => synced(deps, kv, options.signal),
+    synced: async (options = {}) => {
+      await untilSynced(deps, options.signal);
+      await folded(deps, kv, options.signal);
+    },
     caughtUp: (options = {}) => folded(deps, kv, options.signal),
     progress: () => relays.sessions()[0]?.progress() ?? noProgress,
     why: (author, need, options = {}) => {
@@ -121,9 +124,12 @@ async function watchAccess(deps: HawserSpaceDeps, signal: AbortSignal): Promise<
   await new Promise(() => undefined);
 }
 
-async function synced(
-  deps: HawserSpaceDeps,
-  kv: Kv,
+/**
+ * Resolves when every entry here is at a relay and every entry there is here. Throws HAWSER_NO_RELAY,
+ * HAWSER_RELAY_MISBEHAVES, HAWSER_NO_ACCESS.
+ */
+export async function untilSynced(
+  deps: Pick<HawserSpaceDeps, "space" | "relays">,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { relays } = deps;
@@ -138,10 +144,7 @@ async function synced(
     const change = relays.changed(signal);
     change.catch(() => undefined);
     for (const session of relays.sessions()) {
-      if (await isSynced(deps, session, signal)) {
-        await folded(deps, kv, signal);
-        return;
-      }
+      if (await isSynced(deps.space, session, signal)) return;
     }
     await change;
   }
@@ -149,15 +152,15 @@ async function synced(
 
 /** Throws HAWSER_NO_ACCESS when the relay does not know this device as a member. */
 async function isSynced(
-  deps: HawserSpaceDeps,
+  space: Space,
   session: SyncSession,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const lost = new HawserError("HAWSER_NO_ACCESS", "this device is not a member any more");
-  if (deps.space.status().state === "removed") throw lost;
+  if (space.status().state === "removed") throw lost;
   try {
     const report = await session.synced(signal === undefined ? {} : { signal });
-    const topic = report.topics.find((one) => one.topic === deps.space.topic);
+    const topic = report.topics.find((one) => one.topic === space.topic);
     if (topic?.received === "none") throw lost;
     return topic?.received === "full" && topic.given === "full" && topic.skippedThere === 0;
   } catch (error) {

@@ -10,7 +10,7 @@ import {
   phraseOfShares,
   recoverAccount,
   sharePhrase,
-  type Account,
+  type HawserAccount,
 } from "@hawser/hawser/account";
 import { createMemoryRelay, type MemoryRelay } from "@hawser/hawser/testing";
 
@@ -31,12 +31,16 @@ async function device(relay: MemoryRelay | undefined): Promise<Hawser> {
   return hawser;
 }
 
-function kept(account: Account): Account {
+function kept(account: HawserAccount): HawserAccount {
   closing.push(async () => account[Symbol.asyncDispose]());
   return account;
 }
 
-async function pairUp(older: Hawser, account: Account, newer: Hawser): Promise<Account> {
+async function pairUp(
+  older: Hawser,
+  account: HawserAccount,
+  newer: Hawser,
+): Promise<HawserAccount> {
   const rendezvous = createMemoryRendezvous();
   const signal = AbortSignal.timeout(20_000);
   const shown = Promise.withResolvers<string>();
@@ -48,7 +52,7 @@ async function pairUp(older: Hawser, account: Account, newer: Hawser): Promise<A
 }
 
 /** Names that both devices know, without their marks. */
-async function untilNames(account: Account, names: readonly string[]): Promise<void> {
+async function untilNames(account: HawserAccount, names: readonly string[]): Promise<void> {
   await expect
     .poll(() => account.devices().map(({ name, isPaper }) => (isPaper ? "paper" : name)))
     .toEqual(expect.arrayContaining([...names]));
@@ -74,7 +78,7 @@ describe("an account over a relay", () => {
     const laptop = await device(relay);
     const { account, phrase } = await createAccount(laptop, { name: "laptop" });
     await account.space.append([{ type: "note", body: new TextEncoder().encode("kept") }]);
-    await expect.poll(() => isAtRelay(relay, account)).toBe(true);
+    await account.synced();
     await account[Symbol.asyncDispose]();
     await laptop[Symbol.asyncDispose]();
     const tablet = await device(relay);
@@ -124,6 +128,7 @@ describe("an account over a relay", () => {
     kept(account);
     const found = await openAccount(laptop);
     expect(found?.space.id).toBe(account.space.id);
+    expect(laptop.spaces()).toEqual([]);
     await found?.[Symbol.asyncDispose]();
     const signal = AbortSignal.timeout(1_000);
     for (const second of [
@@ -160,14 +165,7 @@ describe("an account over a relay", () => {
   });
 });
 
-async function isAtRelay(relay: MemoryRelay, account: Account): Promise<boolean> {
-  const heads = await relay.store.heads(account.space.topic);
-  return heads.some(({ context, signedHeight }) => {
-    return context.domain === "hawser.data" && signedHeight >= 2;
-  });
-}
-
-async function bodiesOf(account: Account): Promise<readonly string[]> {
+async function bodiesOf(account: HawserAccount): Promise<readonly string[]> {
   const bodies: string[] = [];
   const abort = new AbortController();
   for await (const batch of account.space.batches({ signal: abort.signal })) {
