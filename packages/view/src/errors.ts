@@ -16,3 +16,9 @@ export class ViewError extends Error {
     this.code = code;
   }
 }
+
+/** The error itself if a view threw it; else that of a source that failed. */
+export function asViewError(cause: unknown, viewName: string): ViewError {
+  if (cause instanceof ViewError) return cause;
+  return new ViewError("VIEW_SOURCE_FAILED", `view ${viewName} lost its source`, { cause });
+}

@@ -2,7 +2,7 @@
  * openView: reads a source, folds it, tells subscribers. Owns one background loop, which yields to
  * the host between slices so that no task runs long.
  */
-import { ViewError } from "./errors.ts";
+import { asViewError, ViewError } from "./errors.ts";
 import { createGatedFold, createOpenFold } from "./gated.ts";
 import type {
   EventBatch,
@@ -131,12 +131,7 @@ export function openView<State>(
       }
       stop(new ViewError("VIEW_CLOSED", `view ${view.name} is closed`));
     } catch (cause) {
-      const known = cause instanceof ViewError;
-      stop(
-        known
-          ? cause
-          : new ViewError("VIEW_SOURCE_FAILED", `view ${view.name} lost its source`, { cause }),
-      );
+      stop(asViewError(cause, view.name));
     }
   };
   const running = run();

@@ -2,7 +2,7 @@
  * Time travel (docs/spec/7-views.md §8): the state of a view as of a past frontier, folded from the
  * source from its first event.
  */
-import { ViewError } from "./errors.ts";
+import { asViewError, ViewError } from "./errors.ts";
 import { createGatedFold, createOpenFold } from "./gated.ts";
 import type { ViewDeps } from "./open.ts";
 import type { Gate, View } from "./types.ts";
@@ -19,8 +19,8 @@ const sliceEvents = 2_000;
 
 /**
  * The state after exactly the events inside a frontier, whatever has come since. Reads the source
- * once. Throws ViewError VIEW_REDUCER_FAILED, VIEW_CLOSED when the source ends or the signal aborts
- * before everything stored was read.
+ * once. Throws ViewError VIEW_REDUCER_FAILED, VIEW_SOURCE_FAILED; VIEW_CLOSED when the source ends or
+ * the signal aborts before everything stored was read.
  */
 export async function readViewAt<State>(
   deps: ViewDeps,
@@ -50,6 +50,8 @@ export async function readViewAt<State>(
       }
       return fold.state;
     }
+  } catch (cause) {
+    throw asViewError(cause, view.name);
   } finally {
     controller.abort();
     signal?.removeEventListener("abort", onAbort);
