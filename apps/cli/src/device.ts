@@ -5,6 +5,8 @@
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
 import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
 import type { TimelineItem } from "@hawser/space";
+import { listDevices, revokeDevice, type DeviceRow } from "./account-devices.ts";
+import { chooseFrom } from "./choose.ts";
 import { readConfig, type Config } from "./config.ts";
 import { askOrRun, type ControlRequest } from "./control.ts";
 import { countSignatures, type SignatureCounts } from "./counting.ts";
@@ -77,6 +79,8 @@ export interface DeviceAnswers {
   };
   readonly timeline: { readonly space: string; readonly changes: readonly ChangeRow[] };
   readonly log: LogListing;
+  readonly accountDevices: readonly DeviceRow[];
+  readonly accountRevoke: DeviceRow;
 }
 
 /** One change of who is in a space. */
@@ -133,6 +137,8 @@ const deviceCommands: {
     const space = chooseSpace(device.hawser, args["space"]);
     return await readLog(device.hawser, space, Number(args["limit"]));
   },
+  accountDevices: (device) => listDevices(device.hawser),
+  accountRevoke: (device, args) => revokeDevice(device.hawser, args["device"] ?? ""),
 };
 
 /** Runs a command where the home is open: in the process that has it, or here. */
@@ -215,8 +221,6 @@ function chooseNeed(text: string): Need {
   throw new CliError("CLI_USAGE", `no action ${text}`, `One of: ${needs.join(", ")}.`);
 }
 
-const memberPrefixMin = 6;
-
 function chooseMember(space: HawserSpace, text: string): AuthorId {
   const members = space.members().map(({ author }) => author);
   return chooseFrom(members, text, "Give at least 6 characters of a member from `hawser members`.");
@@ -227,19 +231,6 @@ function chooseAnybody(space: HawserSpace, text: string): AuthorId {
   const named = space.timeline().flatMap(({ author, members }) => [author, ...members]);
   const remedy = "Give at least 6 characters of a key from `hawser timeline`.";
   return chooseFrom([...new Set(named)], text, remedy);
-}
-
-function chooseFrom(authors: readonly AuthorId[], text: string, remedy: string): AuthorId {
-  const fits = authors.filter((author) => author.startsWith(text.toLowerCase()));
-  const [only] = fits;
-  if (text.length >= memberPrefixMin && only !== undefined && fits.length === 1) return only;
-  const problem =
-    text.length < memberPrefixMin
-      ? `"${text}" is too short to name a member`
-      : only === undefined
-        ? `no member begins with "${text.slice(0, 64)}"`
-        : `several members begin with "${text}"`;
-  throw new CliError("CLI_MEMBER_UNKNOWN", problem, remedy);
 }
 
 /** How long a command waits for a relay that is there and slow. */

@@ -24,6 +24,8 @@ export type CliErrorCode =
   | "CLI_SPACE_ELSEWHERE"
   /** No member, or several, begin like that. */
   | "CLI_MEMBER_UNKNOWN"
+  /** This device belongs to no account. */
+  | "CLI_NO_ACCOUNT"
   /** No member let this device in within the time. */
   | "CLI_JOIN_UNANSWERED"
   /** Another process has the home. */
@@ -72,6 +74,17 @@ const remedies: Readonly<Record<string, string>> = {
   SPACE_MEMBERSHIP: "`hawser members` shows who is in, and who manages.",
   SPACE_STATE_VERSION: "Update hawser: a newer version wrote this database.",
   SPACE_STATE_CORRUPT: "Run `hawser doctor`; restore the database from a backup or join again.",
+  ACCOUNT_EXISTS: "This device has an account; give another one a home of its own with --home.",
+  ACCOUNT_PHRASE_INVALID: "Compare the words with the paper: order and spelling count.",
+  ACCOUNT_SHARE_INVALID: "Compare the share with the original, letter by letter.",
+  ACCOUNT_SHARES_UNFIT: "Use shares of one set, each once, and enough of them.",
+  ACCOUNT_OUT_OF_RANGE: "See hawser account --help.",
+  ACCOUNT_CODE_INVALID: "A code has twelve digits, as the other device shows it.",
+  ACCOUNT_CODE_WRONG: "Show a new code with `hawser account code`: this one is used up.",
+  ACCOUNT_PAIRING_FAILED: "Update hawser on both devices, then show a new code.",
+  ACCOUNT_PAIRING_DENIED: "Ask on the other device, then show a new code.",
+  ACCOUNT_MAILBOX_CLOSED: "Show a new code: this one was used, called off, or is too old.",
+  ACCOUNT_RELAY_UNREACHABLE: "Check the relay's address; both devices need the same one.",
   HAWSER_INVITE_REFUSED: "Ask for a new invite link, while a device of its maker is online.",
   HAWSER_NO_ACCESS: "Ask for a new invite link to come back. The folder here stays as it is.",
   HAWSER_RELAY_UNREACHABLE: "Check the address and whether the relay runs; nothing is lost.",

@@ -3,6 +3,17 @@
  * The hawser command.
  */
 import { Command } from "commander";
+import { hostname } from "node:os";
+import {
+  codeCommand,
+  createCommand,
+  joinCommand,
+  phraseCommand,
+  recoverCommand,
+  sharesCommand,
+  type AccountCommand,
+} from "./account.ts";
+import { devicesText } from "./account-devices.ts";
 import { runDeviceCommand, type ChangeRow, type DeviceAnswers, type MemberRow } from "./device.ts";
 import { doctor } from "./doctor.ts";
 import { CliError, codeOf, messageOf } from "./errors.ts";
@@ -227,6 +238,103 @@ program
   .action(async () => {
     const { home, output } = settings();
     process.exitCode = (await doctor(await openHome(home), output)) ? 0 : 1;
+  });
+
+const account = program
+  .command("account")
+  .description("this person's devices: let in by a code, revoke, bring back from 24 words");
+const relayOption = [
+  "--relay <url>",
+  "the relay where devices meet (default: the last one)",
+] as const;
+const nameOption = ["--name <name>", "what this device is called", hostname()] as const;
+
+function accountSettings(options: { relay?: string }): AccountCommand {
+  return { ...settings(), relay: options.relay, signal: untilStopped() };
+}
+
+account
+  .command("create")
+  .description("found an account with this device, and print its 24 words")
+  .option(...nameOption)
+  .option(...relayOption)
+  .addHelpText("after", "\nExample: hawser account create --relay wss://relay.example")
+  .action(async (options: { name: string; relay?: string }) => {
+    await createCommand(accountSettings(options), options);
+  });
+
+account
+  .command("code")
+  .description("show a code, and let in the device that is given it")
+  .option(...relayOption)
+  .addHelpText("after", "\nExample: hawser account code")
+  .action(async (options: { relay?: string }) => {
+    await codeCommand(accountSettings(options));
+  });
+
+account
+  .command("join")
+  .description("join the account of the device that shows a code")
+  .argument("<code>", "twelve digits")
+  .option(...nameOption)
+  .option(...relayOption)
+  .addHelpText("after", "\nExample: hawser account join 4821-0275-9164")
+  .action(async (code: string, options: { name: string; relay?: string }) => {
+    await joinCommand(accountSettings(options), { code, name: options.name });
+  });
+
+account
+  .command("devices")
+  .description("list the devices of the account")
+  .addHelpText("after", "\nExample: hawser account devices")
+  .action(async () => {
+    await ask("accountDevices", {}, (devices, output) => {
+      output.event("devices", { devices }, devicesText(devices));
+    });
+  });
+
+account
+  .command("revoke")
+  .description("take a device out of the account, and out of every space the account is in")
+  .argument("<device>", "its name, or the first characters (at least 6) of its key")
+  .addHelpText("after", "\nExample: hawser account revoke phone")
+  .action(async (device: string) => {
+    await ask("accountRevoke", { device }, (revoked, output) => {
+      const { name, author } = revoked;
+      const text = `Revoked ${name ?? "the device"} (${author.slice(0, 16)}…).`;
+      output.event("revoked", { device: revoked }, text);
+    });
+  });
+
+account
+  .command("recover")
+  .description("bring the account back from the 24 words on standard input")
+  .option(...nameOption)
+  .option(...relayOption)
+  .option("--lost <device...>", "devices to revoke at once: names, or characters of keys", [])
+  .addHelpText("after", "\nExample: hawser account recover --lost laptop < words.txt")
+  .action(async (options: { name: string; relay?: string; lost: string[] }) => {
+    await recoverCommand(accountSettings(options), options);
+  });
+
+account
+  .command("shares")
+  .description("cut the 24 words on standard input into shares for friends")
+  .option("--count <count>", "shares to make", "3")
+  .option("--needed <count>", "shares that give the words back", "2")
+  .addHelpText("after", "\nExample: hawser account shares --count 5 --needed 3 < words.txt")
+  .action(async (options: { count: string; needed: string }) => {
+    const count = wholeNumber("--count", options.count, 32);
+    const needed = wholeNumber("--needed", options.needed, 32);
+    await sharesCommand(accountSettings({}), { count, needed });
+  });
+
+account
+  .command("phrase")
+  .description("print the 24 words of the shares on standard input")
+  .addHelpText("after", "\nExample: hawser account phrase < shares.txt")
+  .action(async () => {
+    await phraseCommand(accountSettings({}));
   });
 
 // Only for the list of commands: their own words are parsed in packet/run.ts and stream/run.ts.

@@ -40,19 +40,38 @@ interface Served extends Disposable {
   put(name: string, bytes: Uint8Array): void;
   get(path: string): Promise<Response>;
   status(path: string): Promise<number>;
+  send(method: string, path: string, body: Uint8Array, etag?: string): Promise<Response>;
+  /** Packets behind the head, with its tag. */
+  post(id: string, body: Uint8Array): Promise<Response>;
 }
 
 function serve(): Served {
   const bench = createStreamBench();
   const reports: unknown[] = [];
-  const host = createFolderHost(deps, bench.folder, { canCreate: false });
-  const handler: StreamHandler = createStreamHandler({ host, report: (e) => reports.push(e) });
+  const host = createFolderHost(deps, bench.folder, { canCreate: true });
+  const handler: StreamHandler = createStreamHandler({
+    host,
+    authorize: () => Promise.resolve(true),
+    report: (error) => reports.push(error),
+  });
+  const send: Served["send"] = (method, path, body, etag) => {
+    const headers = etag === undefined ? {} : { "if-match": etag };
+    return handler(
+      new Request(`http://host/${path}`, { method, body: Buffer.from(body), headers }),
+    );
+  };
   const get = (path: string): Promise<Response> => handler(new Request(`http://host/${path}`));
   return {
     bench,
     reports,
     put: (name, bytes) => writeFileSync(bench.path(name), bytes),
     get,
+    send,
+    post: async (id, body) => {
+      const { headers, body: all } = await get(id);
+      await all?.cancel();
+      return send("POST", id, body, headers.get("etag") ?? "");
+    },
     status: async (path) => {
       const response = await get(path);
       await response.body?.cancel();
@@ -169,5 +188,72 @@ describe("[IW-http] a served folder", () => {
     served.put("log", bytes);
     expect(new Set(await heights())).toEqual(new Set(["3"]));
     expect(before.size).toBe(1);
+  });
+
+  test("what a crash left behind a stream does not keep out who adds to it", async () => {
+    for (const cut of [1, 40, 600]) {
+      using served = serve();
+      const store = createMemoryBytes();
+      const secret = noise(32, "author");
+      await using stream = await createStream(deps, store, { secret });
+      await stream.append({}, noise(500, "one"));
+      const short = store.contents();
+      await stream.append({}, noise(500, "two"));
+      const height = stream.height - 1;
+      served.put("log", store.contents().subarray(0, short.length + cut));
+      const more: Uint8Array[] = [];
+      for await (const piece of stream.raw({ fromHeight: height })) more.push(piece);
+      const answer = await served.post(stream.id, Buffer.concat(more));
+      expect([answer.status, await answer.json()]).toMatchObject([200, { height: 3 }]);
+      expect(served.bench.read("log").equals(store.contents())).toBe(true);
+    }
+  });
+
+  test("a missing index is made anew before anything is added", async () => {
+    using served = serve();
+    const store = createMemoryBytes();
+    await using stream = await createStream(deps, store, { secret: noise(32, "author") });
+    await stream.append({}, noise(500, "one"));
+    const [height, short] = [stream.height, store.contents()];
+    await stream.append({}, noise(500, "two"));
+    served.put("log", short.subarray(0, -8));
+    const more: Uint8Array[] = [];
+    for await (const piece of stream.raw({ fromHeight: height })) more.push(piece);
+    expect((await served.post(stream.id, Buffer.concat(more))).status).toBe(200);
+    expect(served.bench.read("log").equals(store.contents())).toBe(true);
+  });
+
+  test("damage is not cut off because somebody posts", async () => {
+    using served = serve();
+    const { id, bytes } = await make(noise(500), noise(600));
+    bytes[bytes.length - 700] = (bytes[bytes.length - 700] ?? 0) ^ 1;
+    served.put("log", bytes);
+    const answer = await served.post(id, noise(100));
+    expect(answer.status).toBe(500);
+    expect(served.bench.read("log").equals(bytes)).toBe(true);
+  });
+
+  test.each([0, 100])("a stream can be put where a crash left %i bytes of one", async (left) => {
+    using served = serve();
+    const { id, bytes } = await make(noise(500));
+    // What a server that was killed in a PUT leaves.
+    served.put(`.${id}.part`, bytes.subarray(0, left));
+    const answer = await served.send("PUT", id, bytes);
+    expect([answer.status, await answer.json()]).toMatchObject([201, { id, height: 2 }]);
+    expect(served.bench.read(`${id}.stream`).equals(bytes)).toBe(true);
+    expect(await served.status(id)).toBe(200);
+    expect((await served.send("PUT", id, bytes)).status).toBe(409);
+  });
+
+  test("a stream that does not verify leaves no file", async () => {
+    using served = serve();
+    const { id, bytes } = await make(noise(500));
+    const forged = bytes.slice();
+    forged[600] = (forged[600] ?? 0) ^ 1;
+    const refused = await served.send("PUT", id, forged);
+    expect(refused.status).toBe(422);
+    const listed = readdirSync(served.bench.folder).filter((name) => !name.endsWith(".lock"));
+    expect(listed).toEqual([]);
+    expect((await served.send("PUT", id, bytes)).status).toBe(201);
   });
 });

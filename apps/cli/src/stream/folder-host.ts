@@ -3,12 +3,13 @@
  * thousands of streams, or of requests for bad ones, cost no descriptors; and only while packets are
  * taken is one opened to write, so that appending here and serving go on side by side.
  */
-import { open as openFile, readdir, stat, type FileHandle } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { link, open as openFile, readdir, rm, stat, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { toHex } from "@hawser/codec";
 import { packetBytesMax, parsePacket } from "@hawser/packet";
 import {
   openStream,
+  recoverStream,
   StreamError,
   type AcceptVerdict,
   type ByteStore,
@@ -16,8 +17,14 @@ import {
   type StreamDeps,
   type StreamId,
 } from "@hawser/stream";
-import { createStoreHost, type ServedStream, type StreamHost } from "@hawser/stream/http";
+import {
+  createStoreHost,
+  type CreateVerdict,
+  type ServedStream,
+  type StreamHost,
+} from "@hawser/stream/http";
 import { openFileBytes } from "@hawser/stream/node";
+import { codeOf } from "../errors.ts";
 
 export interface FolderHost extends StreamHost {
   /** Looks at the folder again; resolves to the ids and files that are served. */
@@ -108,8 +115,7 @@ export function createFolderHost(
     ...[bytes, options]: Parameters<Stream["accept"]>
   ): Promise<AcceptVerdict> => {
     await using store = await openFileBytes(path, { mode: "append" });
-    const stream = await openServed(deps, store, id);
-    if (stream === undefined) throw new StreamError("BYTES_ABSENT", "the file is another by now");
+    const stream = await openToAppend(deps, store, id);
     const verdict = await stream.accept(bytes, options);
     await current(id);
     return verdict;
@@ -126,13 +132,68 @@ export function createFolderHost(
     },
   };
   if (!canCreate) return host;
-  const creator = createStoreHost(deps, {
+  return { ...host, create: (id, parts) => createFile(deps, folder, id, parts) };
+}
+
+/**
+ * Takes a new stream under a hidden name and gives it its own when it is whole: what a killed server
+ * leaves must not stand where the stream belongs.
+ */
+async function createFile(
+  deps: StreamDeps,
+  folder: string,
+  id: string,
+  parts: AsyncIterable<Uint8Array>,
+): Promise<CreateVerdict> {
+  const part = join(folder, `.${id}.part`);
+  const { create } = createStoreHost(deps, {
     list: async () => [],
     open: async () => undefined,
-    create: (id) => openFileBytes(join(folder, `${id}${suffix}`), { mode: "create" }),
+    create: () => openFileBytes(part, { mode: "replace" }),
   });
-  const { create } = creator;
-  return create === undefined ? host : { ...host, create };
+  if (create === undefined) throw new StreamError("BYTES_MISUSE", "no store can be made");
+  try {
+    const verdict = await create(id, parts);
+    if (verdict.ok) await giveName(part, join(folder, `${id}${suffix}`));
+    return verdict;
+  } finally {
+    await rm(part, { force: true });
+  }
+}
+
+/** Names the file `target`, durably. Throws BYTES_EXISTS when there is one of that name. */
+async function giveName(file: string, target: string): Promise<void> {
+  try {
+    // Unlike a rename, a link replaces nothing.
+    await link(file, target);
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") {
+      throw new StreamError("BYTES_EXISTS", "there is such a file", { cause: error });
+    }
+    throw new StreamError("BYTES_IO", "naming the file failed", { cause: error });
+  }
+  try {
+    await using directory = await openFile(dirname(target), "r");
+    await directory.sync();
+  } catch (error) {
+    // Windows opens no directories; its file systems journal names themselves.
+    if (!["EPERM", "EISDIR", "EACCES"].includes(codeOf(error))) throw error;
+  }
+}
+
+/** The stream, brought in order if a crash left a torn append. Throws STREAM_FAULT for damage. */
+async function openToAppend(deps: StreamDeps, store: ByteStore, id: string): Promise<Stream> {
+  const found = await openServed(deps, store, id);
+  const fault = found?.recovery.damage;
+  // Damage may be mended from another copy; nobody who posts may have it cut off.
+  if (fault !== undefined) {
+    throw new StreamError("STREAM_FAULT", `${fault.code}: ${fault.message}`, { fault });
+  }
+  // Safe: an id that is no id pins nothing that could verify.
+  if (found !== undefined) await recoverStream(deps, store, { pin: id as StreamId });
+  const stream = found === undefined ? undefined : await openServed(deps, store, id);
+  if (stream === undefined) throw new StreamError("BYTES_ABSENT", "the file is another by now");
+  return stream;
 }
 
 /** The stream as it is whenever it is asked, with appends that take the lock for themselves. */
