@@ -108,11 +108,6 @@ const resolverRows: readonly Row[] = [
     "{A:m}",
   ],
   [
-    "[P2-D32] removal_cycle: removals after the ring are void",
-    [abc, "1: A rm B [0]", "2: B rm C [0]", "3: C rm A [0]"],
-    "{}",
-  ],
-  [
     "[P2-D32] multi_delegate_chains",
     [
       abc,
@@ -141,6 +136,17 @@ describe("§3.10 A, B, D: the resolver", () => {
     const ring = played(abc, "1: A rm B [0]", "2: B rm C [0]", "3: C add D:m [0]", "4: D rm A [3]");
     expect(voidsOf(ring)).toEqual(["3"]);
     expect(ring.graph.status(ring.op("3"))).toMatchObject({ reason: "AUTHOR_REMOVED" });
+  });
+
+  it("[P2-D32] removal_cycle: what comes after the ring is no part of it, and its people are out", () => {
+    const ring = ["1: A rm B [0]", "2: B rm C [0]", "3: C rm A [0]"];
+    const s = played("0: A create{A:m,B:m,C:m,D:m}", ...ring, "4: D add E:r [1,2,3]");
+    expect(s.add("5: C rm A [4]")).toEqual({ status: "rejected", reason: "NO_LONGER_MEMBER" });
+    expect(s.add("6: C rm D [3]")).toEqual({ status: "accepted" });
+    // C did not know of the ring: his removal of D is concurrent with his own, which stands.
+    expect(s.graph.status(s.op("6"))).toMatchObject({ state: "void", reason: "AUTHOR_REMOVED" });
+    expect(voidsOf(s)).toEqual(["6"]);
+    expect(s.show()).toBe("{D:m,E:r}");
   });
 
   it("[P2-B11] group_operations", () => {
@@ -407,6 +413,31 @@ describe("§3.10 C: states", () => {
     expect(resultOf([abc, "1: A add D:p [0]", "2: B add D:w [0]"])).toBe("{A:m,B:m,C:m,D:p}");
     const two = ["0: A create{A:m,B:m,D:p}", "1: A set D:w [0]", "2: B set D:r [0]"];
     expect(resultOf(two)).toBe("{A:m,B:m,D:r}");
+  });
+
+  it("[P2-C30] merging: changed twice on one side and not at all, or twice too, on the other", () => {
+    const root = "0: A create{A:m,B:m,D:p}";
+    const raisedAndLowered = ["1: A set D:r [0]", "2: A set D:p [1]"];
+    // The same access as at the start, and still the newer one: it is not what the other side has.
+    expect(resultOf([root, ...raisedAndLowered, "3: B add E:r [0]"])).toBe("{A:m,B:m,D:p,E:r}");
+    expect(resultOf([root, ...raisedAndLowered, "3: B set D:w [0]"])).toBe("{A:m,B:m,D:p}");
+    const lowered = [
+      "1: A set D:w [0]",
+      "2: A set D:p [1]",
+      "3: B set D:w [0]",
+      "4: B set D:r [3]",
+    ];
+    expect(resultOf(["0: A create{A:m,B:m,D:m}", ...lowered])).toBe("{A:m,B:m,D:p}");
+  });
+
+  it("[P2-W8] between two who only lower, who changed it more often is right (§4.1)", () => {
+    const root = "0: A create{A:m,B:m,D:m}";
+    const once = ["1: A set D:p [0]", "2: B set D:w [0]"];
+    expect(resultOf([root, ...once])).toBe("{A:m,B:m,D:p}");
+    expect(resultOf([root, ...once, "3: B set D:r [2]"])).toBe("{A:m,B:m,D:r}");
+    // A removal is beaten by no number of changes.
+    const removed = ["1: A rm D [0]", "2: B set D:w [0]", "3: B set D:r [2]"];
+    expect(resultOf([root, ...removed])).toBe("{A:m,B:m}");
   });
 
   it("[P2-E] who may do what: read, write, change members", () => {
