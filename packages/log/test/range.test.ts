@@ -1,6 +1,6 @@
 /** docs/spec/2-log.md §4–§5: entries, their packets and their compact form. */
-import { concatBytes } from "@hawser/codec";
-import { parsePacket } from "@hawser/packet";
+import { concatBytes, decodeCbor, encodeCbor, toHex } from "@hawser/codec";
+import { buildDatapoint, buildLinkpoint, parsePacket } from "@hawser/packet";
 import fc from "fast-check";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import {
@@ -77,6 +77,39 @@ describe("packets", () => {
     expect(verdict.ok && verdict.range.entries.map(({ data, body: own }) => [data, own])).toEqual(
       drafts.map((draft) => [draft.data, draft.body]),
     );
+  });
+
+  test("[TH-030] a body is raw bytes, a nested value, or many blocks under one root", () => {
+    const nested = encodeCbor([
+      ["title", "x"],
+      ["parts", [1, [2, [3]]]],
+      ["note", null],
+    ]);
+    const scope = { group: new Uint8Array(32).fill(7), domain: "files", stamp: 1 };
+    const leaves = [0, 1, 2].map((index) =>
+      buildDatapoint(crypto, new Uint8Array(60_000).fill(index)),
+    );
+    const links = leaves.map((leaf) => ({ tag: new Uint8Array(16), pointer: leaf.hash }));
+    const root = buildLinkpoint(crypto, { ...scope, links, data: new Uint8Array(0) });
+    const drafts: EntryDraft[] = [
+      { data: new Uint8Array([0, 255, 10]) },
+      { data: nested },
+      { data: new Uint8Array(0), body: { byteCount: 180_000, hash: root.hash } },
+    ];
+    const verdict = verifyRange(
+      { crypto },
+      log.start,
+      extendLog(log, log.start, drafts, { crypto }),
+    );
+    if (!verdict.ok) throw new Error(verdict.reason);
+    const [raw, value, many] = verdict.range.entries;
+    expect(raw?.data).toEqual(new Uint8Array([0, 255, 10]));
+    expect(decodeCbor(value!.data)).toEqual(decodeCbor(nested));
+    // Whoever has the entry finds every block from it, and knows it for the right one.
+    const blocks = new Map([root, ...leaves].map((packet) => [toHex(packet.hash), packet]));
+    const top = blocks.get(toHex(many!.body!.hash));
+    const found = top!.links.map((link) => blocks.get(toHex(link.pointer))!.data);
+    expect(found).toEqual(leaves.map((leaf) => leaf.data));
   });
 });
 

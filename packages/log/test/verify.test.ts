@@ -119,6 +119,34 @@ describe("tampering", () => {
     }
   });
 
+  test("[TH-200] one signature covers what an entry says and every link it has, the first entry too", () => {
+    const linked = {
+      data: new Uint8Array([1, 2]),
+      path: [new Uint8Array([5])],
+      deps: [1, 2, 3].map((line) => ({ seq: line, hash: new Uint8Array(32).fill(line) })),
+      body: { byteCount: 9, hash: new Uint8Array(32).fill(9) },
+    };
+    const first = extendLog(log, log.start, [linked], { crypto });
+    // Behind a predecessor there are a backlink and, here, a skip link to it too.
+    const later = extendLog(log, keyed.after, [linked], { crypto });
+    for (const [range, before] of [
+      [first, log.start],
+      [later, keyed.after],
+    ] as const) {
+      expect(verifyRange({ crypto }, before, range).ok).toBe(true);
+      for (let bit = 0; bit < range.bytes.length * 8; bit++) {
+        const bytes = range.bytes.slice();
+        bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        const verdict = verifyRange({ crypto }, before, { ...range, bytes });
+        expect(verdict.ok).toBe(false);
+      }
+    }
+    // Links that the compact form leaves out are covered as well: they come from the predecessor.
+    const other = extendLog(log, log.start, [...testDrafts(5)], { crypto });
+    expect(other.after.height).toBe(keyed.after.height);
+    expect(verifyRange({ crypto }, other.after, later).ok).toBe(false);
+  });
+
   test("[TH-027] no truncation passes, and the good prefix of each is kept", () => {
     for (let size = 0; size < keyed.bytes.length; size++) {
       const bytes = keyed.bytes.subarray(0, size);
