@@ -3,6 +3,7 @@ import {
   createMemoryBytes,
   createStream,
   StreamError,
+  type ByteStore,
   type MemoryBytes,
   type Stream,
 } from "@hawser/stream";
@@ -277,6 +278,7 @@ describe("creating over HTTP", () => {
         return store;
       },
       create: async (id) => {
+        if (stores.has(id)) throw new StreamError("BYTES_EXISTS", "there is one");
         const store = createMemoryBytes();
         stores.set(id, store);
         return store;
@@ -286,6 +288,46 @@ describe("creating over HTTP", () => {
   }
   const put = (id: string, body: Uint8Array<ArrayBuffer>, token = "good"): Promise<Response> =>
     ask(`/${id}`, { method: "PUT", headers: { authorization: `Bearer ${token}` }, body });
+
+  test.each([0, 200, -300, -1])(
+    "[IW-http] a PUT that was cut off after %i bytes can be made again",
+    async (cut) => {
+      const { host, stores } = memoryStores();
+      handler = handlerOf(host);
+      const { id } = local.stream;
+      const body = local.store.contents();
+      // Less than a manifest is no stream; more is one that is behind.
+      const isStream = cut < 0;
+      stores.set(id, createMemoryBytes({ bytes: body.slice(0, cut) }));
+      expect((await ask(`/${id}`)).status).toBe(isStream ? 200 : 404);
+      expect((await put(id, body)).status).toBe(isStream ? 409 : 201);
+      if (!isStream) expect(stores.get(id)?.contents()).toEqual(body);
+    },
+  );
+
+  test("[IW-http] a PUT writes over nothing that is no beginning of its stream", async () => {
+    const { host, stores } = memoryStores();
+    handler = handlerOf(host);
+    const { id } = local.stream;
+    const notes = new TextEncoder().encode("Notes that nobody else has.");
+    stores.set(id, createMemoryBytes({ bytes: notes }));
+    const answer = await put(id, local.store.contents());
+    expect([answer.status, await codeOf(answer)]).toEqual([409, "BYTES_EXISTS"]);
+    expect(stores.get(id)?.contents()).toEqual(notes);
+  });
+
+  test("a host closes a store that cannot be read", async () => {
+    let closed = 0;
+    const memory = createMemoryBytes({ bytes: local.store.contents() });
+    const store: ByteStore = {
+      ...memory,
+      read: () => Promise.reject(new StreamError("BYTES_IO", "a read failed")),
+      close: () => Promise.resolve(void closed++),
+    };
+    const host = createStoreHost(testDeps(8), { list: async () => [], open: async () => store });
+    await expect(host.open(local.stream.id)).rejects.toMatchObject({ code: "BYTES_IO" });
+    expect(closed).toBe(1);
+  });
 
   test("[IW-http] an authorised PUT makes a stream; a second one is 409", async () => {
     const { host, stores } = memoryStores();

@@ -3,7 +3,7 @@
  */
 import { StreamError } from "../errors.ts";
 import type { ByteStore } from "../byte-store.ts";
-import { openStream } from "../open.ts";
+import { openStream, type OpenVerdict } from "../open.ts";
 import type { Stream } from "../stream.ts";
 import { createMemoryBytes } from "../stores/memory.ts";
 import type { StreamDeps, StreamId } from "../types.ts";
@@ -31,18 +31,28 @@ interface OpenedStream extends HostedStream {
   readonly stream: Stream;
 }
 
-/** The host of the streams in some stores. A stream that does not verify throws STREAM_FAULT. */
+/**
+ * The host of the streams in some stores. A stream that does not verify throws STREAM_FAULT; a store
+ * that holds none, such as a PUT that was cut off leaves, is not there, and the next PUT takes it.
+ */
 export function createStoreHost(deps: StreamDeps, stores: StreamStores): StoreHost {
   const opened = new Map<string, Promise<OpenedStream | undefined>>();
 
   const openNow = async (id: string): Promise<OpenedStream | undefined> => {
     const store = await stores.open(id);
     if (store === undefined) return undefined;
-    // Safe: an id that is no id pins nothing that could verify.
-    const verdict = await openStream(deps, store, { pin: id as StreamId });
+    let verdict: OpenVerdict;
+    try {
+      // Safe: an id that is no id pins nothing that could verify.
+      verdict = await openStream(deps, store, { pin: id as StreamId });
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
     if (verdict.ok) return { stream: verdict.stream, store };
     await store.close();
     const { fault } = verdict;
+    if (fault.code === "NO_STREAM") return undefined;
     throw new StreamError("STREAM_FAULT", `${fault.code}: ${fault.message}`, { fault });
   };
 
@@ -66,12 +76,22 @@ export function createStoreHost(deps: StreamDeps, stores: StreamStores): StoreHo
   };
 
   const { create } = stores;
+  const createOrTake = async (id: string): Promise<ByteStore> => {
+    try {
+      if (create !== undefined) return await create(id);
+    } catch (error) {
+      const left = codeOf(error) === "BYTES_EXISTS" ? await stores.open(id) : undefined;
+      if (left !== undefined) return left;
+      throw error;
+    }
+    throw new StreamError("BYTES_MISUSE", "no store can be made");
+  };
   return {
     list: () => stores.list(),
     open,
     ...(create === undefined
       ? {}
-      : { create: (id, parts) => createVerified(deps, (name) => create(name), id, parts) }),
+      : { create: (id, parts) => createVerified(deps, createOrTake, id, parts) }),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -101,10 +121,14 @@ async function createVerified(
 async function keep(deps: StreamDeps, source: Stream, store: ByteStore): Promise<CreateVerdict> {
   try {
     const target = await openMirror(deps, source, store);
-    if (!target.ok) return target;
+    if (!target.ok) throw new StreamError("BYTES_EXISTS", "the store holds something else");
     const outcome = await mirrorStream(source, target.stream);
     return outcome.ok ? { ok: true } : { ok: false, fault: outcome.fault };
   } finally {
     await store.close();
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
 }
