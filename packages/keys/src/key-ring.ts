@@ -27,7 +27,7 @@ import {
   rekey,
   requestKeys,
 } from "./send.ts";
-import { draftOf, emptyState, type KeyState } from "./state.ts";
+import { draftOf, emptyState, type KeyState, stateOf } from "./state.ts";
 import { decodeState, encodeState } from "./state-codec.ts";
 import type { Suite } from "./suite.ts";
 import type { EpochId, EpochInfo, HistoryPolicy, KeyLevel, Members, SecretBytes } from "./types.ts";
@@ -150,7 +150,7 @@ export function createKeyRing(
     receive: (state, ops, prekeys) => {
       const draft = draftOf(state);
       const verdicts = ops.map((op) => receiveInto(draft, { ...context, prekeys }, op));
-      return { state: draft, verdicts };
+      return { state: stateOf(draft), verdicts };
     },
     epochs: (state) => epochInfos(situationOf(state)),
     epoch: (state, id) => infoOf(situationOf(state), id),

@@ -25,7 +25,14 @@ import {
 } from "./op.ts";
 import type { Prekeys } from "./prekeys.ts";
 import { createSecret } from "./secret.ts";
-import { type Announcement, type Draft, type Give, noFacts } from "./state.ts";
+import {
+  type Announcement,
+  type Draft,
+  type EpochFacts,
+  type Give,
+  type GivesDraft,
+  noFacts,
+} from "./state.ts";
 import type { Suite } from "./suite.ts";
 import type { EpochId, KeyLevel } from "./types.ts";
 import { bytesOfId, sortedIds } from "./values.ts";
@@ -234,19 +241,27 @@ function receiveGive(
 
 function addGives(draft: Draft, epochIds: readonly EpochId[], give: Give): boolean {
   let isNews = false;
+  const key = keyOfGive(give);
   for (const id of epochIds) {
     const facts = draft.epochs.get(id) ?? noFacts;
-    if (facts.gives.some((known) => isSameGive(known, give))) continue;
-    draft.epochs.set(id, { ...facts, gives: [...facts.gives, give] });
+    const gives = draft.gives.get(id) ?? givesDraftOf(facts);
+    draft.gives.set(id, gives);
+    if (gives.keys.has(key)) continue;
+    gives.keys.add(key);
+    gives.list.push(give);
+    // A new object: what is derived from facts is remembered by them.
+    draft.epochs.set(id, { ...facts, gives: gives.list });
     isNews = true;
   }
   return isNews;
 }
 
-function isSameGive(a: Give, b: Give): boolean {
-  const isSamePair = a.giver === b.giver && a.recipient === b.recipient;
-  const isSamePlace = a.level === b.level && a.answers === b.answers;
-  return isSamePair && isSamePlace && a.suite === b.suite;
+function givesDraftOf({ gives }: EpochFacts): GivesDraft {
+  return { list: [...gives], keys: new Set(gives.map(keyOfGive)) };
+}
+
+function keyOfGive({ giver, recipient, level, answers, suite }: Give): string {
+  return `${giver} ${recipient} ${level} ${answers ?? ""} ${suite}`;
 }
 
 interface OpenedGive {

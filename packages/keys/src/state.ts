@@ -72,6 +72,12 @@ export const emptyState: KeyState = {
   broken: new Set(),
 };
 
+/** The gives of one epoch while a batch is taken in: a list of its own, and what is in it. */
+export interface GivesDraft {
+  readonly list: Give[];
+  readonly keys: Set<string>;
+}
+
 /** A copy to change in place while one batch of ops is taken in. */
 export interface Draft {
   readonly epochs: Map<EpochId, EpochFacts>;
@@ -80,6 +86,14 @@ export interface Draft {
   readonly followKeys: Map<EpochId, Secret>;
   readonly aside: Map<EpochId, readonly AsideKey[]>;
   readonly broken: Set<EpochId>;
+  /** Of epochs that this batch gave away; copying a list for each give would be quadratic. */
+  readonly gives: Map<EpochId, GivesDraft>;
+}
+
+/** The state that a draft has come to. The draft must not be used any more. */
+export function stateOf(draft: Draft): KeyState {
+  const { gives: _, ...state } = draft;
+  return state;
 }
 
 export function draftOf(state: KeyState): Draft {
@@ -90,6 +104,7 @@ export function draftOf(state: KeyState): Draft {
     followKeys: new Map(state.followKeys),
     aside: new Map(state.aside),
     broken: new Set(state.broken),
+    gives: new Map(),
   };
 }
 

@@ -186,3 +186,40 @@ test("[P2-M17] a welcome of more than 256 epochs is several ops; a chain of thou
   expect(made.every((id) => bob.readKey(id) !== undefined)).toBe(true);
   expect(bob.ring.epoch(bob.state, made.at(-1)!)?.generation).toBe(300);
 });
+
+test("[P2-K-serde] a state stays as it was when more is taken in, and a batch gives what its ops give one by one", () => {
+  const space = createSpace();
+  const { alice, bob, carol, dave } = space;
+  space.setReaders(alice, bob, carol, dave);
+  const id = space.rekey(alice);
+  space.deliver();
+  const { state } = bob;
+  const before = bob.ring.encode(state);
+  const from = space.ops.length;
+  for (const recipient of [bob.bundle, carol.bundle, dave.bundle, carol.bundle]) {
+    const give = { recipient, level: "read", epochIds: [id], authHeads: [] } as const;
+    for (const bytes of alice.ring.forward(alice.state, give, alice.random)) {
+      space.publish(alice, bytes);
+    }
+  }
+  const ops = space.ops.slice(from);
+  const together = bob.ring.receive(state, ops, bob.prekeys);
+  expect(together.verdicts.map((verdict) => verdict.ok && verdict.isNews)).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ]);
+  expect(bob.ring.encode(state)).toEqual(before);
+  let single = state;
+  const seen = [bob.ring.encode(single)];
+  const states = [single];
+  for (const op of ops) {
+    single = bob.ring.receive(single, [op], bob.prekeys).state;
+    states.push(single);
+    seen.push(bob.ring.encode(single));
+  }
+  expect(bob.ring.encode(single)).toEqual(bob.ring.encode(together.state));
+  expect(states.map((one) => bob.ring.encode(one))).toEqual(seen);
+  expect(Object.keys(together.state).sort()).toEqual(Object.keys(alice.ring.empty).sort());
+});
