@@ -39,8 +39,6 @@ import type { TableName } from "./schema.ts";
 /** Rows of one page at most; and bytes, but for a single range that is larger. */
 const pageRowsMax = 256;
 const pageBytesMax: number = 1024 * 1024;
-/** Rows of a page that holds no ranges. */
-const headsPageMax = 1_000;
 
 type ReadCrypto = Pick<Crypto, "hash" | "deriveKey">;
 
@@ -77,12 +75,12 @@ export async function readHeads(deps: ReadDeps, topic: Topic): Promise<readonly 
   for (;;) {
     const rows = await deps.session.query(
       `SELECT ${headColumns} FROM ${logsWithForks(deps.name)}
-       WHERE l.topic = $1 AND l.log_id > $2 ORDER BY l.log_id LIMIT ${headsPageMax}`,
+       WHERE l.topic = $1 AND l.log_id > $2 ORDER BY l.log_id LIMIT ${pageRowsMax}`,
       [bytesOf(topic), after],
     );
     for (const row of rows) heads.push(headIn(deps.crypto, row));
     const last = rows.at(-1);
-    if (last === undefined || rows.length < headsPageMax) return heads;
+    if (last === undefined || rows.length < pageRowsMax) return heads;
     after = new Uint8Array(bytesIn(last, "log_id"));
   }
 }
@@ -98,14 +96,14 @@ export async function readTopics(deps: ReadDeps): Promise<readonly Topic[]> {
          (SELECT topic, 1 FROM ${logs} WHERE topic > $1 ORDER BY topic LIMIT 1)
          UNION ALL
          SELECT (SELECT topic FROM ${logs} l WHERE l.topic > h.topic ORDER BY topic LIMIT 1), step + 1
-         FROM hops h WHERE h.topic IS NOT NULL AND step < ${headsPageMax}
+         FROM hops h WHERE h.topic IS NOT NULL AND step < ${pageRowsMax}
        )
        SELECT topic FROM hops WHERE topic IS NOT NULL ORDER BY topic`,
       [after],
     );
     for (const row of rows) topics.push(topicIn(row));
     const last = rows.at(-1);
-    if (last === undefined || rows.length < headsPageMax) return topics;
+    if (last === undefined || rows.length < pageRowsMax) return topics;
     after = new Uint8Array(bytesIn(last, "topic"));
   }
 }
@@ -252,12 +250,13 @@ async function* logRows(
   const end = Math.min(to, head.height);
   for (let next = Math.max(from, head.prunedTo); next < end;) {
     const rows = await logPage(deps, head, next, end);
-    const first = rows[0] === undefined ? end : integerIn(rows[0], "first");
-    if (first > next) await prunedSince(deps, head.logId, next);
+    if (rows.length === 0) await prunedSince(deps, head.logId, next);
     if (rows.length === 0) return;
     for (const row of rows) {
+      const first = integerIn(row, "first");
+      if (first > next) await prunedSince(deps, head.logId, next);
       yield row;
-      next = integerIn(row, "first") + integerIn(row, "count");
+      next = first + integerIn(row, "count");
     }
   }
 }

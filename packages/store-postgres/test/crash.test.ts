@@ -25,7 +25,7 @@ import {
 } from "./servers.ts";
 
 const program = fileURLToPath(new URL("./crash-writer.ts", import.meta.url));
-const killCount = 6;
+const killCount = 4;
 
 /** The last acknowledged place by log number. */
 type Acknowledged = Map<number, { readonly seq: number; readonly hash: string }>;
@@ -72,7 +72,7 @@ serverTest(
     store.onCommit((ranges) => heard.push(...ranges));
     const lane = async (first: number): Promise<void> => {
       for (let round = 0; round < killCount; round++) {
-        const acknowledged = await runAndKill(schema, first, 4 + round * 7);
+        const acknowledged = await runAndKill(schema, first, 4 + round * 11);
         expect(acknowledged.size).toBeGreaterThan(0);
         for (const [number, { seq, hash }] of acknowledged) {
           const { logId } = testLog(number).start;

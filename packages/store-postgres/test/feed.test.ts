@@ -163,3 +163,31 @@ test("without listeners nothing is read, and nothing of it told later", async ()
   while (model.answer());
   expect(told.map((row) => row.from)).toEqual([2]);
 });
+
+test("a commit of our own behind foreign ones has them looked up at once", async () => {
+  const model = createModel();
+  const told: number[] = [];
+  const feed = createFeed(
+    {
+      timers: { after: () => () => undefined },
+      laneCursors: model.laneCursors,
+      lanePage: model.lanePage,
+      tell: (ranges) => void told.push(...ranges.map((row) => row.from)),
+      hasListeners: () => true,
+      report: () => undefined,
+    },
+    { pollMsMin: 1, pollMsMax: 10 },
+    model.counters,
+  );
+  const drain = async (): Promise<void> => {
+    do await settle();
+    while (model.answer());
+  };
+  await drain();
+  model.commit(0, 1);
+  const { row, before } = model.commit(0, 2);
+  feed.committed([row], [{ lane: laneOf(row.context.topic), before, after: row.cursor }]);
+  expect(told).toEqual([]);
+  await drain();
+  expect(told).toEqual([1, 2]);
+});

@@ -8,7 +8,7 @@ import { cp, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
 /** A running server. `stop` and `start` may alternate. */
@@ -64,18 +64,55 @@ function own(path: string): void {
   if (owner.uid !== undefined && owner.gid !== undefined) chownSync(path, owner.uid, owner.gid);
 }
 
-/** A copy that the server's user can reach, with the links that npm packages cannot carry. */
-async function copyBinaries(native: string, folder: string): Promise<string> {
+/** Where the programs are, and how they are started. */
+interface Programs {
+  readonly bin: string;
+  readonly options: {
+    readonly uid?: number;
+    readonly gid?: number;
+    readonly cwd: string;
+    readonly env: NodeJS.ProcessEnv;
+  };
+}
+
+/**
+ * The programs with what npm packages cannot carry: the links between names of a library. They lie
+ * in a folder of ours, because the package's install script does not run.
+ */
+async function preparePrograms(native: string, folder: string): Promise<Programs> {
+  const links = join(folder, "lib");
+  await mkdir(links);
+  const list = join(native, "pg-symlinks.json");
+  const found: unknown = existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : [];
+  const sources = new Map<string, string>();
+  for (const link of Array.isArray(found) ? found : []) {
+    const { source, target }: { source: string; target: string } = link;
+    sources.set(basename(target), basename(source));
+  }
+  const makeLinks = (from: string): void => {
+    for (const [target, source] of sources) {
+      const place = join(links, target);
+      rmSync(place, { force: true });
+      // The source may be a link itself.
+      symlinkSync(sources.has(source) ? source : join(from, "lib", source), place);
+    }
+  };
+  const programs = (from: string): Programs => {
+    const path = `${links}${delimiter}${join(from, "lib")}`;
+    const paths = { LD_LIBRARY_PATH: path, DYLD_LIBRARY_PATH: path };
+    const env = { ...process.env, LC_ALL: "C", ...paths };
+    return { bin: join(from, "bin"), options: { ...owner, cwd: folder, env } };
+  };
+  makeLinks(native);
+  const inPlace = programs(native);
+  if (spawnSync(join(inPlace.bin, "postgres"), ["--version"], inPlace.options).status === 0) {
+    return inPlace;
+  }
+  // Nobody may not look into a folder of root's: then the programs come out of it.
   const copy = join(folder, "native");
   await cp(native, copy, { recursive: true, filter: (path) => !path.endsWith(".a") });
-  const list = join(native, "pg-symlinks.json");
-  const links: unknown = existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : [];
-  for (const link of Array.isArray(links) ? links : []) {
-    const { source, target }: { source: string; target: string } = link;
-    const place = join(folder, target);
-    if (!existsSync(place)) symlinkSync(join(folder, source), place);
-  }
-  return copy;
+  makeLinks(copy);
+  return programs(copy);
 }
 
 async function runServer(
@@ -84,14 +121,14 @@ async function runServer(
   options: TestServerOptions,
 ): Promise<TestServer> {
   own(folder);
-  const bin = join(await copyBinaries(native, folder), "bin");
+  const programs = await preparePrograms(native, folder);
   const data = join(folder, "data");
   await mkdir(data, { mode: 0o700 });
   own(data);
-  await initialise(bin, folder, data);
+  await initialise(programs, folder, data);
   const args = (port: number): readonly string[] =>
     settingsOf(data, port, options).flatMap((setting) => ["-c", setting]);
-  const started = await startOnFreePort(bin, data, args);
+  const started = await startOnFreePort(programs, data, args);
   const { port } = started;
   let { child } = started;
   const onExit = (): void => {
@@ -109,7 +146,7 @@ async function runServer(
     url: `postgres://hawser:${password}@127.0.0.1:${port}/postgres`,
     stop,
     start: async () => {
-      child = await startProcess(bin, data, args(port));
+      child = await startProcess(programs, data, args(port));
     },
     [Symbol.asyncDispose]: async () => {
       process.off("exit", onExit);
@@ -137,15 +174,14 @@ function settingsOf(
   ];
 }
 
-async function initialise(bin: string, folder: string, data: string): Promise<void> {
+async function initialise(programs: Programs, folder: string, data: string): Promise<void> {
   const file = join(folder, "password");
   await writeFile(file, password, { mode: 0o600 });
   own(file);
   const args = ["-D", data, "-U", "hawser", "-A", "scram-sha-256", `--pwfile=${file}`];
   const more = ["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"];
-  const { status, error, stderr } = spawnSync(join(bin, "initdb"), [...args, ...more], {
-    ...owner,
-    cwd: folder,
+  const { status, error, stderr } = spawnSync(join(programs.bin, "initdb"), [...args, ...more], {
+    ...programs.options,
     encoding: "utf8",
   });
   if (status === 0) return;
@@ -153,14 +189,14 @@ async function initialise(bin: string, folder: string, data: string): Promise<vo
 }
 
 async function startOnFreePort(
-  bin: string,
+  programs: Programs,
   data: string,
   args: (port: number) => readonly string[],
 ): Promise<{ port: number; child: ChildProcess }> {
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
     try {
-      return { port, child: await startProcess(bin, data, args(port)) };
+      return { port, child: await startProcess(programs, data, args(port)) };
     } catch (error) {
       // Somebody else may have taken the port meanwhile.
       if (attempt === startAttemptsMax) throw error;
@@ -180,11 +216,14 @@ function freePort(): Promise<number> {
 }
 
 /** Resolves when the server takes connections. */
-function startProcess(bin: string, data: string, args: readonly string[]): Promise<ChildProcess> {
+function startProcess(
+  { bin, options }: Programs,
+  data: string,
+  args: readonly string[],
+): Promise<ChildProcess> {
   return new Promise((resolve, reject) => {
     const child = spawn(join(bin, "postgres"), ["-D", data, ...args], {
-      ...owner,
-      cwd: data,
+      ...options,
       stdio: ["ignore", "ignore", "pipe"],
     });
     const lines: string[] = [];
