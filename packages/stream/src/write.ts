@@ -204,12 +204,16 @@ async function prepareBlock(
       sealed === undefined ? small : sealBytes(crypto, suite, sealed.keys.inline, small);
     return { record: { ...record, inline }, body: undefined };
   }
-  const body = await writeContent(context, rest, sealed, {
-    signal,
-    onProgress,
-    totalBytes: content instanceof Uint8Array ? content.length : undefined,
-  });
-  return { record: { ...record, inline: undefined }, body };
+  try {
+    const body = await writeContent(context, rest, sealed, {
+      signal,
+      onProgress,
+      totalBytes: content instanceof Uint8Array ? content.length : undefined,
+    });
+    return { record: { ...record, inline: undefined }, body };
+  } finally {
+    await rest.close();
+  }
 }
 
 interface Sealed {
@@ -295,12 +299,18 @@ async function writeContent(
   });
 }
 
+/** A content too large for an entry, from its beginning. */
+interface Rest extends AsyncIterable<Uint8Array> {
+  /** Lets the source go, read or not; idempotent. */
+  close(): Promise<void>;
+}
+
 /** A content that fits an entry, or all of it to go on with. */
 async function takeSmall(
   content: ByteSource,
-): Promise<{ readonly small: Uint8Array; readonly rest: AsyncIterable<Uint8Array> | undefined }> {
+): Promise<{ readonly small: Uint8Array; readonly rest: Rest | undefined }> {
   if (content instanceof Uint8Array) {
-    const rest = content.length > inlineBytesMax ? chain([content], undefined) : undefined;
+    const rest = content.length > inlineBytesMax ? createRest([content], undefined) : undefined;
     return { small: content, rest };
   }
   const iterator =
@@ -310,26 +320,38 @@ async function takeSmall(
   while (byteCount <= inlineBytesMax) {
     const next = await iterator.next();
     if (next.done === true) return { small: concatBytes(...pieces), rest: undefined };
+    // What is no Uint8Array is refused where the rest of the content is.
+    if (!(next.value instanceof Uint8Array))
+      return { small: none, rest: createRest([next.value], iterator) };
     // The source may use its buffer again.
     pieces.push(next.value.slice());
     byteCount += next.value.length;
   }
-  return { small: none, rest: chain(pieces, iterator) };
+  return { small: none, rest: createRest(pieces, iterator) };
 }
 
-async function* chain(
+function createRest(
   pieces: readonly Uint8Array[],
   iterator: AsyncIterator<Uint8Array> | Iterator<Uint8Array> | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
+): Rest {
+  let isOpen = iterator !== undefined;
+  async function* parts(): AsyncGenerator<Uint8Array, void, undefined> {
     yield* pieces;
-    if (iterator === undefined) return;
-    for (;;) {
+    while (iterator !== undefined && isOpen) {
       const next = await iterator.next();
-      if (next.done === true) return;
+      if (next.done === true) {
+        isOpen = false;
+        return;
+      }
       yield next.value;
     }
-  } finally {
-    await iterator?.return?.();
   }
+  return {
+    [Symbol.asyncIterator]: parts,
+    close: async () => {
+      if (!isOpen) return;
+      isOpen = false;
+      await iterator?.return?.();
+    },
+  };
 }

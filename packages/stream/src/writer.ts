@@ -288,8 +288,9 @@ async function accept(
       const cutAt = isIndexed ? state.end : (reached?.entryEnd ?? state.end);
       const missingIndex = isIndexed ? [] : (reached?.index ?? []);
       const size = await store.size();
-      guard.done(await repair(store, { state, size, cutAt, missingIndex, damage: undefined }));
+      const kept = await repair(store, { state, size, cutAt, missingIndex, damage: undefined });
       await store.flush();
+      guard.done(kept);
     }
     const now = context.state().height;
     const added = { height: now, addedEntries: now - height };
