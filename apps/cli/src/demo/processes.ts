@@ -31,6 +31,8 @@ export interface Launch {
   readonly name: string;
   readonly program: "hawser" | "relay";
   readonly args: readonly string[];
+  /** All of its standard input; none unless said. */
+  readonly input?: string;
 }
 
 const entryPoints = {
@@ -52,10 +54,12 @@ interface Waiter {
 }
 
 /** Starts a program with this version of node and the sources of this repository. */
-export function launch({ name, program, args }: Launch): Program {
-  const child = spawn(process.execPath, [...nodeOptions, entryPoints[program], "--json", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+export function launch({ name, program, args, input }: Launch): Program {
+  const words = [...nodeOptions, entryPoints[program], "--json", ...args];
+  const child = spawn(process.execPath, words, { stdio: ["pipe", "pipe", "pipe"] });
+  // A program that reads none of it may end before it is written.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(input ?? "");
   const events: ProgramEvent[] = [];
   const waiters = new Set<Waiter>();
   const trouble: string[] = [];

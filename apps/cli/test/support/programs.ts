@@ -25,6 +25,8 @@ export interface Workshop extends AsyncDisposable {
   start(home: string, ...args: readonly string[]): Program;
   /** Runs `hawser` to its end. */
   run(home: string, ...args: readonly string[]): Promise<Outcome>;
+  /** The same, with something on standard input. */
+  feed(input: string, home: string, ...args: readonly string[]): Promise<Outcome>;
   startRelay(data: string, ...args: readonly string[]): Promise<{ url: string; program: Program }>;
 }
 
@@ -37,11 +39,20 @@ export function openWorkshop(): Workshop {
   const programs: Program[] = [];
   let count = 0;
   const next = (name: string): string => join(folder, `${name}-${++count}`);
-  const start = (home: string, ...args: readonly string[]): Program => {
+  const startWith = (input: string | undefined, home: string, args: readonly string[]): Program => {
     const name = `hawser ${args[0] ?? ""}`;
-    const program = launch({ name, program: "hawser", args: ["--home", home, ...args] });
+    const program = launch({
+      name,
+      program: "hawser",
+      args: ["--home", home, ...args],
+      ...(input === undefined ? {} : { input }),
+    });
     programs.push(program);
     return program;
+  };
+  const outcomeOf = async (program: Program): Promise<Outcome> => {
+    const exitCode = await program.ended;
+    return { exitCode, events: program.events, stderr: program.trouble.join("\n") };
   };
   return {
     folder,
@@ -55,12 +66,9 @@ export function openWorkshop(): Workshop {
       return root;
     },
     newHome: () => next("home"),
-    start,
-    run: async (home, ...args) => {
-      const program = start(home, ...args);
-      const exitCode = await program.ended;
-      return { exitCode, events: program.events, stderr: program.trouble.join("\n") };
-    },
+    start: (home, ...args) => startWith(undefined, home, args),
+    run: (home, ...args) => outcomeOf(startWith(undefined, home, args)),
+    feed: (input, home, ...args) => outcomeOf(startWith(input, home, args)),
     startRelay: async (data, ...args) => {
       const program = launch({ name: "relay", program: "relay", args: ["--data", data, ...args] });
       programs.push(program);
