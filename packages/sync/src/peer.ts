@@ -56,6 +56,8 @@ export interface SyncPeerDeps {
    * judges those of the topic again.
    */
   onFork?(topic: Topic): Promise<void>;
+  /** Progress, access or sync state of a session changed. Must not throw. */
+  onSessionChange?(session: SyncSession): void;
   /** 1 to 4 keys to prove to each new connection, the device key first. */
   identities(): readonly SyncIdentity[];
   /** The topics this side takes part in; read at each new connection and at `topicsChanged`. */
@@ -159,6 +161,7 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     onClosed: (session) => {
       running.delete(session);
     },
+    onChange: ({ session }) => deps.onSessionChange?.(session),
   };
 
   return {

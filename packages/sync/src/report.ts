@@ -2,7 +2,7 @@
  * Questions to a machine's state: progress, in sync or not, why an entry is not there
  * (docs/spec/3-sync.md §7, §10). Layer 4; pure.
  */
-import type { LogHead } from "@hawser/log";
+import type { LogHead, LogId, Topic } from "@hawser/log";
 import type { InLog, MachineState, OutLog, TopicState } from "./machine-types.ts";
 import { isVisibleTo } from "./turn.ts";
 import type { ExplainCode, LogRef, SyncProgress, SyncReport, TopicReport } from "./types.ts";
@@ -78,6 +78,31 @@ function isSkippedHere(log: InLog): boolean {
 
 function isSkippedThere(log: OutLog): boolean {
   return log.answered && (!log.wanted || log.tooLarge || log.diverged);
+}
+
+/** A log against what a peer announced of it. */
+export interface LogStanding {
+  /** Signed height that the peer announced; 0 when it did not name the log. */
+  readonly announced: number;
+  /** Whether all of that is here, and is what was announced. */
+  readonly here: boolean;
+}
+
+/** Logs of a topic against what the peer announced; `undefined` while that is not all known. */
+export function standingOf(
+  state: MachineState,
+  name: Topic,
+  logIds: readonly LogId[],
+): readonly LogStanding[] | undefined {
+  const topic = state.topics.get(name);
+  if (state.phase !== "open" || topic?.peerNumber === undefined) return undefined;
+  if (topic.given !== "full" || topic.in.access !== "full" || !topic.in.complete) return undefined;
+  if (topic.headsState !== "ready" || topic.in.answers !== topic.proofCounter) return undefined;
+  return logIds.map((logId) => {
+    const log = topic.in.logs[topic.in.numbers.get(logId) ?? -1];
+    if (log === undefined) return { announced: 0, here: true };
+    return { announced: log.height, here: log.status === "same" || log.status === "ahead" };
+  });
 }
 
 /** Why an entry is not in our store, as far as this session knows. */

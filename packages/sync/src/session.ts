@@ -8,7 +8,15 @@ import { createEventLoop, type EventLoop } from "./event-loop.ts";
 import { createIngestQueue } from "./ingest-queue.ts";
 import type { MachineSeed } from "./machine-types.ts";
 import { createOutbox } from "./outbox.ts";
-import { explainHere, explainThere, isSettled, progressOf, reportOf } from "./report.ts";
+import {
+  explainHere,
+  explainThere,
+  isSettled,
+  progressOf,
+  reportOf,
+  standingOf,
+  type LogStanding,
+} from "./report.ts";
 import {
   performEffect,
   readTopics,
@@ -50,6 +58,11 @@ export interface SyncSession {
   synced(options?: { readonly signal?: AbortSignal }): Promise<SyncReport>;
   /** `undefined` while the topic is not shared (yet). */
   access(topic: Topic): SessionAccess | undefined;
+  /**
+   * How single logs of a topic stand against what the peer announced of them, in the order given;
+   * `undefined` until it has announced the topic whole and both sides let each other have all of it.
+   */
+  standing(topic: Topic, logIds: readonly LogId[]): readonly LogStanding[] | undefined;
   /** Ends the session; resolves when its connection is closed. */
   close(): Promise<void>;
 }
@@ -73,6 +86,8 @@ export interface RunningSession {
 export interface SessionListener {
   onBadRange(session: RunningSession, place: { readonly logId: LogId; readonly seq: number }): void;
   onClosed(session: RunningSession): void;
+  /** Progress, access or sync state changed. */
+  onChange(session: RunningSession): void;
 }
 
 /** Starts a session; it runs until the connection or either side ends it. */
@@ -97,7 +112,10 @@ export function runSession(
       onOutcome: (id, outcome) => loop.dispatch({ type: "ingested", id, outcome }),
       onFailure: (cause) => loop.dispatch({ type: "failed", cause }),
     }),
-    onProgress: () => changes.tell(),
+    onProgress: () => {
+      changes.tell();
+      listener.onChange(running);
+    },
     onBadRange: (place) => listener.onBadRange(running, place),
     onClose: ({ code, by, cause }) => {
       ending.set({ code, by, ...(cause === undefined ? {} : { cause }) });
@@ -146,6 +164,7 @@ function openSession(parts: SessionParts, changes: Changes, ending: Ending): Syn
       if (found?.peerNumber === undefined) return undefined;
       return { given: found.given, received: found.in.access ?? "none" };
     },
+    standing: (topic, logIds) => standingOf(loop.state(), topic, logIds),
     close: async () => {
       loop.dispatch({ type: "close" });
       await ending.closed;
