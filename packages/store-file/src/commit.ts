@@ -46,6 +46,8 @@ export interface GroupPlan {
   readonly records: IndexedRecord[];
   readonly stored: StoredRange[];
   readonly logs: Map<LogId, LogView>;
+  /** The plan of the batches before, while one is being added. */
+  readonly base: GroupPlan | undefined;
   cursor: number;
   logCount: number;
 }
@@ -61,7 +63,7 @@ export interface PlanDeps {
 
 export function createPlan(directory: Directory): GroupPlan {
   const { cursor, logCount } = directory;
-  return { records: [], stored: [], logs: new Map(), cursor, logCount };
+  return { records: [], stored: [], logs: new Map(), base: undefined, cursor, logCount };
 }
 
 /**
@@ -79,7 +81,7 @@ export function planBatch(deps: PlanDeps, plan: GroupPlan, batch: CommitBatch): 
   const moved = findMovedHead(ranges, headOf);
   if (moved !== undefined) return { ok: false, reason: "STORE_HEAD_MOVED", head: moved.head };
   const start = deps.frames.offset;
-  const draft: GroupPlan = { ...plan, records: [], stored: [], logs: new Map(plan.logs) };
+  const draft: GroupPlan = { ...plan, records: [], stored: [], logs: new Map(), base: plan };
   try {
     for (const range of ranges) addRange(deps, draft, range);
     for (const proof of forks) addFork(deps, draft, proof);
@@ -89,8 +91,8 @@ export function planBatch(deps: PlanDeps, plan: GroupPlan, batch: CommitBatch): 
     deps.frames.cutTo(start);
     throw error;
   }
-  plan.records.push(...draft.records);
-  plan.stored.push(...draft.stored);
+  for (const record of draft.records) plan.records.push(record);
+  for (const range of draft.stored) plan.stored.push(range);
   for (const [logId, view] of draft.logs) plan.logs.set(logId, view);
   plan.cursor = draft.cursor;
   plan.logCount = draft.logCount;
@@ -126,7 +128,7 @@ function encodeMeta(meta: RecordMeta): Uint8Array {
 
 /** The log as it stands, made when there is none. */
 function openLog(deps: PlanDeps, plan: GroupPlan, context: LogContext, logId: LogId): LogView {
-  const known = plan.logs.get(logId);
+  const known = plan.logs.get(logId) ?? plan.base?.logs.get(logId);
   if (known !== undefined) return known;
   const log = deps.directory.log(logId);
   if (log !== undefined) {

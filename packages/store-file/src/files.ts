@@ -21,6 +21,7 @@ import {
 } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { codeOf } from "./errors.ts";
+import { lockFolder, type FolderLock } from "./lock.ts";
 
 /** An open file. */
 export interface StoreFile {
@@ -50,6 +51,8 @@ export interface FileLayer {
   remove(path: string): void;
   /** Makes names in a folder durable. */
   syncFolder(path: string): void;
+  /** Takes the lock file, made when missing. Throws STORE_BUSY while anybody holds it. */
+  lock(path: string): FolderLock;
   /** Lets other work of the event loop go first. */
   pause(): Promise<void>;
 }
@@ -69,6 +72,7 @@ export function createNodeFiles(): FileLayer {
     rename: renameSync,
     remove: (path) => rmSync(path, { force: true }),
     syncFolder,
+    lock: lockFolder,
     pause: () => setImmediate(),
   };
 }

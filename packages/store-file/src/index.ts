@@ -1,6 +1,7 @@
 export type { CompactionReport } from "./compact.ts";
 export type { FileStoreErrorCode } from "./errors.ts";
 export type { FileLayer, OpenMode, StoreFile } from "./files.ts";
+export type { FolderLock } from "./lock.ts";
 export type { Recovery } from "./recover.ts";
 export type { FileStore, FileStoreDeps, FileStoreOptions, FileStoreReport } from "./store.ts";
 export { FileStoreError } from "./errors.ts";

@@ -13,6 +13,7 @@ import {
   formatVersion,
   headerBytes,
   parseName,
+  recordTypes,
   type SegmentId,
 } from "./format.ts";
 import {
@@ -210,7 +211,10 @@ function loadSegment(target: LoadTarget, id: SegmentId, isLast: boolean): Loaded
     for (const record of known.records) take(record);
     start = known;
   }
-  const scan = scanSegment(source, start, take);
+  const isEndSealed = isIndexed && endFrame?.type === recordTypes.seal;
+  const scan = isEndSealed
+    ? { ...start, isSealed: true, stoppedAt: start.end }
+    : scanSegment(source, start, take);
   // Nothing is ever written behind a seal, and every segment but the last has one.
   const isEnded = scan.isSealed || !isLast;
   checkTail(source, scan, Math.max(known?.end ?? 0, isEnded ? source.size : 0));

@@ -22,7 +22,7 @@ import { createCompactor, type CompactionReport } from "./compact.ts";
 import type { LogDirectory } from "./directory.ts";
 import { toReadError } from "./errors.ts";
 import { createNodeFiles, type FileLayer } from "./files.ts";
-import { lockFolder, type FolderLock } from "./lock.ts";
+import type { FolderLock } from "./lock.ts";
 import { createReader } from "./reader.ts";
 import { checkFolder, openFolder, type OpenedFolder, type Recovery } from "./recover.ts";
 import { createReadWindow } from "./window.ts";
@@ -90,7 +90,7 @@ function openAndLock(files: FileLayer, path: string): FolderLock {
   try {
     files.makeFolder(path);
     checkFolder(files, path);
-    return lockFolder(join(path, "lock"));
+    return files.lock(join(path, "lock"));
   } catch (error) {
     throw toReadError(error, "the folder of the store");
   }

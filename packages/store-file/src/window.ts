@@ -22,7 +22,9 @@ export function createReadWindow(aheadBytes: number = 64 * 1024): ReadWindow {
       if (isNear && offset + count <= start + bytes.length) {
         return bytes.subarray(offset - start, offset - start + count);
       }
-      const buffer = new Uint8Array(isNear ? Math.max(count, aheadBytes) : count);
+      const buffer = new Uint8Array(
+        isNear ? Math.max(count, Math.min(aheadBytes, file.size() - offset)) : count,
+      );
       const got = file.read(buffer, offset);
       if (got < count) return undefined;
       held = file;

@@ -77,6 +77,8 @@ export function createWriter(deps: WriterDeps, options: WriterOptions): Writer {
   const frames = createFrameWriter();
   let live = options.live;
   let waiting: Waiting[] = [];
+  /** How many of `waiting` were taken. */
+  let taken = 0;
   let pumping: Promise<void> | undefined;
   let writtenBytes = 0;
   let tell: (stored: readonly StoredRange[]) => void = () => undefined;
@@ -170,22 +172,24 @@ export function createWriter(deps: WriterDeps, options: WriterOptions): Writer {
   };
 
   const takeGroup = (): readonly Waiting[] => {
-    let [count, byteCount] = [0, 0];
-    for (const each of waiting) {
-      if (count > 0 && (each.isAlone || byteCount >= groupBytesGoal)) break;
-      count++;
+    const group: Waiting[] = [];
+    let byteCount = 0;
+    for (let each = waiting[taken]; each !== undefined; each = waiting[taken]) {
+      if (group.length > 0 && (each.isAlone || byteCount >= groupBytesGoal)) return group;
+      group.push(each);
+      taken++;
       byteCount += each.byteCount;
-      if (each.isAlone) break;
+      if (each.isAlone) return group;
     }
-    const group = waiting.slice(0, count);
-    waiting = waiting.slice(count);
+    waiting = [];
+    taken = 0;
     return group;
   };
 
   const pump = async (): Promise<void> => {
     // One turn later, so that commits made in the same turn share the write.
     await Promise.resolve();
-    while (waiting.length > 0) await writeGroup(takeGroup());
+    for (let group = takeGroup(); group.length > 0; group = takeGroup()) await writeGroup(group);
     pumping = undefined;
   };
 
