@@ -1,8 +1,9 @@
 /** Rows of the Threads paper that need whole spaces: how logs compose, addresses, what is legible. */
 import { equalBytes, fromHex, toHex, utf8 } from "@hawser/codec";
+import { logIdOf } from "@hawser/log";
 import { createSyncPeer, type SyncPeer } from "@hawser/sync";
 import { createMemoryPair } from "@hawser/sync/testing";
-import { spaceIdBytes, type Space } from "@hawser/space";
+import { controlDomain, spaceIdBytes, type Space } from "@hawser/space";
 import { expect, test } from "vitest";
 import { attacker, forgeControl } from "./forge.ts";
 import { seededRandom } from "./help.ts";
@@ -153,12 +154,9 @@ test("[TH-040] an address of a log is announced in that log alone: nobody speaks
   await other.announceAddress("wss://ben.example", 3_600);
   await world.settle(ada, ben);
   for (const one of [space, other]) {
-    const listed = one.addresses().map(({ author: of, address }) => [of, address]);
-    expect(listed.sort()).toEqual(
-      [
-        [ada.author, "wss://ada.example"],
-        [ben.author, "wss://ben.example"],
-      ].sort(),
+    const listed = one.addresses().map(({ author: of, address }) => `${of} ${address}`);
+    expect(new Set(listed)).toEqual(
+      new Set([`${ada.author} wss://ada.example`, `${ben.author} wss://ben.example`]),
     );
   }
 });
@@ -195,7 +193,11 @@ test("[TH-050] a space made without any option shows nothing on disk or on the w
   const { readKey, followKey } = await space.keysOf(logId);
   const secrets = [
     ...[...texts, "diary-entry", "holidays", space.id!].map(utf8),
-    ...[readKey!, followKey!, spaceIdBytes(space.id!), ada.secret, ben.secret],
+    readKey!,
+    followKey!,
+    spaceIdBytes(space.id!),
+    ada.secret,
+    ben.secret,
   ];
   expect(frames.length).toBeGreaterThan(4);
   expect(stored.length).toBeGreaterThan(8);
@@ -205,4 +207,78 @@ test("[TH-050] a space made without any option shows nothing on disk or on the w
   }
   // What is looked for would be found: authors are there.
   expect(frames.some((frame) => holds(frame, fromHex(ada.author)!))).toBe(true);
+});
+
+test("[TH-102] whoever makes a space has its id, a log that is his, and all keys at once", async () => {
+  const world = await createWorld();
+  const ada = await world.device("ada");
+  const space = await ada.spaces.create();
+  expect(ada.spaces.open(space.id!)).toBe(space);
+  const [log] = await ada.store.heads(space.topic);
+  expect(log!.context.author).toBe(ada.author);
+  const keys = await space.keysOf(log!.logId);
+  expect(keys).toMatchObject({ publicKey: ada.author, privateKey: ada.secret });
+  expect([keys.readKey?.length, keys.followKey?.length]).toEqual([32, 32]);
+  expect(keys.readKey).not.toEqual(keys.followKey);
+});
+
+test("[TH-106] who adds somebody does it by entries of his own log, and only the newcomer opens the keys in them", async () => {
+  const world = await createWorld();
+  const { ada, ben, space, other } = await twoMembers(world);
+  const cyd = await world.device("cyd");
+  const heightsOf = async (device: TestDevice): Promise<Map<string, number>> => {
+    const heads = await device.store.heads(space.topic);
+    return new Map(heads.map(({ logId, height }) => [logId, height]));
+  };
+  const before = await heightsOf(ada);
+  const bundle = await cyd.spaces.bundle();
+  await space.add(bundle, "write");
+  const after = await heightsOf(ada);
+  const grown = [...after].filter(([logId, height]) => height !== before.get(logId));
+  const own = logIdOf(world.crypto, {
+    topic: space.topic,
+    domain: controlDomain,
+    author: ada.author,
+  });
+  expect(grown.map(([logId]) => logId)).toEqual([own]);
+  const third = await cyd.spaces.accept(space.offer(bundle));
+  // An impostor has the offer and every entry, and not the secret of the bundle.
+  const eve = await world.device("eve");
+  await expect(eve.spaces.accept(space.offer(bundle))).rejects.toMatchObject({
+    code: "SPACE_OFFER_INVALID",
+  });
+  await world.settle(ada, ben, cyd);
+  await write(other, "for three");
+  await world.settle(ada, ben, cyd);
+  expect(await textsOf(third)).toEqual(["for three"]);
+});
+
+test("[TH-107] [TH-108] every writer understands one join by itself, without a word of the others", async () => {
+  const world = await createWorld();
+  const { ada, ben, space, other } = await twoMembers(world);
+  const dan = await world.device("dan");
+  const fourth = await dan.spaces.join(await space.invite({ level: "write" }));
+  await world.settle(ada, ben, dan);
+  const cyd = await world.device("cyd");
+  await cyd.spaces.join(await space.invite({ level: "write" }));
+  await world.settle(ada, ben, dan);
+  // Cyd hears what there is and joins. Nobody answers yet; each of the three gets Cyd's log alone.
+  // Logs wait for each other: what was refused the first time comes again.
+  for (let round = 0; round < 3; round++) await world.copy(ada, cyd);
+  await world.pass(400);
+  const joined = logIdOf(world.crypto, {
+    topic: space.topic,
+    domain: controlDomain,
+    author: cyd.author,
+  });
+  for (const [device, handle] of [
+    [ada, space],
+    [ben, other],
+    [dan, fourth],
+  ] as const) {
+    expect(handle.access(cyd.author)).toBeUndefined();
+    for await (const range of cyd.store.ranges(joined)) await device.spaces.ingest(range);
+    // Asked before any timer runs: nobody else's answer is on its way.
+    expect(handle.access(cyd.author)).toMatchObject({ level: "write" });
+  }
 });
