@@ -17,13 +17,9 @@ interface Register {
 interface Standard {
   readonly edit: Edit;
   readonly role: Role;
-  /** False when the edit only takes: then it may lower the default and not raise it. */
-  readonly giving: boolean;
 }
 
 interface DocumentState {
-  /** Did an edit that counts whole say anything here? */
-  isMade: boolean;
   readonly peers: Map<string, Map<Role, Register>>;
   /** Defaults that no later one had seen. */
   standards: readonly Standard[];
@@ -33,8 +29,7 @@ interface DocumentState {
 
 /** All documents of a space, after some edits. */
 export interface Documents {
-  /** `giving: false` applies only what the edit takes away. */
-  apply(edit: Edit, how: { readonly giving: boolean }): void;
+  apply(edit: Edit): void;
   has(documentId: string): boolean;
   /** Edits by which a peer holds a role; none when it does not. */
   grantsOf(documentId: string, peer: string, role: Role): readonly Edit[];
@@ -59,20 +54,18 @@ export function createDocuments(): Documents {
     register(documentId, peer, "no-access").live.length > 0;
   const standardOf = (documentId: string): ReturnType<Documents["standardOf"]> => {
     const standards = documents.get(documentId)?.standards ?? [];
-    const grants = standards.flatMap(({ edit, giving }) => (giving ? [edit] : []));
-    return { role: standardRole(standards), grants };
+    return { role: standardRole(standards), grants: standards.map(({ edit }) => edit) };
   };
 
   return {
-    apply: (edit, { giving }) => {
+    apply: (edit) => {
       // An edit that only accepts events makes no document.
       if (!isAboutPeers(edit)) return;
       const document = documents.get(edit.documentId) ?? emptyDocument();
       documents.set(edit.documentId, document);
-      document.isMade ||= giving;
-      applyTo(document, edit, giving);
+      applyTo(document, edit);
     },
-    has: (documentId) => documents.get(documentId)?.isMade === true,
+    has: (documentId) => documents.has(documentId),
     grantsOf: (documentId, peer, role) => register(documentId, peer, role).live,
     isDenied,
     standardOf,
@@ -83,15 +76,15 @@ export function createDocuments(): Documents {
       }
       return false;
     },
-    ids: () => [...documents].flatMap(([id, { isMade }]) => (isMade ? [id] : [])).sort(),
+    ids: () => [...documents.keys()].sort(),
     read: (documentId) => {
       const document = documents.get(documentId);
-      return document?.isMade === true ? render(documentId, document) : undefined;
+      return document === undefined ? undefined : render(documentId, document);
     },
   };
 }
 
-function applyTo(document: DocumentState, edit: Edit, giving: boolean): void {
+function applyTo(document: DocumentState, edit: Edit): void {
   const update = (peer: string, role: Role, change: (old: Register) => Register): void => {
     const held = document.peers.get(peer) ?? new Map<Role, Register>();
     document.peers.set(peer, held);
@@ -102,26 +95,24 @@ function applyTo(document: DocumentState, edit: Edit, giving: boolean): void {
     else document.writers.delete(peer);
   };
   for (const [peer, given] of edit.grants) {
-    for (const role of given) {
-      if (role === "no-access")
-        update(peer, role, (old) => ({ ...old, live: [...old.live, edit] }));
-      else if (giving) update(peer, role, (old) => grant(old, edit));
-    }
+    for (const role of given)
+      update(peer, role, (old) => (isDenial(role) ? impose : grant)(old, edit));
   }
   for (const [peer, taken] of edit.revokes) {
-    for (const role of taken) {
-      if (role !== "no-access") update(peer, role, (old) => revoke(old, edit));
-      else if (giving) update(peer, role, (old) => lift(old, edit));
-    }
+    for (const role of taken)
+      update(peer, role, (old) => (isDenial(role) ? lift : revoke)(old, edit));
   }
   if (edit.default === undefined) return;
   const unseen = document.standards.filter((old) => !sees(edit.event, old.edit.event));
-  const kept = giving ? unseen : document.standards;
-  document.standards = [...kept, { edit, role: edit.default, giving }];
+  document.standards = [...unseen, { edit, role: edit.default }];
 }
 
 function emptyDocument(): DocumentState {
-  return { isMade: false, peers: new Map(), standards: [], writers: new Set() };
+  return { peers: new Map(), standards: [], writers: new Set() };
+}
+
+function isDenial(role: Role): boolean {
+  return role === "no-access";
 }
 
 /** Holds unless somebody took the role without its author knowing. */
@@ -136,15 +127,19 @@ function revoke(old: Register, edit: Edit): Register {
   return { live: [], against: [...unseen, edit] };
 }
 
+function impose(old: Register, edit: Edit): Register {
+  return { ...old, live: [...old.live, edit] };
+}
+
 /** Lifts what its author knew of. */
 function lift(old: Register, edit: Edit): Register {
   return { ...old, live: old.live.filter((denial) => !sees(edit.event, denial.event)) };
 }
 
-/** What all of them allow, if one gives anything. */
+/** What all of them allow. */
 function standardRole(standards: readonly Standard[]): Role {
-  if (!standards.some(({ giving }) => giving)) return "no-access";
-  return standards.map(({ role }) => role).reduce(lesserRole);
+  const [first, ...rest] = standards.map(({ role }) => role);
+  return first === undefined ? "no-access" : rest.reduce(lesserRole, first);
 }
 
 function render(id: string, document: DocumentState): AclDocument {

@@ -2,7 +2,6 @@
  * An edit in its place: who made it, by what right, and what its author had seen
  * (docs/spec/7-views.md §9.4).
  */
-import type { AuthorId } from "@hawser/crypto";
 import { compareEvents, type ViewEvent } from "@hawser/view";
 import type { DecodedEdit } from "./ops.ts";
 import type { Role } from "./types.ts";
@@ -32,8 +31,29 @@ export interface Edit extends DecodedEdit {
   readonly keys: readonly string[];
   /** At least one. */
   readonly ways: readonly Way[];
-  /** Authors from whom the author has the right, over others or directly. */
-  readonly grantors: ReadonlySet<AuthorId>;
+  /** The oldest edit on which the right rests; `undefined` for a founder. */
+  readonly grant: ViewEvent | undefined;
+}
+
+/**
+ * Seniors first: founders, then whoever has the right by the older grant; of those who have it by
+ * the same one its author, then by author id.
+ */
+export function compareRanks(a: Edit, b: Edit): number {
+  if (a.grant === undefined || b.grant === undefined) {
+    const isOfFounder = (edit: Edit): number => (edit.grant === undefined ? 0 : 1);
+    return isOfFounder(a) - isOfFounder(b) || compareAuthors(a, b);
+  }
+  return compareEvents(a.grant, b.grant) || isOfOther(a) - isOfOther(b) || compareAuthors(a, b);
+}
+
+function isOfOther(edit: Edit): number {
+  return edit.grant?.author === edit.event.author ? 0 : 1;
+}
+
+function compareAuthors(a: Edit, b: Edit): number {
+  if (a.event.author === b.event.author) return 0;
+  return a.event.author < b.event.author ? -1 : 1;
 }
 
 /**

@@ -107,7 +107,7 @@ function doubtsOn(
 ): Doubts {
   const edits = ledger
     .concurrentWith(event)
-    .filter((edit) => now.statuses.get(edit) !== "overruled")
+    .filter((edit) => now.statuses.get(edit) === "effective")
     .filter((edit) => !accepts.some((accepting) => knew(accepting, edit)));
   return { edits, isAccepted: accepts.length > 0 };
 }

@@ -83,7 +83,7 @@ export function createLedger(rules: AclRules): Ledger {
     const question = { documentId: rulesId(rules.id), need: "write" } as const;
     const ways = waysOf(rules, seenBy(event).documents, asker, question);
     if (ways.length === 0) return undefined;
-    return { ...decoded, event, keys: asker.keys, ways, grantors: grantorsOf(ways) };
+    return { ...decoded, event, keys: asker.keys, ways, grant: oldestGrant(ways) };
   };
 
   const take = (event: ViewEvent): Edit | undefined => {
@@ -172,11 +172,9 @@ function withoutFirst<Value>(map: ReadonlyMap<string, Value>): Map<string, Value
   return new Map([...map].slice(1));
 }
 
-/** From whom the right is, by its oldest grant. */
-function grantorsOf(ways: Edit["ways"]): Edit["grantors"] {
-  if (ways.some((way) => way.kind === "founder")) return new Set();
-  const [oldest] = ways
-    .flatMap((way) => way.grants)
-    .sort((a, b) => compareEvents(a.event, b.event));
-  return oldest === undefined ? new Set() : new Set([...oldest.grantors, oldest.event.author]);
+/** The oldest edit on which ways rest; none for founders. */
+function oldestGrant(ways: Edit["ways"]): Edit["grant"] {
+  if (ways.some((way) => way.kind === "founder")) return undefined;
+  const grants = ways.flatMap((way) => way.grants.map(({ event }) => event));
+  return grants.toSorted(compareEvents)[0];
 }

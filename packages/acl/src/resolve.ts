@@ -3,8 +3,9 @@
  * (docs/spec/7-views.md §9.6). A function of the set. Costs a step for each edit and for each pair
  * of concurrent ones of which one may take something from an editor.
  */
+import { compareEvents } from "@hawser/view";
 import { createDocuments, type Documents } from "./documents.ts";
-import { firstIndex, sees, type Edit } from "./edit.ts";
+import { compareRanks, firstIndex, sees, type Edit } from "./edit.ts";
 import { rulesId } from "./keys.ts";
 import type { AclRules, EditStatus } from "./types.ts";
 import { isTaking, takes } from "./ways.ts";
@@ -23,17 +24,14 @@ export function emptyOutcome(): Outcome {
 /** Resolves edits given in total order; the set holds whatever one of its edits had seen. */
 export function resolve(rules: AclRules, edits: readonly Edit[]): Outcome {
   const strikers = strikersIn(rules, edits);
+  const overruled = overruledIn(edits, strikers);
   const outcome = emptyOutcome();
-  const overruled = new Set<Edit>();
-  for (const edit of edits) if (isOverruled(edit, strikers, overruled)) overruled.add(edit);
   for (const edit of edits) {
     const status = overruled.has(edit)
       ? "overruled"
       : statusOf(edit, strikers, overruled, outcome.statuses);
     outcome.statuses.set(edit, status);
-    if (status !== "overruled") {
-      outcome.documents.apply(edit, { giving: status === "effective" });
-    }
+    if (status === "effective") outcome.documents.apply(edit);
   }
   return outcome;
 }
@@ -41,7 +39,7 @@ export function resolve(rules: AclRules, edits: readonly Edit[]): Outcome {
 /** Adds an edit whose author had seen all the others. */
 export function extend(outcome: Outcome, edit: Edit): void {
   outcome.statuses.set(edit, "effective");
-  outcome.documents.apply(edit, { giving: true });
+  outcome.documents.apply(edit);
 }
 
 /** For each edit those made concurrently that might take its author's right. */
@@ -77,17 +75,22 @@ function concurrentIn(log: readonly Edit[], edit: Edit): readonly Edit[] {
   return log.slice(from, Math.max(from, to));
 }
 
-/** Is the right of `edit` from the author of `other`, and not the other way round? */
-function isSenior(other: Edit, edit: Edit): boolean {
-  return edit.grantors.has(other.event.author) && !other.grantors.has(edit.event.author);
-}
-
-function isOverruled(edit: Edit, strikers: Strikers, overruled: ReadonlySet<Edit>): boolean {
-  const seniors = (strikers.get(edit) ?? []).filter((other) => isSenior(other, edit));
-  return edit.ways.every((way) => {
-    const isHollow = way.grants.length > 0 && way.grants.every((grant) => overruled.has(grant));
-    return isHollow || seniors.some((senior) => takes(senior, way, edit, "write"));
-  });
+/** Goes from the most senior to the most junior: nobody is overruled by whom a senior overrules. */
+function overruledIn(edits: readonly Edit[], strikers: Strikers): ReadonlySet<Edit> {
+  const overruled = new Set<Edit>();
+  const byRank = [...edits].sort((a, b) => compareRanks(a, b) || compareEvents(a.event, b.event));
+  for (const edit of byRank) {
+    const seniors = (strikers.get(edit) ?? []).filter(
+      (other) => compareRanks(other, edit) < 0 && !overruled.has(other),
+    );
+    const isOverruled = edit.ways.every((way) => {
+      // Of grants by juniors nothing is decided yet: they count as standing here.
+      const isHollow = way.grants.length > 0 && way.grants.every((grant) => overruled.has(grant));
+      return isHollow || seniors.some((senior) => takes(senior, way, edit, "write"));
+    });
+    if (isOverruled) overruled.add(edit);
+  }
+  return overruled;
 }
 
 function statusOf(

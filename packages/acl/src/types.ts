@@ -56,7 +56,6 @@ export interface EventName extends EventRef {
 
 /**
  * What became of an edit. `effective`: counts. `struck`: its author's right was taken away
- * concurrently; what it takes away stays taken, what it gives is not given. `overruled`: so too, by
- * somebody its author has the right from; nothing of it counts. `refused`: its author had no right.
+ * concurrently. `overruled`: so too, by somebody senior. `refused`: its author had no right.
  */
 export type EditStatus = "effective" | "struck" | "overruled" | "refused";

@@ -1,5 +1,5 @@
 import { encodeCbor } from "@hawser/codec";
-import { createAcl, createAclGate, encodeEdits, type AclOp } from "@hawser/acl";
+import { createAcl, createAclGate, encodeEdits, type AclOp, type AclRules } from "@hawser/acl";
 import { createMemorySource } from "@hawser/view/testing";
 import { describe, expect, test } from "vitest";
 import {
@@ -28,10 +28,10 @@ async function statusesOf(history: History): Promise<readonly string[]> {
     .map(({ event, status }) => `${event.logId.slice(0, 2)}/${event.seq} ${status}`);
 }
 
-async function documentOf(history: History, id: string) {
+async function documentOf(history: History, id: string, given: AclRules = rules) {
   const source = createMemorySource(9);
   source.deliver(history.events);
-  await using acl = createAcl({ source }, rules);
+  await using acl = createAcl({ source }, given);
   await acl.ready;
   return acl.document(id);
 }
@@ -202,12 +202,54 @@ describe("editors against each other", () => {
     expect(document?.peers.has(authorOf(2))).toBe(false);
   });
 
-  test("[TH-182] of two equals who remove each other, both go", async () => {
+  test("[TH-182] of two others who remove each other, the one stays who had the right first", async () => {
     const history = chain();
-    history.edit(2, editorsId, [revoke(3, "write")]);
-    history.edit(3, editorsId, [revoke(2, "write")]);
+    history.edit(1, editorsId, [grant(5, "write")]);
+    history.sync(0);
+    history.edit(0, editorsId, [grant(4, "write")]);
+    history.sync(4, 5);
+    history.edit(4, editorsId, [revoke(5, "write")], { stamp: 2_000 });
+    history.edit(5, editorsId, [revoke(4, "write")], { stamp: 3_000 });
     const document = await documentOf(history, editorsId);
-    expect([...(document?.peers.keys() ?? [])]).toEqual([authorOf(0), authorOf(1)]);
+    expect(document?.peers.has(authorOf(5))).toBe(true);
+    expect(document?.peers.has(authorOf(4))).toBe(false);
+  });
+
+  test("[TH-182] of two who have it by one edit, the one with the smaller author id", async () => {
+    const history = chain();
+    history.edit(3, editorsId, [revoke(2, "write")]);
+    history.edit(2, editorsId, [revoke(3, "write")]);
+    const document = await documentOf(history, editorsId);
+    expect(document?.peers.has(authorOf(2))).toBe(true);
+    expect(document?.peers.has(authorOf(3))).toBe(false);
+  });
+
+  test("[TH-182] a founder who named itself with others stays before them, whatever its id", async () => {
+    const history = createHistory();
+    const founding = { ...rules, isFounder: (author: string) => author === authorOf(5) };
+    history.edit(5, editorsId, [grant(5, "write"), grant(1, "write")]);
+    history.sync(1, 5);
+    history.edit(1, editorsId, [revoke(5, "write")]);
+    history.edit(5, editorsId, [revoke(1, "write")]);
+    const document = await documentOf(history, editorsId, founding);
+    expect([...(document?.peers.keys() ?? [])]).toEqual([authorOf(5)]);
+  });
+
+  test("[TH-182] three who remove each other in a circle: what is overruled or struck is nothing", async () => {
+    const history = chain();
+    history.edit(1, editorsId, [revoke(2, "write")]);
+    history.edit(2, editorsId, [revoke(3, "write")]);
+    history.edit(3, editorsId, [revoke(1, "write")]);
+    const document = await documentOf(history, editorsId);
+    // 1 is senior to 2 and overrules it, so what 2 says of 3 is nothing; 3 speaks of 1 unopposed.
+    expect(await statusesOf(history)).toEqual([
+      "01/0 effective",
+      "02/0 effective",
+      "02/1 struck",
+      "03/0 overruled",
+      "04/0 effective",
+    ]);
+    expect([...(document?.peers.keys() ?? [])]).toEqual([0, 2, 3].map(authorOf));
   });
 
   test("[TH-182] an editor who was removed and back-dates takes nobody along", async () => {
@@ -311,20 +353,17 @@ describe("editors against each other", () => {
     expect((await documentOf(history, spaceId))?.peers.get(authorOf(2))).toEqual(["write"]);
   });
 
-  test("[TH-182] an edit that was struck lowers a default and does not raise it", async () => {
+  test("[TH-182] a struck edit gives nothing and takes nothing", async () => {
     const history = chain();
-    history.edit(0, spaceId, [grant(4, "read")]);
-    history.sync(2, 3);
-    history.edit(3, spaceId, [standard("write")]);
-    history.edit(2, editorsId, [revoke(3, "write")]);
-    expect((await documentOf(history, spaceId))?.default).toBe("no-access");
-
-    const raised = chain();
-    raised.edit(0, spaceId, [standard("write")]);
-    raised.sync(2, 3);
-    raised.edit(3, spaceId, [standard("read")]);
-    raised.edit(2, editorsId, [revoke(3, "write")]);
-    expect((await documentOf(raised, spaceId))?.default).toBe("read");
+    history.edit(0, spaceId, [standard("write"), grant(4, "read")]);
+    history.sync(2, 3, 4);
+    history.edit(2, spaceId, [standard("read"), grant(5, "delete"), revoke(4, "read")]);
+    history.edit(3, editorsId, [revoke(2, "write")]);
+    history.say(4, "by 4");
+    const document = await documentOf(history, spaceId);
+    expect(document?.default).toBe("write");
+    expect([...(document?.peers ?? [])]).toEqual([[authorOf(4), ["read"]]]);
+    expect((await readWith(gate, history.events)).texts).toEqual(["by 4"]);
   });
 
   test("[TH-192] a mark in quarantine marks nothing, whichever comes last", async () => {

@@ -2,7 +2,7 @@
  * The rules of docs/spec/7-views.md §9 as they are written, by sets and without any order of
  * arrival: slow and obvious.
  */
-import { equalBytes } from "@hawser/codec";
+import { equalBytes, toHex } from "@hawser/codec";
 import type { AclRules, Need, Role } from "@hawser/acl";
 import { compareEvents, type ViewEvent } from "@hawser/view";
 import { decodeEdit, decodeTombstone, type DecodedEdit } from "../src/ops.ts";
@@ -49,6 +49,7 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
   const editorsId = `${rules.id}-acl`;
   const admittedMemo = new Map<Edit, boolean>();
   const statusMemo = new Map<string, Status>();
+  const overruledMemo = new Map<string, boolean>();
 
   const keyOf = (edits: readonly Edit[]): string => edits.map((edit) => all.indexOf(edit)).join();
   const pastOf = (event: ViewEvent): readonly Edit[] =>
@@ -66,15 +67,14 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
     return answer;
   }
 
-  /** Edits of a set that give, and that take. */
-  const giving = (set: readonly Edit[]) => set.filter((edit) => status(set, edit) === "effective");
-  const taking = (set: readonly Edit[]) => set.filter((edit) => status(set, edit) !== "overruled");
+  const effective = (set: readonly Edit[]) =>
+    set.filter((edit) => status(set, edit) === "effective");
 
   function grantsIn(set: readonly Edit[], id: string, peer: string, role: Role): readonly Edit[] {
-    const takers = taking(set).filter(
+    const takers = effective(set).filter(
       (edit) => edit.documentId === id && edit.revokes.get(peer)?.has(role),
     );
-    return giving(set).filter(
+    return effective(set).filter(
       (edit) =>
         edit.documentId === id &&
         edit.grants.get(peer)?.has(role) &&
@@ -83,31 +83,26 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
   }
 
   function isDenied(set: readonly Edit[], id: string, peer: string): boolean {
-    const denials = taking(set).filter(
+    const denials = effective(set).filter(
       (edit) => edit.documentId === id && edit.grants.get(peer)?.has("no-access"),
     );
-    const lifts = giving(set).filter(
+    const lifts = effective(set).filter(
       (edit) => edit.documentId === id && edit.revokes.get(peer)?.has("no-access"),
     );
     return denials.some((denial) => !lifts.some((lift) => sees(lift.event, denial.event)));
   }
 
   function standardIn(set: readonly Edit[], id: string) {
-    const givers = giving(set).filter((e) => e.documentId === id && e.default !== undefined);
-    const said = taking(set).filter(
-      (edit) =>
-        edit.documentId === id &&
-        edit.default !== undefined &&
-        !givers.some((later) => sees(later.event, edit.event)),
-    );
-    const grants = said.filter((edit) => givers.includes(edit));
+    const said = effective(set).filter((e) => e.documentId === id && e.default !== undefined);
+    const grants = said.filter((edit) => !said.some((later) => sees(later.event, edit.event)));
     const isAllowed = (need: Need): boolean =>
-      grants.length > 0 && said.every((edit) => needs[edit.default ?? "no-access"].includes(need));
+      grants.length > 0 &&
+      grants.every((edit) => needs[edit.default ?? "no-access"].includes(need));
     return { grants, isAllowed };
   }
 
   function isMade(set: readonly Edit[], id: string): boolean {
-    return giving(set).some(
+    return effective(set).some(
       (edit) =>
         edit.documentId === id &&
         (edit.default !== undefined || edit.grants.size > 0 || edit.revokes.size > 0),
@@ -160,27 +155,45 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
     return ![...given, edit.default ?? "no-access"].some((role) => needs[role].includes(need));
   }
 
-  function grantorsOf(edit: Edit): ReadonlySet<string> {
-    const ways = waysOf(pastOf(edit.event), edit.event, editorsId, "write");
-    if (ways.some((way) => way.kind === "founder")) return new Set();
+  const waysOfEdit = (edit: Edit): readonly Way[] =>
+    waysOf(pastOf(edit.event), edit.event, editorsId, "write");
+
+  /** Numbers and texts that order edits by seniority when compared one by one. */
+  function rankOf(edit: Edit): readonly (number | string)[] {
+    const ways = waysOfEdit(edit);
+    if (ways.some((way) => way.kind === "founder")) return [0, 0, "", 0, edit.event.author];
     const [oldest] = ways
-      .flatMap((way) => way.grants)
-      .sort((a, b) => compareEvents(a.event, b.event));
-    return oldest === undefined ? new Set() : new Set([oldest.event.author, ...grantorsOf(oldest)]);
+      .flatMap((way) => way.grants.map(({ event }) => event))
+      .sort(compareEvents);
+    if (oldest === undefined) throw new Error("not admitted");
+    const isOther = oldest.author === edit.event.author ? 0 : 1;
+    return [1, oldest.stamp, toHex(oldest.hash), isOther, edit.event.author];
+  }
+
+  function isSenior(a: Edit, b: Edit): boolean {
+    const [left, right] = [rankOf(a), rankOf(b)];
+    const index = left.findIndex((part, at) => part !== right[at]);
+    const [x, y] = [left[index], right[index]];
+    return index >= 0 && x !== undefined && y !== undefined && x < y;
   }
 
   function isOverruled(set: readonly Edit[], edit: Edit): boolean {
+    const key = `${keyOf(set)}:${all.indexOf(edit)}`;
+    const known = overruledMemo.get(key);
+    if (known !== undefined) return known;
     const seniors = set.filter(
       (other) =>
-        concurrent(other.event, edit.event) &&
-        grantorsOf(edit).has(other.event.author) &&
-        !grantorsOf(other).has(edit.event.author),
+        concurrent(other.event, edit.event) && isSenior(other, edit) && !isOverruled(set, other),
     );
-    return waysOf(pastOf(edit.event), edit.event, editorsId, "write").every(
+    // Of one rank are edits of one author: the earlier of them comes first.
+    const answer = waysOfEdit(edit).every(
       (way) =>
-        (way.grants.length > 0 && way.grants.every((given) => isOverruled(set, given))) ||
+        (way.grants.length > 0 &&
+          way.grants.every((given) => !isSenior(edit, given) && isOverruled(set, given))) ||
         seniors.some((senior) => takes(senior, way, edit.event, "write")),
     );
+    overruledMemo.set(key, answer);
+    return answer;
   }
 
   function status(set: readonly Edit[], edit: Edit): Status {
@@ -209,13 +222,13 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
   const whole = all.filter(isAdmitted);
 
   function judge(event: ViewEvent, need: Need, sequence: string | undefined): string {
-    const accepts = giving(whole).filter((edit) =>
+    const accepts = effective(whole).filter((edit) =>
       edit.accepts.some(
         (name) =>
           name.logId === event.logId && name.seq === event.seq && equalBytes(name.hash, event.hash),
       ),
     );
-    const against = taking(whole).filter(
+    const against = effective(whole).filter(
       (edit) =>
         concurrent(edit.event, event) &&
         !accepts.some((accept) => accept === edit || sees(accept.event, edit.event)),
