@@ -44,7 +44,7 @@ function start(...args: readonly string[]): Program {
 }
 
 describe("hawser-relay", () => {
-  test("listens, serves, and at SIGTERM says goodbye with its figures", async () => {
+  test("[TH-038] listens, serves, and at SIGTERM says goodbye with its figures", async () => {
     const folder = await temporaryFolder();
     const program = start("--port", "0", "--data", folder, "--json");
     const listening = await program.next();

@@ -155,7 +155,7 @@ describe("two devices", () => {
     expect((await ada.peer.peers()[0]!.sessions[0]!.synced()).complete).toBe(true);
   });
 
-  test("a relay started again on its data is the same relay and serves what it had", async () => {
+  test("[TH-038] a relay started again on its data is the same relay and serves what it had", async () => {
     const folder = await temporaryFolder();
     const before = await startRelay({ data: folder });
     const { ada, bob, adas, bobs } = await shareThrough(before);

@@ -162,7 +162,7 @@ test("[P2-K-x3dh] [P2-K-generate_onetime_keys] an offer begins one session and i
   );
 });
 
-test("[TH-211] out of order within bounds, over turns; what is further ahead waits", () => {
+test("[TH-211] [P2-K-ratchet_forward] [P2-K-ratchet_out_of_order] out of order within bounds, over turns; what is further ahead waits", () => {
   const pair = createPair();
   const { alice, bob } = pair;
   const first = Array.from({ length: 4 }, (_, index) => send(pair, alice, `a${index}`));
@@ -455,7 +455,7 @@ interface Mark {
   readonly past: ReadonlySet<string>;
 }
 
-test("[TH-211] [P2-K-post_compromise_security] by the recorded derivations: a stolen state opens nothing that was sent or opened before, and nothing from the second turn after", () => {
+test("[TH-211] [P2-K-ratchet_forward_secrecy] [P2-K-ratchet_message_ratcheting] [P2-K-post_compromise_security] by the recorded derivations: a stolen state opens nothing that was sent or opened before, and nothing from the second turn after", () => {
   fc.assert(
     fc.property(actions, (choices) => {
       const recorder = recordKnowledge(fast, createTestRandom("knowledge"));
