@@ -49,7 +49,7 @@ interface HandleContext {
 export function createHandle(parts: HandleParts): Stream {
   const { deps, store, identity, loaded, recovery, secret, keys } = parts;
   let state = loaded.state;
-  let isClosed = false;
+  let closing: Promise<void> | undefined;
   const { context: logContext, logId } = identity;
   const entries = createEntryReader({ crypto: deps.crypto, store }, logContext, logId, () => state);
   const context: BlockReadContext = { deps, store, identity, entries, keys, state: () => state };
@@ -63,7 +63,7 @@ export function createHandle(parts: HandleParts): Stream {
     },
   });
   const checkOpen = (): void => {
-    if (isClosed) throw new StreamError("STREAM_CLOSED", "the stream is closed");
+    if (closing !== undefined) throw new StreamError("STREAM_CLOSED", "the stream is closed");
   };
   const isThere = (seq: number): boolean => {
     checkOpen();
@@ -71,15 +71,14 @@ export function createHandle(parts: HandleParts): Stream {
     throw new StreamError("STREAM_RANGE", `${seq} is no seq`);
   };
   const shared: HandleContext = { context, writer, checkOpen, isThere };
-  const close = async (): Promise<void> => {
-    if (isClosed) return;
-    isClosed = true;
+  const closeNow = async (): Promise<void> => {
     await writer.idle();
     secret?.fill(0);
     keys.streamKey?.fill(0);
     for (const key of keys.secrets ?? []) key.fill(0);
     await store.close();
   };
+  const close = (): Promise<void> => (closing ??= closeNow());
   const stream: Stream = {
     id: identity.id,
     manifest: identity.manifest,

@@ -170,7 +170,10 @@ async function findStanding(context: BlockReadContext): Promise<Standing> {
   return { chain: reached.chain, edge, lastRewrap, isEnded, index };
 }
 
-/** Appends what `produce` puts, in bounded memory. Rejects with the first failure of either side. */
+/**
+ * Appends what `produce` puts, in bounded memory. Rejects with the first failure of either side, and
+ * with the signal's reason also while a source gives nothing; what it gives later goes nowhere.
+ */
 async function appendThrough<T>(
   store: ByteStore,
   end: number,
@@ -190,13 +193,22 @@ async function appendThrough<T>(
   );
   // Its failure comes out of the append as well; nobody may call this one unhandled meanwhile.
   producing.catch(() => undefined);
+  const aborted = Promise.withResolvers<void>();
+  const abort = (): void => {
+    channel.end(signal?.reason);
+    aborted.resolve();
+  };
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener("abort", abort);
   try {
     await store.append(end, channel.parts, signal);
     return await producing;
   } catch (error) {
     channel.cancel(error);
-    await producing.catch(() => undefined);
+    await Promise.race([producing.catch(() => undefined), aborted.promise]);
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
   }
 }
 
@@ -299,6 +311,9 @@ async function accept(
     await guard.failed(error);
     throw error;
   } finally {
-    await incoming.close();
+    const closing = incoming.close();
+    // A source that gives nothing may not let go either.
+    if (signal?.aborted === true) closing.catch(() => undefined);
+    else await closing;
   }
 }

@@ -316,6 +316,25 @@ describe("creating over HTTP", () => {
     expect(stores.get(id)?.contents()).toEqual(notes);
   });
 
+  test("[IW-http] what a crash left behind a stream does not keep out who adds to it", async () => {
+    const { host, stores } = memoryStores();
+    handler = handlerOf(host);
+    const { stream, store } = local;
+    const short = store.contents();
+    const fromHeight = stream.height;
+    await stream.append({}, blockBytes(4));
+    stores.set(
+      stream.id,
+      createMemoryBytes({ bytes: store.contents().slice(0, short.length + 50) }),
+    );
+    const etag = (await ask(`/${stream.id}`)).headers.get("etag") ?? "";
+    const body = store.contents().slice(short.length);
+    const headers = { "if-match": etag };
+    const answer = await ask(`/${stream.id}`, { method: "POST", headers, body });
+    expect([answer.status, await answer.json()]).toMatchObject([200, { height: fromHeight + 1 }]);
+    expect(stores.get(stream.id)?.contents()).toEqual(store.contents());
+  });
+
   test("a host closes a store that cannot be read", async () => {
     let closed = 0;
     const memory = createMemoryBytes({ bytes: local.store.contents() });

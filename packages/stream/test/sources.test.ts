@@ -70,6 +70,62 @@ describe("the source of a content", () => {
   });
 });
 
+describe("a source that gives nothing any more", () => {
+  const hung = (first: readonly Uint8Array[]): AsyncIterable<Uint8Array> =>
+    (async function* () {
+      yield* first;
+      await new Promise<never>(() => undefined);
+    })();
+
+  test.each([[[]], [[noise(9_000)]], [[noise(200_000)]], [[noise(3_000_000)]]])(
+    "does not keep an append, %#, that is aborted, nor the ones after it",
+    async (first) => {
+      const { stream, store } = await make();
+      const stop = new AbortController();
+      const appending = stream.append({}, hung(first), { signal: stop.signal });
+      const next = stream.append({ next: true });
+      setImmediate(() => stop.abort(new Error("enough")));
+      await expect(appending).rejects.toThrow("enough");
+      expect((await next).seq).toBe(1);
+      expect(await stream.verify("full")).toMatchObject({ ok: true, height: 2, tornBytes: 0 });
+      await stream.close();
+      expect(store.contents().length).toBe(stream.byteCount);
+    },
+  );
+
+  test("does not keep a mirror", async () => {
+    const { stream, store } = await make();
+    const mirror = await open(createMemoryBytes({ bytes: store.contents() }));
+    await stream.append({}, noise(100));
+    const bytes = await collect(stream.raw({ fromHeight: 1 }));
+    const stop = new AbortController();
+    const accepting = mirror.accept(hung([bytes]), { signal: stop.signal });
+    setImmediate(() => stop.abort(new Error("enough")));
+    await expect(accepting).rejects.toThrow("enough");
+    expect(await mirror.accept([bytes])).toMatchObject({ ok: true });
+    expect(mirror.height).toBe(2);
+    await mirror.close();
+  });
+});
+
+test("every close waits until the stream is closed", async () => {
+  const { store } = await make();
+  const memory = createMemoryBytes({ bytes: store.contents() });
+  let isClosed = false;
+  const slow: ByteStore = {
+    ...memory,
+    close: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      isClosed = true;
+    },
+  };
+  const stream = await open(slow);
+  const first = stream.close();
+  await stream.close();
+  expect(isClosed).toBe(true);
+  await first;
+});
+
 test("a mirror shows what it took once that is durable", async () => {
   const { stream, store } = await make();
   const memory = createMemoryBytes({ bytes: store.contents() });

@@ -3,7 +3,7 @@
  */
 import { StreamError } from "../errors.ts";
 import type { ByteStore } from "../byte-store.ts";
-import { openStream, type OpenVerdict } from "../open.ts";
+import { openStream, recoverStream, type OpenVerdict } from "../open.ts";
 import type { Stream } from "../stream.ts";
 import { createMemoryBytes } from "../stores/memory.ts";
 import type { StreamDeps, StreamId } from "../types.ts";
@@ -44,7 +44,7 @@ export function createStoreHost(deps: StreamDeps, stores: StreamStores): StoreHo
     let verdict: OpenVerdict;
     try {
       // Safe: an id that is no id pins nothing that could verify.
-      verdict = await openStream(deps, store, { pin: id as StreamId });
+      verdict = await openToServe(deps, store, id as StreamId);
     } catch (error) {
       await store.close();
       throw error;
@@ -95,6 +95,19 @@ export function createStoreHost(deps: StreamDeps, stores: StreamStores): StoreHo
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Cuts what a crash left of an append, so that the next one finds its place; damage stays. */
+async function openToServe(
+  deps: StreamDeps,
+  store: ByteStore,
+  pin: StreamId,
+): Promise<OpenVerdict> {
+  const verdict = await openStream(deps, store, { pin });
+  if (!verdict.ok || store.abilities.isReadOnly) return verdict;
+  if (verdict.stream.recovery.damage !== undefined) return verdict;
+  const recovered = await recoverStream(deps, store, { pin });
+  return recovered.ok ? openStream(deps, store, { pin }) : recovered;
 }
 
 /** Nothing is stored before all of it is verified. */
