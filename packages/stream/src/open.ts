@@ -121,7 +121,9 @@ export async function createStream(
     await store.flush();
   } catch (error) {
     // Half a manifest would be in the way of the next attempt. The first failure is the one to tell.
-    await store.truncate(0).catch(() => undefined);
+    // What somebody else put there meanwhile is not ours to cut.
+    const isOurs = !(error instanceof StreamError && error.code === "BYTES_MOVED");
+    if (isOurs) await store.truncate(0).catch(() => undefined);
     throw error;
   }
   const identity = await loadIdentity(crypto, store, undefined, options.signal);

@@ -115,3 +115,15 @@ describe("streams", () => {
     });
   });
 });
+
+test("[IW-two-writers] of two who make a stream in one store at once, one has made it", async () => {
+  const store = createMemoryBytes();
+  const secret = secretOf(1);
+  const making = [1, 2].map((seed) => createStream(testDeps(seed), store, { secret }));
+  const [first, second] = await Promise.allSettled(making);
+  expect(second).toMatchObject({ status: "rejected", reason: { code: "BYTES_MOVED" } });
+  if (first?.status !== "fulfilled") throw new Error("none made it");
+  await first.value.append({}, text("kept"));
+  const copy = await openBytes(store.contents());
+  expect(untext((await copy.read(1))?.bytes)).toBe("kept");
+});
