@@ -81,6 +81,7 @@ export async function assemble(
     timers,
     ingest: (range) => spaces.ingest(range),
     onFork: (topic) => spaces.recheck(topic),
+    onSessionChange: (session) => spaces.compare(session),
     identities: () => spaces.identities(),
     topics: () => spaces.topics(),
   });

@@ -217,6 +217,8 @@ const nothing: Promise<void> = Promise.resolve();
 async function tryJoin(core: Core): Promise<void> {
   const { inviteSecret, refusal, createOp: founding } = core.about();
   if (inviteSecret === undefined || refusal !== undefined) return;
+  // An older copy may not know that it has joined since.
+  if (!core.device.guard.mayWrite(core.syncTopic.topic)) return;
   const { graph, group } = core.fold();
   const { author } = core.device;
   if (!graph.has(founding) || graph.accessOf(group, author) !== undefined) return;

@@ -130,7 +130,8 @@ export async function openCore(
   const recent = createRecentEntries(store);
   const refusals = createRefusals();
   const { author, secret } = device;
-  const own = createOwnLogs({ store, crypto, clock, topic, author, secret });
+  const assertMayWrite = (): void => device.guard.assertMayWrite(topic);
+  const own = createOwnLogs({ store, crypto, clock, topic, author, secret, assertMayWrite });
   let about = parts.about;
   let forks = noForks;
   const branchBook = createBranchBook({ store, crypto, topic });

@@ -199,6 +199,7 @@ export function bundleContent(bundle: VerifiedBundle): ControlContent {
 /** A member; one that was not let in yet, or follows, asks for keys only. */
 function mayPay(core: Core): boolean {
   const { graph, group } = core.fold();
+  if (!core.device.guard.mayWrite(core.syncTopic.topic)) return false;
   return graph.accessOf(group, core.device.author) !== undefined;
 }
 

@@ -22,6 +22,7 @@ import {
   type VerifiedBundle,
 } from "@hawser/keys";
 import { SpaceError } from "./errors.ts";
+import { openGuard, type Guard } from "./guard.ts";
 import { createQueue } from "./queue.ts";
 import type { SpacesDeps } from "./types.ts";
 import { createVault, type Vault } from "./vault.ts";
@@ -31,6 +32,8 @@ export interface Device {
   readonly author: AuthorId;
   readonly secret: Uint8Array;
   readonly vault: Vault;
+  /** Whether it may write. */
+  readonly guard: Guard;
   prekeys(): Prekeys;
   /** Cipher suites this device's crypto has, the weakest first. */
   readonly suites: readonly Suite[];
@@ -61,6 +64,7 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
   const vault = createVault(deps, secret);
   const queue = createQueue();
   const stored = await vault.read(deviceKey);
+  const guard = await openGuard(store, vault);
   let { prekeys, bundles } = stored === undefined ? nothing : decodeDevice(crypto, stored, author);
   const identity: KeysIdentity = {
     id: author,
@@ -98,6 +102,7 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
     author,
     secret,
     vault,
+    guard,
     prekeys: () => prekeys,
     suites: crypto.hybrid === undefined ? [suiteX25519] : [suiteX25519, suiteHybrid],
     bundle: (suite = suiteX25519) => queue.run(() => currentBundle(suite)),

@@ -26,6 +26,12 @@ export type SpaceErrorCode =
   | "SPACE_NO_ACCESS"
   /** The action is not valid here: the member is already in, not in, or the last manager. */
   | "SPACE_MEMBERSHIP"
+  /** The store came back from an archive, and no peer has said yet how far its own logs go. */
+  | "SPACE_RESTORED"
+  /** This device was moved to another store and writes no more in this one. */
+  | "SPACE_RETIRED"
+  /** A group card is malformed or does not prove itself. */
+  | "SPACE_CARD_INVALID"
   /** A key bundle is malformed, expired or of another author. */
   | "SPACE_BUNDLE_INVALID"
   /** A member, or a bundle that was handed in, lacks the space's cipher suite; or a way down. */

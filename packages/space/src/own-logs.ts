@@ -50,6 +50,8 @@ export interface OwnLogsDeps {
   readonly topic: Topic;
   readonly author: AuthorId;
   readonly secret: Uint8Array;
+  /** Asked before every append; throws while nothing may be written. */
+  readonly assertMayWrite: () => void;
 }
 
 const depsPerEntryMax = 64;
@@ -91,6 +93,7 @@ export function createOwnLogs(deps: OwnLogsDeps): OwnLogs {
   };
 
   const attempt = async (domain: OwnDomain, append: OwnAppend): Promise<readonly Entry[]> => {
+    deps.assertMayWrite();
     const writer = await writerOf(domain);
     const heights = await seenIn(domain);
     const chosen = chooseHeads(append.heads, heights, writer.logId);

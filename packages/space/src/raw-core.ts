@@ -71,7 +71,8 @@ export async function openRawCore(
   const recent = createRecentEntries(store);
   const refusals = createRefusals();
   const addresses = createAddressBook({ clock });
-  const own = createOwnLogs({ store, crypto, clock, topic, author, secret });
+  const assertMayWrite = (): void => device.guard.assertMayWrite(topic);
+  const own = createOwnLogs({ store, crypto, clock, topic, author, secret, assertMayWrite });
   const book = await openRawBook(store, topic, author);
   const admit = options.admit ?? rawQuota();
   const epoch = id === undefined ? undefined : rawEpochOf(crypto, id);

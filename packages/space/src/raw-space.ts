@@ -118,7 +118,7 @@ function followerError(): SpaceError {
 function statusOf(core: RawCore): SpaceStatus {
   return {
     state: core.about.id === undefined ? "following" : "active",
-    problem: undefined,
+    problem: core.device.guard.problem(core.syncTopic.topic),
     epochs: 1,
     missingEpochs: 0,
     rotationOwed: false,

@@ -258,7 +258,7 @@ function statusOf(core: Core): SpaceStatus {
   const policy = core.options.history ?? "all";
   return {
     state,
-    problem,
+    problem: problem ?? core.device.guard.problem(core.syncTopic.topic),
     epochs: ring.epochs(keyState).length,
     missingEpochs: ring.missingEpochs(keyState, membersNow(core), policy).length,
     rotationOwed: graph.has(core.about().createOp) && owedOf(core).rekey,

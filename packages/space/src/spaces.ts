@@ -7,7 +7,7 @@ import { equalBytes } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import { suiteX25519, type Suite, type VerifiedBundle } from "@hawser/keys";
 import type { EncodedRange, Topic } from "@hawser/log";
-import type { IngestOutcome, SyncIdentity, SyncTopic } from "@hawser/sync";
+import type { IngestOutcome, SyncIdentity, SyncSession, SyncTopic } from "@hawser/sync";
 import { inviteOfSecret } from "@hawser/auth";
 import { decodeAbout, type About } from "./about.ts";
 import { createJoiner, type Joiner } from "./actions.ts";
@@ -24,6 +24,7 @@ import { openOffer, type Offer } from "./offer.ts";
 import { createSpace, type Space } from "./space.ts";
 import { createRawSpaces, type CreateRawOptions } from "./raw-spaces.ts";
 import type { RawSpace } from "./raw-space.ts";
+import { createComparer, ownLogIds, type ComparedSpace } from "./restored.ts";
 import { requireSuite } from "./suites.ts";
 import type { SpacesDeps, SpacesOptions } from "./types.ts";
 
@@ -114,6 +115,24 @@ export interface Spaces extends AsyncDisposable {
   recheck(topic: Topic): Promise<void>;
   /** Calls back when topics, keys or rights changed; wire it to `syncPeer.topicsChanged`. */
   onTopicsChanged(listener: () => void): () => void;
+  /**
+   * For createSyncPeer, as `onSessionChange`: compares this device's own logs with what a peer
+   * announced, while a space came out of an archive and waits for that.
+   */
+  compare(session: SyncSession): void;
+  /** Spaces that came out of an archive and wait for a peer, sorted; writing in them is refused. */
+  restored(): readonly Topic[];
+  /**
+   * Ends that wait where there is no peer to ask: no other copy of this device has written since the
+   * archive was made. If one has, both have forked their logs. Throws `SPACE_UNKNOWN`, and
+   * `SPACE_RESTORED` where own entries are missing that the archive knew of.
+   */
+  assumeOnlyCopy(topic: Topic): Promise<void>;
+  /**
+   * This device goes on in another store: from now on writing in this one is refused with
+   * `SPACE_RETIRED`, for good. Resolves when that is durable and nothing is being written.
+   */
+  retire(): Promise<void>;
   /** Idempotent; finishes what is under way. */
   close(): Promise<void>;
 }
@@ -216,7 +235,13 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     const id = genesisSpaceId(crypto, op.id, nonces.genesis);
     if (cores.has(topicOf(crypto, id))) throw existsError();
     const about = memberAbout(deps, id, { createOp: op.id, nonce: nonces.genesis });
-    return addCore(about, remember);
+    // Other devices of this key may have written: nothing is known before a peer was asked.
+    const [control] = ownLogIds(crypto, about.topic, author);
+    const heights = control === undefined ? [] : [{ logId: control, height: 1 }];
+    const mark = device.guard.begin({ topic: about.topic, heights, behind: [] });
+    return addCore(about, async (core) => {
+      await deps.store.commit({ writes: [core.amend({}), mark] });
+    });
   };
 
   /** Joins a known space again: after a removal, or with another link. */
@@ -356,6 +381,27 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
 
   const rawTopics = (): readonly Topic[] => [...raws.cores()].map(({ about }) => about.topic);
 
+  const comparedSpace = (topic: Topic): ComparedSpace | undefined => {
+    const raw = raws.core(topic);
+    if (raw !== undefined) return comparable(raw, false);
+    const core = cores.get(topic);
+    const isOutside = core?.fold().levelEver(device.author) === undefined;
+    return core && comparable(core, isOutside);
+  };
+  const comparer = createComparer({
+    store: deps.store,
+    crypto,
+    author: device.author,
+    guard: device.guard,
+    space: comparedSpace,
+    onEnded: async (topic) => {
+      const core = cores.get(topic);
+      if (core !== undefined) await onFolded(core);
+      (core ?? raws.core(topic))?.changed.notify();
+    },
+    onFailure: (topic, cause) => cores.get(topic)?.fail(cause),
+  });
+
   // One at a time: two requests for one space must not open it twice.
   const queue = createQueue();
   const whileOpen = <Result>(job: () => Promise<Result>): Promise<Result> =>
@@ -428,9 +474,29 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    compare: comparer.compare,
+    restored: () =>
+      device.guard
+        .waiting()
+        .map(({ topic }) => topic)
+        .sort(),
+    assumeOnlyCopy: (topic) => whileOpen(() => comparer.assumeOnlyCopy(topic)),
+    retire: () =>
+      whileOpen(async () => {
+        await device.guard.retire();
+        for (const core of [...cores.values(), ...raws.cores()]) await core.queue.idle();
+      }),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function comparable(
+  core: Pick<Core, "advance" | "sequencer" | "queue">,
+  isOutside: boolean,
+): ComparedSpace {
+  const { advance, queue } = core;
+  return { advance, sequencer: () => core.sequencer(), queue, isOutside };
 }
 
 /** The operation that founds a space. */

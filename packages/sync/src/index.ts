@@ -12,7 +12,7 @@ export type {
 } from "./machine-types.ts";
 export type { Message } from "./message.ts";
 export type { Explanation, PeerInfo, SyncPeer, SyncPeerDeps, SyncPeerOptions } from "./peer.ts";
-export type { LogStanding } from "./report.ts";
+export type { LogStanding, TopicStanding } from "./report.ts";
 export type { SessionAccess, SyncSession } from "./session.ts";
 export type {
   Connection,

@@ -88,21 +88,32 @@ export interface LogStanding {
   readonly here: boolean;
 }
 
+/** What a peer announced of some logs of a topic. */
+export interface TopicStanding {
+  /** What both sides let each other have of the topic. */
+  readonly access: "control" | "full";
+  /** In the order in which the logs were asked for. */
+  readonly logs: readonly LogStanding[];
+}
+
 /** Logs of a topic against what the peer announced; `undefined` while that is not all known. */
 export function standingOf(
   state: MachineState,
   name: Topic,
   logIds: readonly LogId[],
-): readonly LogStanding[] | undefined {
+): TopicStanding | undefined {
   const topic = state.topics.get(name);
   if (state.phase !== "open" || topic?.peerNumber === undefined) return undefined;
-  if (topic.given !== "full" || topic.in.access !== "full" || !topic.in.complete) return undefined;
+  const { access, complete } = topic.in;
+  if (!complete || topic.given === "none" || (access ?? "none") === "none") return undefined;
   if (topic.headsState !== "ready" || topic.in.answers !== topic.proofCounter) return undefined;
-  return logIds.map((logId) => {
+  const logs = logIds.map((logId) => {
     const log = topic.in.logs[topic.in.numbers.get(logId) ?? -1];
     if (log === undefined) return { announced: 0, here: true };
     return { announced: log.height, here: log.status === "same" || log.status === "ahead" };
   });
+  const isFull = topic.given === "full" && access === "full";
+  return { access: isFull ? "full" : "control", logs };
 }
 
 /** Why an entry is not in our store, as far as this session knows. */

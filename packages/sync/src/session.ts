@@ -15,7 +15,7 @@ import {
   progressOf,
   reportOf,
   standingOf,
-  type LogStanding,
+  type TopicStanding,
 } from "./report.ts";
 import {
   performEffect,
@@ -59,10 +59,10 @@ export interface SyncSession {
   /** `undefined` while the topic is not shared (yet). */
   access(topic: Topic): SessionAccess | undefined;
   /**
-   * How single logs of a topic stand against what the peer announced of them, in the order given;
-   * `undefined` until it has announced the topic whole and both sides let each other have all of it.
+   * How single logs of a topic stand against what the peer announced of them; `undefined` until it
+   * has announced all it lets us know of.
    */
-  standing(topic: Topic, logIds: readonly LogId[]): readonly LogStanding[] | undefined;
+  standing(topic: Topic, logIds: readonly LogId[]): TopicStanding | undefined;
   /** Ends the session; resolves when its connection is closed. */
   close(): Promise<void>;
 }
