@@ -228,10 +228,7 @@ function chooseMember(space: HawserSpace, text: string): AuthorId {
 
 /** Whoever is or was in the space, or wanted to be. */
 function chooseAnybody(space: HawserSpace, text: string): AuthorId {
-  // Safe: groups are found by their ids as authors are.
-  const named = space
-    .timeline()
-    .flatMap(({ author, members }) => [author, ...members]) as AuthorId[];
+  const named = space.timeline().flatMap(({ author, members }) => [author, ...members]);
   const remedy = "Give at least 6 characters of a key from `hawser timeline`.";
   return chooseFrom([...new Set(named)], text, remedy);
 }

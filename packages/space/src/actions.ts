@@ -11,7 +11,7 @@ import {
   type AuthOp,
 } from "@hawser/auth";
 import { utf8 } from "@hawser/codec";
-import type { AuthorId, Crypto, Random } from "@hawser/crypto";
+import type { AuthorId } from "@hawser/crypto";
 import {
   suiteX25519,
   verifyBundle,
@@ -24,20 +24,14 @@ import type { Entry, LogId } from "@hawser/log";
 import { authHeads, type Core, type Publication } from "./core.ts";
 import { bundleContent, debtsOf, givesFor, rekeyFor } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
+import type { PreparedDraft } from "./bodies.ts";
 import { issue, tryIssue } from "./issue.ts";
 import { joinBinding } from "./join.ts";
-import {
-  bodyBytesMax,
-  plainEvent,
-  sealEvent,
-  sealEventTo,
-  sequenceBytesMax,
-  typeBytesMax,
-  type ContentEpoch,
-} from "./layers.ts";
-import { hexBytes, placesIn, type Place } from "./place.ts";
+import { bodyBytesMax, sequenceBytesMax, typeBytesMax, type ContentEpoch } from "./layers.ts";
+import { hexBytes } from "./place.ts";
+import { checkedBundle } from "./recipients.ts";
 import { canRekey, checkRaise, hasSuite, leastSuite } from "./suites.ts";
-import type { SpaceDraft } from "./types.ts";
+import { writeDrafts } from "./write-drafts.ts";
 
 /** A membership change to publish. */
 export interface Change {
@@ -111,29 +105,6 @@ function acknowledgedBy(op: AuthOp): readonly AuthorId[] {
   if (action.type === "remove") return [action.member.id as AuthorId];
   if (action.type === "set") return [action.grant.member.id as AuthorId];
   return [];
-}
-
-/** What sealing to chosen keys asks of a space. */
-export type Sealer = Pick<Core, "deps" | "time">;
-
-/** Throws `SPACE_BUNDLE_INVALID` for recipients that nothing can be sealed to. */
-export function checkAudiences(core: Sealer, drafts: readonly SpaceDraft[]): void {
-  for (const { audience } of drafts) {
-    if (typeof audience !== "object") continue;
-    for (const bundle of audience.only) checkedBundle(core, bundle);
-  }
-}
-
-/** A bundle handed in by the caller, checked. Throws `SPACE_BUNDLE_INVALID`. */
-export function checkedBundle(core: Sealer, bundle: KeyBundle): VerifiedBundle {
-  const verified = verifyBundle(core.deps.crypto, bundle, bundle.author);
-  const time = core.time();
-  if (verified.ok && bundle.suite !== suiteX25519) {
-    throw new SpaceError("SPACE_BUNDLE_INVALID", "a bundle of suite 1 is needed here");
-  }
-  if (verified.ok && bundle.notBefore <= time && time < bundle.notAfter) return verified.bundle;
-  const reason = verified.ok ? "it is not valid now" : verified.reason;
-  throw new SpaceError("SPACE_BUNDLE_INVALID", `the key bundle cannot be used: ${reason}`);
 }
 
 /** A known device becomes a member, with its keys, in one batch. */
@@ -296,22 +267,13 @@ export function problemOf(core: Core): SpaceErrorCode | undefined {
 /** Appends drafts as one signed batch, sealed in an epoch that exactly the readers hold. */
 export async function appendDrafts(
   core: Core,
-  drafts: readonly SpaceDraft[],
+  drafts: readonly PreparedDraft[],
 ): Promise<readonly Entry[]> {
   requireWriter(core);
   const needsEpoch = drafts.some((draft) => draft.audience !== "anybody");
   const epoch = needsEpoch ? await sealingEpoch(core) : undefined;
   await core.advance();
-  const { topic } = core.syncTopic;
-  const { author } = core.device;
-  const sealing = { crypto: core.deps.crypto, random: pooledRandom(core.deps.random) };
-  const make = (logId: LogId, seq: number): readonly Uint8Array[] => {
-    const placeAt = placesIn(topic, logId, author);
-    return drafts.map((draft, index) =>
-      sealDraft(core, { sealing, epoch }, placeAt(seq + index), draft),
-    );
-  };
-  const entries = await core.own.append("data", { make, heads: dataHeads(core) });
+  const entries = await writeDrafts(core, { drafts, epoch, heads: dataHeads(core) });
   core.recent.remember(core.own.logId("data"), entries);
   await core.advance();
   return entries;
@@ -323,14 +285,14 @@ export const appendDraftsMax = 16_384;
 export const appendBytesMax: number = 2 * 1024 * 1024;
 
 /** Body bytes with a rough share of everything around them. */
-export function bodyBytes(drafts: readonly SpaceDraft[]): number {
+export function bodyBytes(drafts: readonly PreparedDraft[]): number {
   let byteCount = 0;
   for (const { body } of drafts) byteCount += body.length + 64;
   return byteCount;
 }
 
 /** Throws `SPACE_BODY_TOO_LARGE` or `SPACE_DRAFT_INVALID`. */
-export function checkDrafts(drafts: readonly SpaceDraft[]): void {
+export function checkDrafts(drafts: readonly PreparedDraft[]): void {
   if (drafts.length > appendDraftsMax || bodyBytes(drafts) > appendBytesMax) {
     throw new SpaceError("SPACE_BODY_TOO_LARGE", "one append takes 16,384 drafts and 2 MiB");
   }
@@ -397,39 +359,4 @@ function eligible(core: Core): ContentEpoch | undefined {
   const id: EpochId | undefined = ring.eligibleEpoch(keyState, readers, leastSuite(core));
   const readKey = id === undefined ? undefined : core.opener().readKey(id);
   return id === undefined || readKey === undefined ? undefined : { id: hexBytes(id), readKey };
-}
-
-/** What one batch is sealed with. */
-export interface Sealing {
-  readonly crypto: Crypto;
-  readonly random: Random;
-}
-
-/** Small draws out of a larger one: a call to the platform for each nonce costs more than sealing. */
-export function pooledRandom(random: Random): Random {
-  let pool = new Uint8Array(0);
-  return (byteCount) => {
-    if (pool.length < byteCount) pool = random(Math.max(byteCount, poolBytes)).slice();
-    const drawn = pool.slice(0, byteCount);
-    pool = pool.subarray(byteCount);
-    return drawn;
-  };
-}
-
-const poolBytes = 3_072;
-
-export function sealDraft(
-  core: Sealer,
-  { sealing, epoch }: { readonly sealing: Sealing; readonly epoch: ContentEpoch | undefined },
-  place: Place,
-  draft: SpaceDraft,
-): Uint8Array {
-  const { type, body, sequence } = draft;
-  const content = { type, body, sequence };
-  const { audience = "readers" } = draft;
-  if (audience === "anybody") return plainEvent(content);
-  if (epoch === undefined) throw new SpaceError("SPACE_NO_KEY", "no epoch to seal in");
-  if (audience === "readers") return sealEvent(sealing, epoch, place, content);
-  const recipients = audience.only.map((bundle) => checkedBundle(core, bundle));
-  return sealEventTo(sealing, epoch, place, { ...content, recipients });
 }

@@ -4,10 +4,11 @@
  */
 import type { Entry } from "@hawser/log";
 import { appendBytesMax, appendDraftsMax, bodyBytes, checkDrafts } from "./actions.ts";
+import type { Bodies, PreparedDraft } from "./bodies.ts";
 import type { EntryRef, SpaceDraft } from "./types.ts";
 
 interface WaitingAppend {
-  readonly drafts: readonly SpaceDraft[];
+  readonly drafts: readonly PreparedDraft[];
   readonly resolve: (refs: readonly EntryRef[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -18,7 +19,8 @@ export interface AppenderDeps {
   /** Throws for drafts that cannot be sealed. */
   readonly check: (drafts: readonly SpaceDraft[]) => void;
   /** Appends as one batch; runs inside the queue. */
-  readonly write: (drafts: readonly SpaceDraft[]) => Promise<readonly Entry[]>;
+  readonly write: (drafts: readonly PreparedDraft[]) => Promise<readonly Entry[]>;
+  readonly bodies: Bodies;
 }
 
 /** Calls that come while an append is under way are appended together, under one signature. */
@@ -47,15 +49,30 @@ export function createAppender(
     else running = false;
   };
   return async (drafts) => {
-    checkDrafts(drafts);
+    const apart = drafts.map((draft) => deps.bodies.isDetached(draft));
+    // What stands beside the entry is not in the way of its limits.
+    const inEntry = drafts.map((draft, index) => inlinePart(draft, apart[index] === true));
+    checkDrafts(inEntry);
     deps.check(drafts);
     if (drafts.length === 0) return [];
+    // One after another: a body may be long, and its source is not to be read by two.
+    const prepared: PreparedDraft[] = [...inEntry];
+    for (const [index, draft] of drafts.entries()) {
+      if (apart[index] === true) prepared[index] = await deps.bodies.prepare(draft);
+    }
     return new Promise((resolve, reject) => {
-      waiting.push({ drafts, resolve, reject });
+      waiting.push({ drafts: prepared, resolve, reject });
       if (!running) start();
     });
   };
 }
+
+function inlinePart({ body, ...draft }: SpaceDraft, isApart: boolean): PreparedDraft {
+  // Safe: whatever is no array of bytes is detached, as `isDetached` has made sure.
+  return { ...draft, body: isApart ? empty : (body as Uint8Array) };
+}
+
+const empty = new Uint8Array(0);
 
 /** As many waiting appends as one batch holds, one at least. */
 function takeGroup(waiting: WaitingAppend[]): readonly WaitingAppend[] {

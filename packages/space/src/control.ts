@@ -5,13 +5,16 @@
  *   data      = nonce (24) ‖ XChaCha20-Poly1305(metadata key, nonce, plaintext, AAD = place)
  *   plaintext = canonical CBOR [0, auth op] | [1, bundle] | [2, keys op] | [3, address, ttl s]
  *             | [4, more, part of a plaintext] | [5, author, from, count, range]
+ *             | [6, author, seq, entry hash, [auth head, …]]
  */
+import type { OpId } from "@hawser/auth";
 import { concatBytes, decodeCbor, encodeCbor, type CborValue } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
+import { authHeadsMax } from "@hawser/keys";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { SpaceError } from "./errors.ts";
 import { associatedData, hexBytes, type Place } from "./place.ts";
-import { toAuthorId } from "./words.ts";
+import { toAuthorId, toOpId } from "./words.ts";
 
 /** Bytes of a plaintext that still stands in one entry. */
 export const controlPartBytes: number = 48 * 1024;
@@ -27,7 +30,19 @@ export type ControlContent =
   | { readonly kind: "bundle"; readonly bundle: Uint8Array }
   | { readonly kind: "keys"; readonly op: Uint8Array }
   | { readonly kind: "address"; readonly address: string; readonly ttlSeconds: number }
-  | { readonly kind: "evidence"; readonly evidence: Evidence };
+  | { readonly kind: "evidence"; readonly evidence: Evidence }
+  | { readonly kind: "shred"; readonly shred: Shred };
+
+/** The detached body of an entry is to be forgotten by everybody. */
+export interface Shred {
+  /** Of the entry. */
+  readonly author: AuthorId;
+  readonly seq: number;
+  /** Of the entry, 32 bytes: another branch of a forked log is not meant. */
+  readonly hash: Uint8Array;
+  /** What its author had acknowledged of the membership. */
+  readonly authHeads: readonly OpId[];
+}
 
 /**
  * A stretch of another author's forked control log, from where its branches part: shown by a member
@@ -131,7 +146,25 @@ function encodeContent(content: ControlContent): Uint8Array {
       return encodeCbor([3, content.address, content.ttlSeconds]);
     case "evidence":
       return encodeEvidence(content.evidence);
+    case "shred":
+      return encodeShred(content.shred);
   }
+}
+
+function encodeShred({ author, seq, hash, authHeads }: Shred): Uint8Array {
+  return encodeCbor([6, hexBytes(author), seq, hash, [...authHeads].sort().map(hexBytes)]);
+}
+
+function decodeShred(fields: readonly CborValue[]): ControlContent | undefined {
+  const [, author, seq, hash, heads] = fields;
+  if (fields.length !== 5 || !is32(author) || !isCount(seq) || !is32(hash)) return undefined;
+  if (!Array.isArray(heads) || heads.length > authHeadsMax || !heads.every(is32)) return undefined;
+  const authHeads = heads.map(toOpId);
+  return { kind: "shred", shred: { author: toAuthorId(author), seq, hash, authHeads } };
+}
+
+function is32(value: CborValue | undefined): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === 32;
 }
 
 /** `[5, author, from, count, range]`. */
@@ -163,6 +196,7 @@ function decodeControl(plaintext: Uint8Array): ControlContent | ControlPart | un
     const evidence = decodeEvidence(value);
     return evidence && { kind: "evidence", evidence };
   }
+  if (kind === 6) return decodeShred(value);
   if (value.length !== 2 || !(first instanceof Uint8Array)) return undefined;
   if (kind === 0) return { kind: "auth", op: first };
   if (kind === 1) return { kind: "bundle", bundle: first };

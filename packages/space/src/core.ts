@@ -21,9 +21,11 @@ import {
   type LogId,
   type RangeOutcome,
 } from "@hawser/log";
-import type { IngestOutcome, TopicAccess } from "@hawser/sync";
+import type { IngestOutcome, SyncTopic, TopicAccess } from "@hawser/sync";
 import { encodeAbout, type About } from "./about.ts";
 import { createBranchBook, rangeOf } from "./branches.ts";
+import { openBodies } from "./bodies.ts";
+import { mayShred } from "./shreds.ts";
 import { createAddressBook, type AddressBook } from "./addresses.ts";
 import { encodeControl, sealControl, type ControlContent, type Evidence } from "./control.ts";
 import type { Device } from "./device.ts";
@@ -215,6 +217,7 @@ export async function openCore(
     const range = await readControl(logId, context);
     if (range.entries.length === 0) return;
     const change = fold.apply([range], device.prekeys());
+    obey();
     const learned = await learnForks(change.evidence);
     const mayHaveMoved = learned || mayMoveForks(range.entries, change);
     if (mayHaveMoved && (await haveForksMoved())) return refold();
@@ -275,7 +278,13 @@ export async function openCore(
     ranges.push(...forks.branches);
     const change = fold.apply(ranges, device.prekeys());
     await advanceIfStarted();
+    obey();
     await react({ ...change, membership: true });
+  };
+
+  /** In the background: bodies may be long, and nobody waits for them to go. */
+  const obey = (): void => {
+    if (fold.shreds.length > 0) bodies.obey().catch((cause: unknown) => core.fail(cause));
   };
 
   /** Nothing is released before somebody reads or writes: followers and idle spaces never do. */
@@ -504,6 +513,23 @@ export async function openCore(
     return ingestData(range);
   };
 
+  const syncTopic: SyncTopic = {
+    topic,
+    followKeys: () => followKeysOf(about, fold),
+    accessOf: (identity) =>
+      // A newcomer that has nothing yet asks whoever knows the topic for the control logs.
+      fold.graph.has(about.createOp) ? accessOf(fold, identity, core.time()) : "control",
+    controlDomains: [controlDomain],
+  };
+  const bodies = await openBodies({
+    deps,
+    changed,
+    syncTopic,
+    self: device.author,
+    opener: () => opener,
+    shreds: () => fold.shreds,
+    mayShred: (shred) => mayShred(fold, shred),
+  });
   const core: Core = {
     deps,
     options,
@@ -514,14 +540,7 @@ export async function openCore(
     own,
     recent,
     refusals,
-    syncTopic: {
-      topic,
-      followKeys: () => followKeysOf(about, fold),
-      accessOf: (identity) =>
-        // A newcomer that has nothing yet asks whoever knows the topic for the control logs.
-        fold.graph.has(about.createOp) ? accessOf(fold, identity, core.time()) : "control",
-      controlDomains: [controlDomain],
-    },
+    syncTopic,
     about: () => about,
     amend: (change) => {
       about = { ...about, ...change };
@@ -534,6 +553,7 @@ export async function openCore(
     unshown: () => forks.unshown,
     membershipRevision: () => membershipRevision,
     keyRevision: () => keyRevision,
+    bodies,
     isReadable: () => about.nonce !== undefined,
     judge: (stretch) => {
       const { findSigned } = sequencer;

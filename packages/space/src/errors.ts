@@ -34,6 +34,18 @@ export type SpaceErrorCode =
   | "SPACE_CARD_INVALID"
   /** A key bundle is malformed, expired or of another author. */
   | "SPACE_BUNDLE_INVALID"
+  /** A detached body is asked for and no store for bodies was given. */
+  | "SPACE_NO_BODY_STORE"
+  /** A part of a detached body is not here and nobody gave it. */
+  | "SPACE_BODY_MISSING"
+  /** The body was shredded by somebody who may. */
+  | "SPACE_BODY_SHREDDED"
+  /** A detached body is not what its entry says. */
+  | "SPACE_BODY_INVALID"
+  /** Not a range of bytes of the body. */
+  | "SPACE_BODY_RANGE"
+  /** The body stands in its entry, which cannot be shredded. */
+  | "SPACE_BODY_INLINE"
   /** A member, or a bundle that was handed in, lacks the space's cipher suite; or a way down. */
   | "SPACE_SUITE"
   /** The cipher suite is not in this device's crypto. */

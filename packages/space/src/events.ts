@@ -39,6 +39,7 @@ export interface EventOptions {
 }
 
 const batchEvents = 256;
+const empty = new Uint8Array(0);
 /** Epoch references without a key that are remembered one by one. */
 const unopenedMax = 4_096;
 
@@ -209,11 +210,14 @@ function eventOf(
     }
     return undefined;
   }
-  if (opened.status !== "opened" || opened.body === undefined) return undefined;
+  if (opened.status !== "opened") return undefined;
+  const { body = empty, detached } = opened;
+  if (opened.body === undefined && detached === undefined) return undefined;
   return {
     ...headerOf(entry, opened),
     author: span.author,
-    body: opened.body,
+    body,
+    detached: detached && { byteCount: detached.byteCount },
     judgement,
     authHeads: stretch.heads,
     frontier: run.sequencer.frontierOf(logId, seq),

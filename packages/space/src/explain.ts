@@ -19,7 +19,10 @@ export interface FoundEntry {
 }
 
 /** Throws `SPACE_ENTRY_UNKNOWN`. */
-export async function findEntry(core: Reading, ref: EntryRef): Promise<FoundEntry> {
+export async function findEntry(
+  core: Pick<Reading, "deps" | "syncTopic">,
+  ref: EntryRef,
+): Promise<FoundEntry> {
   const { store } = core.deps;
   const head = await store.head(ref.logId);
   if (head !== undefined && head.context.topic === core.syncTopic.topic && ref.seq < head.height) {
@@ -42,8 +45,10 @@ export async function readEntry(core: Reading, ref: EntryRef): Promise<ReadEntry
   await core.advance();
   const { stamp, hash, logId, seq } = entry;
   const { type, sequence, body, recipients } = opened;
+  const detached = opened.detached && { byteCount: opened.detached.byteCount };
   const judgement = judgementOf(core, author, ref) ?? "quarantine";
-  return { logId, seq, author, stamp, hash, type, sequence, body, recipients, judgement };
+  const content = { type, sequence, body, detached, recipients };
+  return { logId, seq, author, stamp, hash, ...content, judgement };
 }
 
 /** `undefined` while the entry is not released. */
@@ -97,6 +102,9 @@ async function explainData(core: Reading, ref: EntryRef): Promise<SpaceExplanati
     return { code: "MISSING_EPOCH", judgement, reason: isSealedOtherwise ? "UNREADABLE" : reason };
   }
   if (opened.status === "malformed") return { code: "PRESENT", judgement, reason: "UNREADABLE" };
+  if (entry.body !== undefined && core.bodies.isShredded(ref, entry.hash)) {
+    return { code: "PRESENT", judgement, reason: reason ?? "SHREDDED" };
+  }
   return { code: "PRESENT", judgement, reason };
 }
 

@@ -36,7 +36,7 @@ import {
 } from "@hawser/keys";
 import type { Entry, LogContext, LogId, Topic } from "@hawser/log";
 import type { AddressBook } from "./addresses.ts";
-import { openControl, type ControlContent, type Evidence } from "./control.ts";
+import { openControl, type ControlContent, type Evidence, type Shred } from "./control.ts";
 import {
   advanceDecided,
   createControlLog,
@@ -53,6 +53,7 @@ import { grantsOf } from "./grants.ts";
 import { admitJoiningLog, flawOfOp, type JoiningVerdict } from "./join.ts";
 import type { Place } from "./place.ts";
 import type { PlacedRuling } from "./rulings.ts";
+import type { SignedPlace } from "./sequencer.ts";
 
 /** What the fold of one space is made of. */
 export interface FoldDeps {
@@ -106,6 +107,14 @@ export interface OpPlace {
   readonly stamp: number;
 }
 
+/** A shred with where it stands. */
+export interface PlacedShred extends Shred {
+  /** Of the control log. */
+  readonly by: AuthorId;
+  readonly logId: LogId;
+  readonly at: number;
+}
+
 /** What accepted operations say about one invite. */
 export interface InviteFacts {
   readonly level: Level;
@@ -132,6 +141,10 @@ export interface ControlFold {
   learnBundle(bundle: VerifiedBundle): void;
   /** Makes a raise known before the entry that brings it is written. */
   learnRaise(op: OpId, suite: number): void;
+  /** Wishes that a detached body be forgotten; who may wish so is for shreds.ts. */
+  readonly shreds: readonly PlacedShred[];
+  /** A signed control entry by its hash in hex. */
+  findSigned(hash: string): SignedPlace | undefined;
   /** The greatest suite of a raise that takes effect; 1 without any. */
   leastSuite(): number;
   apply(ranges: readonly ControlRange[], prekeys: Prekeys): FoldChange;
@@ -237,6 +250,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   const positions = createPositions(graph, group);
   const leaves = new Map<AuthorId, readonly OpId[]>();
   const raises = new Map<OpId, number>();
+  const shreds: PlacedShred[] = [];
+  const signed = new Map<string, SignedPlace>();
   const rulings = new Map<string, PlacedRuling[]>();
   // Logs with an undecided op; key ops whose auth heads are not all here.
   const undecided = new Set<ControlLog>();
@@ -397,12 +412,19 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       case "evidence":
         progress.evidence.push(content.evidence);
         return undefined;
+      case "shred":
+        shreds.push({ ...content.shred, by: log.author, logId: log.placeId, at: entry.seq });
+        return undefined;
     }
   };
 
   /** The content that ends with an entry; `undefined` in the middle of one. */
   const openNext = (log: ControlLog, entry: Entry): ControlContent | "unreadable" | undefined => {
     log.height = entry.seq + 1;
+    if (entry.signature !== undefined) {
+      const { seq, stamp } = entry;
+      signed.set(toHex(entry.hash), { logId: log.placeId, seq, stamp });
+    }
     // A checkpoint signs what came before and says nothing.
     if (entry.data.length === 0) return undefined;
     if (entry.deps.length > 0) log.seen.push({ seq: entry.seq, deps: entry.deps });
@@ -502,6 +524,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     learnBundle: (bundle) => {
       bundles = addBundles(bundles, [bundle]);
     },
+    shreds,
+    findSigned: (hash) => signed.get(hash),
     learnRaise: (op, suite) => void raises.set(op, suite),
     leastSuite: () => {
       let least = suiteX25519 as number;

@@ -1,3 +1,5 @@
+export type { KeepOptions } from "./bodies.ts";
+export type { BodyCalls } from "./body-calls.ts";
 export type { AddressBook, LogAddress } from "./addresses.ts";
 export type { SpaceRole } from "./about.ts";
 export type { EventOptions } from "./events.ts";
@@ -18,14 +20,19 @@ export type {
   AdmissionRequest,
   AnnouncedAddress,
   Audience,
+  BodyState,
+  BodyStore,
+  DetachedEventBody,
   DeviceIdentity,
   EntryRange,
   EntryRef,
   InviteOptions,
   QuarantineCause,
+  OpenBodyOptions,
   QuarantinedRange,
   RawUsage,
   ReadEntry,
+  SpaceBody,
   SpaceDraft,
   SpaceEvent,
   SpaceEventBatch,
@@ -42,6 +49,7 @@ export type {
   TimelineStatus,
 } from "./types.ts";
 export type { NameOf } from "./why.ts";
+export { createPacketBodies } from "./bodies.ts";
 export { createAddressBook } from "./addresses.ts";
 export { SpaceError } from "./errors.ts";
 export {

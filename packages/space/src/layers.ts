@@ -7,6 +7,7 @@
  *
  *   data (sealed) = 0x01 ‖ epoch reference (4) ‖ nonce (24) ‖ sealed event
  *   data (plain)  = 0x02 ‖ event
+ *   data (body detached) = 0x03 ‖ hash of the key packet (32) ‖ data as above
  *   event         = kind u8 ‖ type sized ‖ sequence sized ‖ body sized ‖ zeros up to PADMÉ
  */
 import {
@@ -37,8 +38,11 @@ export const sealOverheadBytesMax = 80;
 
 const flagSealed = 1;
 const flagPlain = 2;
+const flagDetached = 3;
 const kindBody = 0;
 const kindForRecipients = 1;
+const kindDetached = 2;
+const keyPacketHashBytes = 32;
 const nonceBytes = 24;
 const epochReferenceBytes = 4;
 /** flags ‖ epoch reference ‖ nonce. */
@@ -71,10 +75,12 @@ export interface OpenedEvent {
   /** `undefined` when the body is sealed to chosen recipients; then `forRecipients` is set. */
   readonly body: Uint8Array | undefined;
   readonly forRecipients: RecipientBody | undefined;
+  /** Size of a body that stands beside the entry; `undefined` where it stands in it. */
+  readonly detachedBytes: number | undefined;
 }
 
 /** The parts of a data entry anybody can see. */
-export type DataEnvelope =
+export type DataEnvelope = (
   | { readonly mode: "plain"; readonly event: Uint8Array }
   | {
       readonly mode: "sealed";
@@ -82,7 +88,11 @@ export type DataEnvelope =
       readonly epochReference: Uint8Array;
       readonly nonce: Uint8Array;
       readonly sealed: Uint8Array;
-    };
+    }
+) & {
+  /** Hash of the packet with the key of a detached body. */
+  readonly keyPacket?: Uint8Array;
+};
 
 /** Secrets of one epoch that content needs. */
 export interface ContentEpoch {
@@ -99,6 +109,12 @@ export interface Recipient {
 
 /** Takes an entry's data apart, or `undefined` when it has no such shape. */
 export function parseEnvelope(data: Uint8Array): DataEnvelope | undefined {
+  if (data[0] !== flagDetached) return parseInline(data);
+  const rest = parseInline(data.subarray(1 + keyPacketHashBytes));
+  return rest && { ...rest, keyPacket: data.subarray(1, 1 + keyPacketHashBytes) };
+}
+
+function parseInline(data: Uint8Array): DataEnvelope | undefined {
   if (data[0] === flagPlain) return { mode: "plain", event: data.subarray(1) };
   if (data[0] !== flagSealed || data.length < headBytes) return undefined;
   return {
@@ -134,6 +150,43 @@ export function sealEventTo(
 /** Content for everybody who has the entry (TH-055). */
 export function plainEvent(content: EventContent): Uint8Array {
   return concatBytes(Uint8Array.of(flagPlain), encodeEvent(kindBody, content, "exact"));
+}
+
+/** Type and sequence of an entry whose body stands beside it, sealed as `sealEvent` does. */
+export function sealDetached(
+  deps: { readonly crypto: Crypto; readonly random: Random },
+  epoch: ContentEpoch,
+  place: Place,
+  content: DetachedContent,
+): Uint8Array {
+  const event = encodeEvent(kindDetached, detachedFields(content), "padded");
+  return concatBytes(detachedHead(content), sealPlaintext(deps, epoch, place, event));
+}
+
+/** The same for everybody who has the entry. */
+export function plainDetached(content: DetachedContent): Uint8Array {
+  const event = encodeEvent(kindDetached, detachedFields(content), "exact");
+  return concatBytes(detachedHead(content), Uint8Array.of(flagPlain), event);
+}
+
+/** What an entry says whose body stands beside it. */
+export interface DetachedContent {
+  readonly type: string;
+  readonly sequence: string | undefined;
+  /** Bytes of the body. */
+  readonly byteCount: number;
+  /** Hash of the packet with its key. */
+  readonly keyPacket: Uint8Array;
+}
+
+function detachedHead({ keyPacket }: DetachedContent): Uint8Array {
+  return concatBytes(Uint8Array.of(flagDetached), keyPacket);
+}
+
+function detachedFields({ type, sequence, byteCount }: DetachedContent): EventContent {
+  const writer = createByteWriter(8);
+  writer.varint(byteCount);
+  return { type, sequence, body: writer.finish() };
 }
 
 /** The key that opens exactly one entry; give it away to disclose that entry alone. */
@@ -178,7 +231,7 @@ export function openEvent(
 export function openPlain(envelope: DataEnvelope): OpenedEvent | undefined {
   if (envelope.mode !== "plain") return undefined;
   const opened = decodeEvent(envelope.event);
-  return opened?.body === undefined ? undefined : opened;
+  return opened === undefined || opened.forRecipients !== undefined ? undefined : opened;
 }
 
 /** Opens a body that was sealed to `author`; `open` is its HPKE opener. `undefined`: not for it. */
@@ -311,10 +364,17 @@ function decodeEvent(plaintext: Uint8Array): OpenedEvent | undefined {
   if (type === undefined || type === "" || sequence === undefined) return undefined;
   const header = { type, sequence: sequence === "" ? undefined : sequence };
   const body = plaintext.slice(bodyAt.from, bodyAt.to);
-  if (kind === kindBody) return { ...header, body, forRecipients: undefined };
+  const rest = { forRecipients: undefined, detachedBytes: undefined };
+  if (kind === kindBody) return { ...header, ...rest, body };
+  if (kind === kindDetached) {
+    const reader = createByteReader(body);
+    const detachedBytes = reader.varint();
+    if (reader.failed || !reader.finished) return undefined;
+    return { ...header, ...rest, body: undefined, detachedBytes };
+  }
   if (kind !== kindForRecipients) return undefined;
   const forRecipients = parseRecipients(body);
-  return forRecipients === undefined ? undefined : { ...header, body: undefined, forRecipients };
+  return forRecipients && { ...header, ...rest, body: undefined, forRecipients };
 }
 
 function isZeroFrom(bytes: Uint8Array, start: number): boolean {

@@ -3,7 +3,7 @@
  */
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { EpochId } from "@hawser/keys";
-import type { Entry, LogId, Topic } from "@hawser/log";
+import type { DetachedBody, Entry, LogId, Topic } from "@hawser/log";
 import type { Device } from "./device.ts";
 import {
   contentKeyAt,
@@ -14,6 +14,7 @@ import {
   type DataEnvelope,
   type OpenedEvent,
 } from "./layers.ts";
+import { padmeSize } from "./padding.ts";
 import { hexBytes, placesIn, type Place } from "./place.ts";
 
 /** An entry's content, or why there is none. */
@@ -25,6 +26,8 @@ export type Opened =
       /** `undefined`: sealed to others. */
       readonly body: Uint8Array | undefined;
       readonly recipients: readonly AuthorId[] | undefined;
+      /** Set when the body stands beside the entry; then `body` is `undefined`. */
+      readonly detached: DetachedBodyInfo | undefined;
     }
   /** A checkpoint: an entry that only signs. */
   | { readonly status: "empty" }
@@ -33,8 +36,20 @@ export type Opened =
   /** It opens, or is plain, and holds no event. */
   | { readonly status: "malformed" };
 
+/** Where a detached body lies. */
+export interface DetachedBodyInfo {
+  /** Bytes of the content, before padding. */
+  readonly byteCount: number;
+  /** Root of its sealed chunks, padding included. */
+  readonly blob: { readonly hash: Uint8Array; readonly byteCount: number };
+  /** Hash of the packet with its key. */
+  readonly keyPacket: Uint8Array;
+}
+
 /** Opens entries of one space. */
 export interface Opener {
+  /** Opens data that is sealed like an entry's, at a place of its own. */
+  openAt(place: Place, data: Uint8Array): Opened;
   open(author: AuthorId, entry: Entry): Opened;
   /** How many epochs of that reference the read key is at hand of. */
   keyCount(reference: Uint8Array): number;
@@ -88,6 +103,7 @@ export function createOpener(deps: OpenerDeps): Opener {
   const openSealed = (
     place: Place,
     envelope: Extract<DataEnvelope, { readonly mode: "sealed" }>,
+    link: DetachedBody | undefined,
   ): Opened => {
     const reference = envelope.epochReference;
     let keyCount = 0;
@@ -98,21 +114,29 @@ export function createOpener(deps: OpenerDeps): Opener {
       keyCount += 1;
       const key = contentKeyAt(crypto, readKey, place, envelope.nonce);
       const event = openEvent(crypto, key, place, { epochId: bytesOf(epochId), envelope });
-      if (event !== undefined) return toOpened(deps, place, event);
+      if (event !== undefined) return toOpened(deps, place, event, { envelope, link });
     }
     return { status: "noKey", reference, keyCount };
   };
 
+  const openEnvelope = (place: Place, envelope: DataEnvelope, link?: DetachedBody): Opened => {
+    if (envelope.mode === "sealed") return openSealed(place, envelope, link);
+    const event = openPlain(envelope);
+    return event === undefined
+      ? { status: "malformed" }
+      : toOpened(deps, place, event, { envelope, link });
+  };
+
   return {
+    openAt: (place, data) => {
+      const envelope = parseEnvelope(data);
+      return envelope === undefined ? { status: "malformed" } : openEnvelope(place, envelope);
+    },
     open: (author, entry) => {
       if (entry.data.length === 0) return { status: "empty" };
       const envelope = parseEnvelope(entry.data);
       if (envelope === undefined) return { status: "malformed" };
-      if (envelope.mode === "sealed") return openSealed(placeOf(author, entry), envelope);
-      const event = openPlain(envelope);
-      return event === undefined
-        ? { status: "malformed" }
-        : toOpened(deps, placeOf(author, entry), event);
+      return openEnvelope(placeOf(author, entry), envelope, entry.body);
     },
     keyCount: (reference) => epochsOf(reference).filter((id) => readKeyOf(id) !== undefined).length,
     readKey: readKeyOf,
@@ -132,13 +156,38 @@ export function createOpener(deps: OpenerDeps): Opener {
   };
 }
 
-function toOpened(deps: OpenerDeps, place: Place, event: OpenedEvent): Opened {
+/** What the entry beside its event says of a detached body. */
+interface Beside {
+  readonly envelope: DataEnvelope;
+  readonly link: DetachedBody | undefined;
+}
+
+function toOpened(deps: OpenerDeps, place: Place, event: OpenedEvent, beside: Beside): Opened {
   const { type, sequence, forRecipients } = event;
+  const detached = detachedOf(event, beside);
+  if (detached === "malformed") return { status: "malformed" };
   if (forRecipients === undefined) {
-    return { status: "opened", type, sequence, body: event.body, recipients: undefined };
+    return { status: "opened", type, sequence, body: event.body, recipients: undefined, detached };
   }
   const { author } = deps.device;
   const hpkeOpen = deps.device.hpkeOpen.bind(deps.device);
   const body = openForRecipient(deps.crypto, place, forRecipients, { author, hpkeOpen });
-  return { status: "opened", type, sequence, body, recipients: forRecipients.recipients };
+  const { recipients } = forRecipients;
+  return { status: "opened", type, sequence, body, recipients, detached };
+}
+
+/** Event, key packet and body link go together, or the entry is none. */
+function detachedOf(
+  { detachedBytes }: OpenedEvent,
+  { envelope, link }: Beside,
+): DetachedBodyInfo | "malformed" | undefined {
+  const { keyPacket } = envelope;
+  if (detachedBytes === undefined && keyPacket === undefined && link === undefined) {
+    return undefined;
+  }
+  if (detachedBytes === undefined || keyPacket === undefined || link === undefined) {
+    return "malformed";
+  }
+  const isSized = padmeSize(detachedBytes) === link.byteCount;
+  return isSized ? { byteCount: detachedBytes, blob: link, keyPacket } : "malformed";
 }

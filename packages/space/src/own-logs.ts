@@ -9,6 +9,7 @@ import {
   logIdOf,
   type Clock,
   type Dep,
+  type DetachedBody,
   type Entry,
   type EntryDraft,
   type KvWrite,
@@ -28,6 +29,8 @@ export type OwnDomain = "control" | "data";
 export interface OwnAppend {
   /** Data of consecutive entries, made once their first place is known. */
   readonly make: (logId: LogId, seq: number) => readonly Uint8Array[];
+  /** Links to detached bodies, by index. */
+  readonly bodies?: readonly (DetachedBody | undefined)[];
   /** Entries that may be pointed at, the most important first. */
   readonly heads: readonly SignedHead[];
   /** Become durable together with the entries. */
@@ -101,10 +104,14 @@ export function createOwnLogs(deps: OwnLogsDeps): OwnLogs {
     const pointed = chosen.map(({ seq, hash }): Dep => ({ seq, hash })).sort(byHash);
     const seenWrites = chosen.map((head) => seenWrite(seenKey(domain), head));
     const writes = [...(append.writes ?? []), ...seenWrites];
+    const withBody = (draft: EntryDraft, index: number): EntryDraft => {
+      const body = append.bodies?.[index];
+      return body === undefined ? draft : { ...draft, body };
+    };
     const drafts = (seq: number): readonly EntryDraft[] =>
       append
         .make(writer.logId, seq)
-        .map((data, index) => (index === 0 ? { data, deps: pointed } : { data }));
+        .map((data, index) => withBody(index === 0 ? { data, deps: pointed } : { data }, index));
     const entries = await writer.append(drafts, { writes });
     for (const head of chosen) heights.set(head.logId, head.seq + 1);
     return entries;

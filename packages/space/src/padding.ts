@@ -6,10 +6,16 @@
 /** The padded size of `byteCount` bytes, ≥ `byteCount`. */
 export function padmeSize(byteCount: number): number {
   if (byteCount < 2) return byteCount;
-  const exponent = 31 - Math.clz32(byteCount);
+  const exponent = exponentOf(byteCount);
   const mantissaBits = 32 - Math.clz32(exponent);
   const step = 2 ** Math.max(0, exponent - mantissaBits);
   return Math.ceil(byteCount / step) * step;
+}
+
+/** ⌊log2⌋ of a size up to 2^53. */
+function exponentOf(byteCount: number): number {
+  const high = Math.floor(byteCount / 2 ** 31);
+  return high === 0 ? 31 - Math.clz32(byteCount) : 62 - Math.clz32(high);
 }
 
 /** The greatest size ≤ `limit` that is its own padded size: room a plaintext can have. */

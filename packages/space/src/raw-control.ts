@@ -1,11 +1,12 @@
 /**
- * Control logs of a raw space (docs/spec/6-space.md §13): addresses, and nothing that decides about
+ * Control logs of a raw space (docs/spec/6-space.md §13): addresses and shreds, and nothing that decides about
  * anybody. Layer 5, pure.
  */
-import type { Crypto } from "@hawser/crypto";
+import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { Entry, LogContext, LogId } from "@hawser/log";
 import type { AddressBook } from "./addresses.ts";
 import { createPartJoiner, openControl, type ControlContent, type PartJoiner } from "./control.ts";
+import type { PlacedShred } from "./fold.ts";
 import type { ControlOutcome } from "./reading.ts";
 import type { EntryRef } from "./types.ts";
 
@@ -15,6 +16,8 @@ export interface RawControl {
   height(logId: LogId): number;
   /** Takes entries that follow those before. */
   take(context: LogContext, logId: LogId, entries: readonly Entry[]): void;
+  /** Wishes of authors about bodies of their own. */
+  readonly shreds: readonly PlacedShred[];
   /** Why a control entry has no effect. */
   verdictOf(ref: EntryRef): ControlOutcome | undefined;
 }
@@ -33,12 +36,19 @@ export function createRawControl(deps: {
 }): RawControl {
   const { crypto, metadataKey, addresses } = deps;
   const logs = new Map<LogId, RawControlLog>();
+  const shreds: PlacedShred[] = [];
 
   const flawOf = (
     content: ControlContent | "unreadable",
-    { logId, stamp }: Entry,
+    author: AuthorId,
+    { logId, seq, stamp }: Entry,
   ): string | undefined => {
     if (content === "unreadable") return "UNREADABLE";
+    if (content.kind === "shred") {
+      if (content.shred.author !== author) return "NOT_ENTITLED";
+      shreds.push({ ...content.shred, by: author, logId, at: seq });
+      return undefined;
+    }
     if (content.kind !== "address") return "RAW_SPACE";
     addresses.set(logId, content.address, content.ttlSeconds, stamp);
     return undefined;
@@ -52,11 +62,12 @@ export function createRawControl(deps: {
     const { logId, seq } = entry;
     const opened = openControl(crypto, metadataKey, { topic, logId, author, seq }, entry.data);
     const content = log.parts.next(opened);
-    const flaw = content === undefined ? undefined : flawOf(content, entry);
+    const flaw = content === undefined ? undefined : flawOf(content, author, entry);
     if (flaw !== undefined) log.rejected.set(seq, flaw);
   };
 
   return {
+    shreds,
     height: (logId) => logs.get(logId)?.height ?? 0,
     take: (context, logId, entries) => {
       const fresh = { height: 0, parts: createPartJoiner(), rejected: new Map<number, string>() };

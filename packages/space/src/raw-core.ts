@@ -13,16 +13,17 @@ import {
   type LogContext,
   type LogId,
 } from "@hawser/log";
-import type { IngestOutcome } from "@hawser/sync";
-import { pooledRandom, sealDraft, type Sealer, type Sealing } from "./actions.ts";
+import type { IngestOutcome, SyncTopic } from "@hawser/sync";
+import type { Sealer } from "./recipients.ts";
 import { createAddressBook } from "./addresses.ts";
+import { openBodies, type PreparedDraft } from "./bodies.ts";
 import { encodeControl, sealControl, type ControlContent } from "./control.ts";
 import { defaultDriftSeconds, timerMsMax, toIngestOutcome } from "./core.ts";
 import type { Device } from "./device.ts";
 import { SpaceError } from "./errors.ts";
 import { createOpener, type ReadKeys } from "./opener.ts";
 import { createOwnLogs } from "./own-logs.ts";
-import { hexBytes, placesIn } from "./place.ts";
+import { hexBytes } from "./place.ts";
 import { createQueue, createSignal, type Queue } from "./queue.ts";
 import { createRawControl } from "./raw-control.ts";
 import { rawEpochOf, type RawAbout, type RawEpoch } from "./raw-keys.ts";
@@ -31,8 +32,9 @@ import type { Reading } from "./reading.ts";
 import { createRecentEntries } from "./recent.ts";
 import { createRefusals } from "./refusals.ts";
 import { createSequencer, type SignedHead } from "./sequencer.ts";
-import type { AnnouncedAddress, SpaceDraft, SpacesDeps, SpacesOptions } from "./types.ts";
+import type { AnnouncedAddress, SpacesDeps, SpacesOptions } from "./types.ts";
 import { controlDomain, dataDomain, snapDomain } from "./words.ts";
+import { writeDrafts } from "./write-drafts.ts";
 
 /** One raw space at work. */
 export interface RawCore extends Reading, Sealer {
@@ -43,7 +45,7 @@ export interface RawCore extends Reading, Sealer {
   announced(): readonly AnnouncedAddress[];
   forkedAt(logId: LogId): number | undefined;
   /** Seals and appends as one batch; only inside `queue`. */
-  append(drafts: readonly SpaceDraft[]): Promise<readonly Entry[]>;
+  append(drafts: readonly PreparedDraft[]): Promise<readonly Entry[]>;
   /** Appends to the own control log; only inside `queue`. */
   publish(contents: readonly ControlContent[]): Promise<void>;
   ingest(range: EncodedRange): Promise<IngestOutcome>;
@@ -106,6 +108,21 @@ export async function openRawCore(
     mayStayAway: () => true,
   });
 
+  const syncTopic: SyncTopic = {
+    topic,
+    followKeys: () => [about.followKey],
+    // Nobody is known by name here: the follow key is all there is.
+    accessOf: () => "none",
+    controlDomains: [controlDomain],
+  };
+  const time = (): number => Math.floor(clock.nowMicros() / 1e6);
+
+  const fail = (cause: unknown): void => {
+    const message = "work in the background failed; the logs are unharmed";
+    failure ??= new SpaceError("SPACE_BACKGROUND", message, { cause });
+    changed.notify();
+  };
+
   const advance = async (): Promise<void> => {
     started = true;
     await sequencer.advance();
@@ -125,9 +142,7 @@ export async function openRawCore(
       try {
         if (!closed) await advance();
       } catch (cause) {
-        const message = "work in the background failed; the logs are unharmed";
-        failure ??= new SpaceError("SPACE_BACKGROUND", message, { cause });
-        changed.notify();
+        fail(cause);
       }
     });
   };
@@ -139,6 +154,7 @@ export async function openRawCore(
     const entries: Entry[] = [];
     for await (const entry of store.entries(logId, { from, to })) entries.push(entry);
     control.take(context, logId, entries);
+    if (control.shreds.length > 0) bodies.obey().catch(fail);
     if (entries.length > 0) controlLogs.set(logId, context.author);
   };
 
@@ -216,19 +232,13 @@ export async function openRawCore(
   const heads = (): readonly SignedHead[] =>
     sequencer.heads().filter((head) => head.seq < (forkedAt(head.logId) ?? Infinity));
 
-  const append = async (drafts: readonly SpaceDraft[]): Promise<readonly Entry[]> => {
+  const append = async (drafts: readonly PreparedDraft[]): Promise<readonly Entry[]> => {
     if (contentEpoch === undefined) {
       throw new SpaceError("SPACE_NO_ACCESS", "a follower of a raw space has no key to write with");
     }
     await advance();
-    const sealing: Sealing = { crypto, random: pooledRandom(deps.random) };
-    const make = (logId: LogId, seq: number): readonly Uint8Array[] => {
-      const placeAt = placesIn(topic, logId, author);
-      return drafts.map((draft, index) =>
-        sealDraft(core, { sealing, epoch: contentEpoch }, placeAt(seq + index), draft),
-      );
-    };
-    const entries = await own.append("data", { make, heads: heads() });
+    const writer = { deps, device, own, syncTopic, time };
+    const entries = await writeDrafts(writer, { drafts, epoch: contentEpoch, heads: heads() });
     recent.remember(own.logId("data"), entries);
     await advance();
     return entries;
@@ -247,6 +257,16 @@ export async function openRawCore(
     changed.notify();
   };
 
+  const bodies = await openBodies({
+    deps,
+    changed,
+    syncTopic,
+    self: author,
+    opener: () => opener,
+    shreds: () => control.shreds,
+    // Whoever is not the author has its wish turned down when it is read.
+    mayShred: () => true,
+  });
   const core: RawCore = {
     deps,
     about,
@@ -261,13 +281,8 @@ export async function openRawCore(
           .addresses(logId)
           .map(({ address, expiresAt }) => ({ author: of, address, expiresAt })),
       ),
-    syncTopic: {
-      topic,
-      followKeys: () => [about.followKey],
-      // Nobody is known by name here: the follow key is all there is.
-      accessOf: () => "none",
-      controlDomains: [controlDomain],
-    },
+    syncTopic,
+    bodies,
     sequencer: () => sequencer,
     opener: () => opener,
     forkedAt,
@@ -278,7 +293,7 @@ export async function openRawCore(
     keyRevision: () => 0,
     judge: ({ logId }) => ({ kind: "accept", upTo: forkedAt(logId) ?? Infinity, ruled: [] }),
     controlVerdict: (ref) => control.verdictOf(ref),
-    time: () => Math.floor(clock.nowMicros() / 1e6),
+    time,
     append,
     publish,
     ingest,

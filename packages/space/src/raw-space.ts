@@ -4,7 +4,8 @@
  */
 import type { KeyBundle } from "@hawser/keys";
 import type { LogId } from "@hawser/log";
-import { checkAudiences, checkedBundle } from "./actions.ts";
+import { bodyCalls, shredOf } from "./body-calls.ts";
+import { checkAudiences, checkedBundle } from "./recipients.ts";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { createAppender } from "./appender.ts";
 import { SpaceError } from "./errors.ts";
@@ -63,9 +64,20 @@ export function createRawSpace(core: RawCore): RawSpace {
     },
     append: createAppender({
       inQueue,
+      bodies: core.bodies,
       check: (drafts) => checkAudiences(core, drafts),
       write: (drafts) => core.append(drafts),
     }),
+    ...bodyCalls(core),
+    shred: (ref) =>
+      inQueue(async () => {
+        const content = await shredOf(core, ref, { self: device.author, authHeads: [] });
+        if (content.shred.author !== device.author) {
+          throw new SpaceError("SPACE_NO_ACCESS", "in a raw space everybody shreds its own bodies");
+        }
+        await core.publish([content]);
+        await core.bodies.obey();
+      }),
     read: (ref) => readEntry(core, ref),
     events: (options = {}) => flatten(batches(core, options)),
     batches: (options = {}) => batches(core, options),

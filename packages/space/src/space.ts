@@ -12,18 +12,11 @@ import {
 import type { AuthorId } from "@hawser/crypto";
 import type { KeyBundle, Suite } from "@hawser/keys";
 import { logIdOf, type Frontier, type LogId, type Topic } from "@hawser/log";
-import {
-  addMember,
-  appendDrafts,
-  changeMembership,
-  checkAudiences,
-  checkedBundle,
-  problemOf,
-  raiseSuite,
-} from "./actions.ts";
+import { addMember, appendDrafts, changeMembership, problemOf, raiseSuite } from "./actions.ts";
 import { createAppender } from "./appender.ts";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
-import { membersNow, type Core } from "./core.ts";
+import { bodyCalls, shredOf, type BodyCalls } from "./body-calls.ts";
+import { authHeads, membersNow, type Core } from "./core.ts";
 import { owedOf } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
 import { eventBatches, type EventOptions } from "./events.ts";
@@ -33,6 +26,7 @@ import { keysOfLog, type LogKeys } from "./key-book.ts";
 import { formatInviteLink, linkAddressCountMax, parseInviteLink } from "./link.ts";
 import { sealOffer } from "./offer.ts";
 import { openOuter, sealOuter, type OuterContent } from "./outer.ts";
+import { checkAudiences, checkedBundle } from "./recipients.ts";
 import { listQuarantine, ruleOn } from "./quarantine.ts";
 import type { Reading } from "./reading.ts";
 import { suiteStanding } from "./suites.ts";
@@ -57,7 +51,7 @@ import { whyIn } from "./why.ts";
 import { controlDomain } from "./words.ts";
 
 /** One space on this device. */
-export interface Space {
+export interface Space extends BodyCalls {
   /** `undefined` on followers, who never learn it. */
   readonly id: SpaceId | undefined;
   readonly topic: Topic;
@@ -140,6 +134,12 @@ export interface Space {
   accept(entries: EntryRef | EntryRange): Promise<void>;
   /** Keeps quarantined entries out; takes an `accept` back. Throws like `accept`. */
   reject(entries: EntryRef | EntryRange): Promise<void>;
+  /**
+   * Has the detached body of an entry forgotten: its key packet and chunks are dropped here, and by
+   * every honest device and relay that hears of it, and taken by none again. For its author, and for
+   * who may delete. Throws `SPACE_NO_ACCESS`, `SPACE_ENTRY_UNKNOWN`, `SPACE_BODY_INLINE`.
+   */
+  shred(ref: EntryRef): Promise<void>;
   /** Why an entry is not there, not counted or not readable. */
   explain(ref: EntryRef): Promise<SpaceExplanation>;
   /** The key that opens one entry and nothing else. Throws `SPACE_ENTRY_UNKNOWN`, `SPACE_NO_KEY`. */
@@ -169,6 +169,7 @@ export function createSpace(core: Core): Space {
     inQueue(() => changeMembership(core, { action, rotate }));
   const append = createAppender({
     inQueue,
+    bodies: core.bodies,
     check: (drafts) => checkAudiences(core, drafts),
     write: (drafts) => appendDrafts(core, drafts),
   });
@@ -214,6 +215,8 @@ export function createSpace(core: Core): Space {
     offer: (bundle, addresses = []) => makeOffer(core, "space", bundle, addresses),
     hosting: (bundle, addresses = []) => makeOffer(core, "follow", bundle, addresses),
     append,
+    ...bodyCalls(core),
+    shred: (ref) => inQueue(() => shred(core, ref)),
     read: (ref) => readEntry(core, ref),
     events: (options = {}) => flatten(batches(core, options)),
     batches: (options = {}) => batches(core, options),
@@ -236,6 +239,18 @@ export function createSpace(core: Core): Space {
     sealOuter: (content) => sealOuter(core.deps, requireFollowKey(core), content),
     openOuter: (envelope) => openOuter(core.deps.crypto, allFollowKeys(core), envelope),
   };
+}
+
+async function shred(core: Core, ref: EntryRef): Promise<void> {
+  const { author: self } = core.device;
+  const content = await shredOf(core, ref, { self, authHeads: authHeads(core) });
+  const { graph, group } = core.fold();
+  const isOwn = content.shred.author === self && graph.accessOf(group, self) !== undefined;
+  if (!isOwn && !graph.can(group, self, "delete")) {
+    throw new SpaceError("SPACE_NO_ACCESS", "shredding takes the author, or the right to delete");
+  }
+  await core.publish({ contents: [content] });
+  await core.bodies.obey();
 }
 
 export function closedError(): SpaceError {

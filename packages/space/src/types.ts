@@ -10,6 +10,7 @@ import type {
   Why,
   WhyStep,
 } from "@hawser/auth";
+import type { PointSink, PointSource } from "@hawser/blob";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { HistoryPolicy, KeyBundle } from "@hawser/keys";
 import type { Clock, LogId, LogStore, Topic } from "@hawser/log";
@@ -118,7 +119,10 @@ export interface SpaceEvent extends EntryRef {
   readonly hash: Uint8Array;
   readonly type: string;
   readonly sequence: string | undefined;
+  /** Empty when the body is detached. */
   readonly body: Uint8Array;
+  /** Set when the body stands beside the entry: `space.openBody` reads it. */
+  readonly detached: DetachedEventBody | undefined;
   /** `quarantine`: entitled where it was written, but ended concurrently; counts for no view. */
   readonly judgement: "accept" | "quarantine";
   /** Auth heads its author had acknowledged. */
@@ -141,11 +145,63 @@ export interface SpaceEventBatch {
 /** To whom an event is readable: the space's readers, everybody, or chosen devices. */
 export type Audience = "readers" | "anybody" | { readonly only: readonly KeyBundle[] };
 
+/** How a detached body stands on this device. */
+export type BodyState =
+  /** It stands in the entry. */
+  | "inline"
+  /** Key packet and all chunks are here. */
+  | "here"
+  /** Some of it is not; reading fetches it where that was set up. */
+  | "missing"
+  /** It is to be forgotten, and was here. */
+  | "shredded";
+
+/** A body as it is read. */
+export interface SpaceBody {
+  readonly byteCount: number;
+  /**
+   * Bytes [from, to), in pieces that were checked one by one; they are not to be written to. Throws
+   * `SPACE_BODY_RANGE`, `SPACE_BODY_MISSING`, `SPACE_BODY_INVALID`.
+   */
+  read(options?: {
+    readonly from?: number;
+    readonly to?: number;
+    readonly signal?: AbortSignal;
+  }): AsyncIterable<Uint8Array>;
+  /** All of it. Throws `SPACE_BODY_TOO_LARGE` over `maxBytes`, and as `read`. */
+  bytes(maxBytes: number): Promise<Uint8Array>;
+}
+
+export interface OpenBodyOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** Where the sealed chunks of detached bodies are kept; `createMemoryPoints` of `@hawser/blob` is one. */
+export interface BodyStore extends PointSink, PointSource {
+  /**
+   * Chunks go when their body is shredded. Without it only key packets do, which lie in the log store:
+   * what is left of the chunks then is noise, but it is there.
+   */
+  delete?(hash: Uint8Array): boolean | Promise<boolean>;
+}
+
+/** Where a detached body of an event lies, in short. */
+export interface DetachedEventBody {
+  /** Bytes of the content. */
+  readonly byteCount: number;
+}
+
 /** What to append. */
 export interface SpaceDraft {
   /** 1–64 bytes of UTF-8. */
   readonly type: string;
-  readonly body: Uint8Array;
+  /** Bytes; with `detached` also pieces of any size as they come. */
+  readonly body: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  /**
+   * The body stands beside the entry: read in parts, kept where somebody wants it, and shredded when it
+   * has to go. Bodies over 57,344 bytes do so anyway where a store for bodies is given.
+   */
+  readonly detached?: boolean;
   /** 1–128 bytes of UTF-8. */
   readonly sequence?: string;
   /** Default `"readers"`. */
@@ -159,8 +215,9 @@ export interface ReadEntry extends EntryRef {
   readonly hash: Uint8Array;
   readonly type: string;
   readonly sequence: string | undefined;
-  /** `undefined` when it is sealed to others. */
+  /** `undefined` when it is sealed to others, or detached. */
   readonly body: Uint8Array | undefined;
+  readonly detached: DetachedEventBody | undefined;
   readonly recipients: readonly AuthorId[] | undefined;
   readonly judgement: Judgement;
 }
@@ -282,6 +339,17 @@ export interface SpacesDeps {
    * must find what was sealed to it. Default: prekeys at random, renewed as time goes by.
    */
   readonly prekeySecret?: Uint8Array;
+  /** For detached bodies; without it bodies have 57,344 bytes at most. */
+  readonly bodies?: BodyStore;
+  /**
+   * Asks whoever may have a point for it: its packet's bytes, or `undefined`. They are checked. Used
+   * where a part of a detached body is not here.
+   */
+  readonly fetchPoint?: (
+    topic: Topic,
+    hash: Uint8Array,
+    signal: AbortSignal | undefined,
+  ) => Promise<Uint8Array | undefined>;
 }
 
 /** Settings; every one has a default. */

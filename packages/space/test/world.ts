@@ -12,6 +12,7 @@ import {
   type Space,
   type SpaceEvent,
   type Spaces,
+  type SpacesDeps,
   type SpacesOptions,
 } from "@hawser/space";
 import { createTestClock, seededRandom, type TestClock } from "./help.ts";
@@ -24,17 +25,17 @@ export interface TestDevice {
   readonly spaces: Spaces;
 }
 
+/** What a device has of its own. */
+export interface DeviceOptions
+  extends SpacesOptions, Partial<Pick<SpacesDeps, "crypto" | "bodies" | "fetchPoint">> {}
+
 export interface World {
   readonly crypto: Crypto;
   readonly clock: TestClock;
   readonly timers: VirtualTimers;
-  /** `crypto`: of this device alone, where it has more or less than the others. */
-  device(name: string, options?: SpacesOptions & { readonly crypto?: Crypto }): Promise<TestDevice>;
+  device(name: string, options?: DeviceOptions): Promise<TestDevice>;
   /** The same device after a restart: same store, same identity. */
-  restart(
-    device: TestDevice,
-    options?: SpacesOptions & { readonly crypto?: Crypto },
-  ): Promise<TestDevice>;
+  restart(device: TestDevice, options?: DeviceOptions): Promise<TestDevice>;
   /** Copies what `from` has and `to` lacks of the topics both know. Outcomes other than known. */
   copy(from: TestDevice, to: TestDevice): Promise<readonly IngestOutcome[]>;
   /** Copies among all of them and lets timers run, until nothing moves any more. */
@@ -59,14 +60,23 @@ export async function createWorld(given?: Crypto): Promise<World> {
 
   const start = async (
     seed: { readonly name: string; readonly secret: Uint8Array; readonly store: LogStore },
-    given?: SpacesOptions & { readonly crypto?: Crypto },
+    given?: DeviceOptions,
   ): Promise<TestDevice> => {
-    const { crypto: own = crypto, ...options } = given ?? {};
+    const { crypto: own = crypto, bodies, fetchPoint, ...options } = given ?? {};
     const { name, secret, store } = seed;
     const author = toHex(crypto.publicKey(secret)) as AuthorId;
     // A restart must not draw the same bytes again.
     const random = seededRandom(numberOf(crypto, `${name} ${(await store.stats()).entries}`));
-    const deps = { store, crypto: own, clock, random, timers, identity: { author, secret } };
+    const beside = { ...(bodies && { bodies }), ...(fetchPoint && { fetchPoint }) };
+    const deps = {
+      ...beside,
+      store,
+      crypto: own,
+      clock,
+      random,
+      timers,
+      identity: { author, secret },
+    };
     const spaces = await createSpaces(deps, options);
     return { name, author, secret, store, spaces };
   };

@@ -61,6 +61,8 @@ export function villain(crypto: Crypto, name: string): Villain {
 export interface Fake {
   readonly data: Uint8Array;
   readonly deps?: readonly Dep[];
+  /** Link to a detached body. */
+  readonly body?: { readonly byteCount: number; readonly hash: Uint8Array };
 }
 
 /** What a forgery continues, and when it claims to be made. */
