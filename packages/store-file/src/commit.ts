@@ -1,7 +1,6 @@
 /**
  * Turning batches into groups of records (docs/spec/store-file.md §4). Layer 4; no I/O but reading.
  */
-import { createByteWriter } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import {
   advanceHead,
@@ -22,15 +21,16 @@ import {
 import type { Directory } from "./directory.ts";
 import { FileStoreError } from "./errors.ts";
 import {
-  encodeEnd,
   payloadBytesMax,
   recordTypes,
   segmentBytesMax,
+  writeEnd,
   type FrameWriter,
 } from "./format.ts";
 import type { IndexedRecord } from "./index-file.ts";
-import { encodeRangeRecord, rangeMeta, writeMeta, type RecordMeta } from "./records.ts";
+import { rangeMeta, writeMeta, writeRangeRecord, type RecordMeta } from "./records.ts";
 import type { Reader } from "./reader.ts";
+import type { ScratchWriter } from "./scratch.ts";
 
 /** A log as the batches so far leave it. */
 interface LogView {
@@ -57,6 +57,7 @@ export interface PlanDeps {
   readonly directory: Directory;
   readonly reader: Reader;
   readonly frames: FrameWriter;
+  readonly scratch: ScratchWriter;
   /** Bytes of the live segment that are known to be on the disk. */
   readonly durable: number;
 }
@@ -100,8 +101,10 @@ export function planBatch(deps: PlanDeps, plan: GroupPlan, batch: CommitBatch): 
 }
 
 /** Ends a group. */
-export function addEnd({ frames, durable }: PlanDeps, cursor: number): void {
-  frames.add(recordTypes.commit, [encodeEnd({ cursor, durable })]);
+export function addEnd({ frames, scratch, durable }: PlanDeps, cursor: number): void {
+  scratch.reset();
+  writeEnd(scratch, { cursor, durable });
+  frames.add(recordTypes.commit, [scratch.view()]);
 }
 
 /** Adds a record. Throws STORE_TOO_LARGE. */
@@ -120,10 +123,11 @@ export function addRecord(
   plan.records.push({ meta, offset, length });
 }
 
-function encodeMeta(meta: RecordMeta): Uint8Array {
-  const writer = createByteWriter(128);
-  writeMeta(writer, meta);
-  return writer.finish();
+/** Until the next record. */
+function encodeMeta({ scratch }: PlanDeps, meta: RecordMeta): Uint8Array {
+  scratch.reset();
+  writeMeta(scratch, meta);
+  return scratch.view();
 }
 
 /** The log as it stands, made when there is none. */
@@ -136,7 +140,7 @@ function openLog(deps: PlanDeps, plan: GroupPlan, context: LogContext, logId: Lo
     return { number, logId, head: deps.reader.head(log), markedAt, forkSeq: fork?.seq };
   }
   const meta = { type: recordTypes.log, log: plan.logCount++, context };
-  addRecord(deps, plan, meta, [encodeMeta(meta)]);
+  addRecord(deps, plan, meta, [encodeMeta(deps, meta)]);
   return { number: meta.log, logId, head: undefined, markedAt: 0, forkSeq: undefined };
 }
 
@@ -149,7 +153,9 @@ function addRange(deps: PlanDeps, plan: GroupPlan, range: VerifiedRange): void {
   const hasState = from > 0 && (isFirst || from - log.markedAt >= markInterval);
   const cursor = ++plan.cursor;
   const meta = rangeMeta(range, { log: log.number, cursor, hasState });
-  addRecord(deps, plan, meta, [encodeRangeRecord(meta, range), bytes]);
+  deps.scratch.reset();
+  writeRangeRecord(deps.scratch, meta, range);
+  addRecord(deps, plan, meta, [deps.scratch.view(), bytes]);
   const head = advanceHead(log.head, range, log.forkSeq);
   plan.logs.set(logId, { ...log, head, markedAt: hasState ? from : log.markedAt });
   const signed = from + count <= head.signedHeight;
@@ -161,7 +167,7 @@ function addFork(deps: PlanDeps, plan: GroupPlan, proof: ForkProof): void {
   const log = openLog(deps, plan, proof.context, logId);
   if (log.forkSeq !== undefined && log.forkSeq <= proof.seq) return;
   const meta = { type: recordTypes.fork, log: log.number, seq: proof.seq };
-  addRecord(deps, plan, meta, [encodeMeta(meta), encodeForkProof(proof)]);
+  addRecord(deps, plan, meta, [encodeMeta(deps, meta), encodeForkProof(proof)]);
   const head = log.head === undefined ? undefined : { ...log.head, forkedAt: proof.seq };
   plan.logs.set(logId, { ...log, head, forkSeq: proof.seq });
 }
@@ -169,7 +175,7 @@ function addFork(deps: PlanDeps, plan: GroupPlan, proof: ForkProof): void {
 function addWrite(deps: PlanDeps, plan: GroupPlan, { key, value }: KvWrite): void {
   const type = value === undefined ? recordTypes.delete : recordTypes.put;
   const meta = { type, key };
-  const parts = [encodeMeta(meta)];
+  const parts = [encodeMeta(deps, meta)];
   if (value !== undefined) parts.push(value);
   addRecord(deps, plan, meta, parts);
 }

@@ -3,7 +3,13 @@
  * Layer 4; no I/O.
  */
 import { crc32 } from "node:zlib";
-import { createByteReader, createByteWriter, equalBytes, utf8 } from "@hawser/codec";
+import {
+  createByteReader,
+  createByteWriter,
+  equalBytes,
+  utf8,
+  type ByteWriter,
+} from "@hawser/codec";
 
 /** Raised when the bytes change; a folder of a higher version is refused. */
 export const formatVersion = 1;
@@ -213,10 +219,14 @@ export interface GroupEnd {
   readonly durable: number;
 }
 
-export function encodeEnd(end: GroupEnd): Uint8Array {
-  const writer = createByteWriter(endPayloadBytes);
+export function writeEnd(writer: ByteWriter, end: GroupEnd): void {
   writer.u64(end.cursor);
   writer.u32(end.durable);
+}
+
+export function encodeEnd(end: GroupEnd): Uint8Array {
+  const writer = createByteWriter(endPayloadBytes);
+  writeEnd(writer, end);
   return writer.finish();
 }
 

@@ -9,7 +9,6 @@ import {
   createRangeWalk,
   cutRange,
   decodeForkProof,
-  emptyChain,
   LogError,
   startMark,
   type ChainState,
@@ -17,6 +16,7 @@ import {
   type ForkProof,
   type LogHead,
   type LogId,
+  type PointWriter,
   type RangeWalk,
   type StoredRange,
 } from "@hawser/log";
@@ -53,7 +53,7 @@ interface Parsed {
 }
 
 export function createReader(
-  crypto: Pick<Crypto, "hash" | "deriveKey">,
+  crypto: Pick<Crypto, "hash">,
   directory: Directory,
   segments: SegmentTable,
 ): Reader {
@@ -77,7 +77,7 @@ export function createReader(
     const parsed = log.cut === undefined ? undefined : parse(log.cut);
     if (parsed?.meta.type !== recordTypes.prune) throw unreadable("a prune record is missing");
     const reader = createByteReader(parsed.payload, parsed.bodyStart);
-    return known(readState(reader, parsed.meta.prunedTo, emptyChain(crypto, log.context)));
+    return known(readState(reader, parsed.meta.prunedTo, emptyOf(log)));
   };
 
   /** The state before range `index`: from the nearest record that holds one, rolled forward. */
@@ -85,42 +85,58 @@ export function createReader(
     let at = index;
     let row = log.ranges.row(at);
     while (row !== undefined && at > 0 && !row.hasState) row = log.ranges.row(--at);
-    let state = baseState(log, row, window);
+    let state = row?.from === 0 ? emptyOf(log) : undefined;
     for (; at < index; at++) {
       const next = log.ranges.row(at);
-      if (next !== undefined) state = known(bodyOf(next, window).stateAfter(state));
+      if (next === undefined) break;
+      const body = bodyOf(next, window);
+      state ??= body.stateBefore(emptyOf(log)) ?? cutState(log);
+      state = known(body.stateAfter(state));
     }
-    return state;
+    return state ?? cutState(log);
   };
 
-  const baseState = (
+  /** Range `index` and the state before it, which `state` may already be. */
+  const locate = (
     log: LogDirectory,
-    row: RangeRow | undefined,
+    index: number,
     window: ReadWindow,
-  ): ChainState => {
-    const empty = emptyChain(crypto, log.context);
-    if (row?.hasState === true) return known(bodyOf(row, window).stateBefore(empty));
-    if (row?.from === 0) return empty;
-    return cutState(log);
+    state?: ChainState,
+  ):
+    | { readonly row: RangeRow; readonly body: RangeBody; readonly before: ChainState }
+    | undefined => {
+    const row = log.ranges.row(index);
+    if (row === undefined) return undefined;
+    const body = bodyOf(row, window);
+    const held = state?.height === row.from ? state : body.stateBefore(emptyOf(log));
+    return { row, body, before: held ?? stateBefore(log, index, window) };
   };
 
   const stateAt = (log: LogDirectory, height: number): ChainState | undefined => {
     if (height > heightOf(log) || height < log.prunedTo || heightOf(log) === 0) return undefined;
     if (height === log.prunedTo && log.cut !== undefined) return cutState(log);
-    const window = createReadWindow();
-    const index = log.ranges.indexAt(height);
-    const row = log.ranges.row(index);
-    if (row === undefined) return undefined;
-    const before = stateBefore(log, index, window);
-    const body = bodyOf(row, window);
+    const found = locate(log, log.ranges.indexAt(height), createReadWindow());
+    if (found === undefined) return undefined;
+    const { row, body, before } = found;
     if (height === row.to) return known(body.stateAfter(before));
-    const walk = walkTo(body, before, height);
-    return walk.cursor.state();
+    return walkTo(log, body, before, height).cursor.state();
   };
 
-  const walkTo = (body: RangeBody, before: ChainState, seq: number): RangeWalk => {
+  /** One point writer, of the log last read: it is 64 KiB, and each step of a walk is done with it. */
+  let shared: { readonly log: LogDirectory; readonly points: PointWriter } | undefined;
+  const pointsOf = (log: LogDirectory): PointWriter => {
+    if (shared?.log !== log) shared = { log, points: createPointWriter(log.context) };
+    return shared.points;
+  };
+
+  const walkTo = (
+    log: LogDirectory,
+    body: RangeBody,
+    before: ChainState,
+    seq: number,
+  ): RangeWalk => {
     const mark = body.markBefore(before, seq) ?? startMark(before);
-    const walk = createRangeWalk(crypto, body.bytes, mark);
+    const walk = createRangeWalk(crypto, body.bytes, mark, pointsOf(log));
     while (walk.cursor.height < seq) step(walk);
     return walk;
   };
@@ -142,21 +158,14 @@ export function createReader(
 
   function* entries(log: LogDirectory, from: number, to: number): Generator<Entry, void, void> {
     const window = createReadWindow();
-    const points = createPointWriter(log.context);
     let state: ChainState | undefined;
     for (let next = from; next < to;) {
-      const index = rangeIndex(log, next);
-      const row = log.ranges.row(index);
-      if (row === undefined || row.from >= to) return;
-      const before = state?.height === row.from ? state : stateBefore(log, index, window);
-      const body = bodyOf(row, window);
-      const mark = body.markBefore(before, next) ?? startMark(before);
-      const walk = createRangeWalk(crypto, body.bytes, mark, points);
+      const found = locate(log, rangeIndex(log, next), window, state);
+      if (found === undefined || found.row.from >= to) return;
+      const { row, body, before } = found;
+      const walk = walkTo(log, body, before, Math.max(next, row.from));
       const end = Math.min(to, row.to);
-      while (walk.cursor.height < end) {
-        const entry = step(walk);
-        if (entry.seq >= next) yield entry;
-      }
+      while (walk.cursor.height < end) yield step(walk);
       state = walk.cursor.state();
       next = end;
     }
@@ -206,6 +215,10 @@ export function createReader(
       return payload.slice(bodyStart);
     },
   };
+}
+
+function emptyOf({ context, logId }: LogDirectory): ChainState {
+  return { context, logId, height: 0, hash: undefined, stamp: 0, skips: [] };
 }
 
 /** The range that holds `seq`, or the first after it. */

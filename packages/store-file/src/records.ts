@@ -2,16 +2,11 @@
  * What records say (docs/spec/store-file.md §5). The payload of a record is its meta, which the index
  * repeats, and its body, which only the segment holds. Layer 4; no I/O.
  */
-import {
-  createByteReader,
-  createByteWriter,
-  type ByteReader,
-  type ByteWriter,
-  utf8,
-} from "@hawser/codec";
+import { createByteReader, type ByteReader, type ByteWriter, utf8 } from "@hawser/codec";
 import {
   decodeContext,
   encodeContext,
+  markInterval,
   type ChainState,
   type LogContext,
   type RangeMark,
@@ -187,8 +182,11 @@ export function rangeMeta(
 }
 
 /** Meta and the part of the body that lies before the compact bytes. */
-export function encodeRangeRecord(meta: RangeRecord, range: VerifiedRange): Uint8Array {
-  const writer = createByteWriter(512);
+export function writeRangeRecord(
+  writer: ByteWriter,
+  meta: RangeRecord,
+  range: VerifiedRange,
+): void {
   writeMeta(writer, meta);
   if (meta.hasState) writeState(writer, range.before, 0);
   writeState(writer, range.after, range.from);
@@ -205,7 +203,6 @@ export function encodeRangeRecord(meta: RangeRecord, range: VerifiedRange): Uint
     height = mark.state.height;
     offset = mark.offset;
   }
-  return writer.finish();
 }
 
 /** The body of a range record. Everything in it is read when it is asked for. */
@@ -234,6 +231,7 @@ export function rangeBody(meta: RangeRecord, payload: Uint8Array, start: number)
       meta.hasState ? readState(createByteReader(payload, start), from, empty) : undefined,
     stateAfter: (before) => readState(open(), from + count, before),
     markBefore: (before, seq) => {
+      if (seq < from + markInterval) return undefined;
       const reader = open();
       passState(reader, from + count, from);
       return lastMark(reader, before, seq);

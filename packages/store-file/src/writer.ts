@@ -2,7 +2,6 @@
  * The writer: one group at a time from the queue to the disk (docs/spec/store-file.md §4). Layer 4, a
  * leaf. Heads are checked when a group is made, after all groups before it were applied.
  */
-import { createByteWriter } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import type { CommitBatch, CommitOutcome, LogId, StoredRange } from "@hawser/log";
 import {
@@ -29,6 +28,7 @@ import {
 } from "./live.ts";
 import type { Reader } from "./reader.ts";
 import { writeMeta } from "./records.ts";
+import { ScratchWriter } from "./scratch.ts";
 import { placeOf } from "./segments.ts";
 import { writeState } from "./states.ts";
 
@@ -75,6 +75,8 @@ export function createWriter(deps: WriterDeps, options: WriterOptions): Writer {
   const { directory, reader } = deps;
   const { durability, segmentBytes } = options;
   const frames = createFrameWriter();
+  const scratch = new ScratchWriter();
+  const planning = { crypto: deps.crypto, directory, reader, frames, scratch };
   let live = options.live;
   let waiting: Waiting[] = [];
   /** How many of `waiting` were taken. */
@@ -150,10 +152,10 @@ export function createWriter(deps: WriterDeps, options: WriterOptions): Writer {
       const target = await ensureLive();
       plan = createPlan(directory);
       frames.start(target.segment.id, target.segment.size);
-      const { durable } = target;
+      const planDeps = { ...planning, durable: target.durable };
       for (const each of group) {
         try {
-          settle.push(each.plan({ crypto: deps.crypto, directory, reader, frames, durable }, plan));
+          settle.push(each.plan(planDeps, plan));
         } catch (error) {
           settle.push(() => each.reject(error));
         }
@@ -254,10 +256,10 @@ export function createWriter(deps: WriterDeps, options: WriterOptions): Writer {
     const state = reader.stateAt(log, prunedTo);
     if (state === undefined) return head.prunedTo;
     const meta = { type: recordTypes.prune, log: log.number, prunedTo };
-    const writer = createByteWriter(512);
-    writeMeta(writer, meta);
-    writeState(writer, state, 0);
-    addRecord(planDeps, plan, meta, [writer.finish()]);
+    scratch.reset();
+    writeMeta(scratch, meta);
+    writeState(scratch, state, 0);
+    addRecord(planDeps, plan, meta, [scratch.view()]);
     addEnd(planDeps, plan.cursor);
     const { number, logId, markedAt, fork } = log;
     const view = { number, logId, head: { ...head, prunedTo }, markedAt, forkSeq: fork?.seq };
