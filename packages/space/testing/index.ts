@@ -1,6 +1,6 @@
 export type { MaliciousRelay, RelayMischief, StolenLink } from "./attackers.ts";
 export type { Fake, ForgeOptions, OpenedOps, Villain } from "./forge.ts";
-export type { Device, DeviceOptions, World } from "./world.ts";
+export type { Device, DeviceOptions, World, WorldOptions } from "./world.ts";
 export { createMaliciousRelay, equivocate, stealDevice, stealLink } from "./attackers.ts";
 export {
   addressContent,

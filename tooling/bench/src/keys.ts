@@ -12,7 +12,7 @@ import { toHex } from "@hawser/codec";
 import { createCrypto, type AuthorId } from "@hawser/crypto";
 import { withHybrid } from "@hawser/crypto/hybrid";
 import { seededRandom } from "@hawser/crypto/testing";
-import { createBundle, createKeyRing, type Carrier, type VerifiedBundle } from "@hawser/keys";
+import { createBundle, type Suite, type VerifiedBundle } from "@hawser/keys";
 import { logIdOf, type EncodedRange, type LogId } from "@hawser/log";
 import { controlDomain, dataDomain, type Space } from "@hawser/space";
 import { createWorld, eventsOf, type Device } from "@hawser/space/testing";
@@ -36,19 +36,27 @@ const bodies = Array.from({ length: messageCount }, (_, index) =>
   new Uint8Array(messageBytes).fill(index & 0xff),
 );
 
-const world = await createWorld();
-const { crypto } = world;
+const crypto = await createCrypto();
+const worlds = {
+  1: await createWorld({ crypto }),
+  2: await createWorld({ crypto: withHybrid(crypto) }),
+} as const;
 const random = seededRandom("keys bench beside peers");
 
-/** A device that is known by its bundle alone. */
-function strangerBundle(): VerifiedBundle {
+/** The bundles of a device of which nothing else is there; of each suite that the space may want. */
+function strangerBundles(suite: Suite): readonly VerifiedBundle[] {
+  const world = worlds[suite];
   const secret = random(32);
   const sign = (label: string, bytes: Uint8Array) => crypto.signTagged(label, bytes, secret);
   // Safe: an author id is its public key in hex.
   const id = toHex(crypto.publicKey(secret)) as AuthorId;
   const notBefore = Math.floor(world.now() / 1_000_000) - 60;
   const lifetime = { notBefore, notAfter: notBefore + 24 * 3_600 };
-  return createBundle(crypto, { identity: { id, sign }, lifetime }, random).bundle;
+  const suites: readonly Suite[] = suite === 1 ? [1] : [1, 2];
+  return suites.map((own) => {
+    const input = { identity: { id, sign }, lifetime, suite: own };
+    return createBundle(world.crypto, input, random).bundle;
+  });
 }
 
 interface Pair {
@@ -56,22 +64,33 @@ interface Pair {
   readonly space: Space;
   readonly receiver: Device;
   readonly received: Space;
-  readonly others: VerifiedBundle[];
+  readonly others: readonly AuthorId[];
 }
 
 /** A space of `size`: its founder, one more device, and members who are bundles alone. */
-async function createPair(size: number): Promise<Pair> {
+async function createPair(size: number, suite: Suite): Promise<Pair> {
+  const world = worlds[suite];
   const sender = await world.device(`sender ${size}`);
   const receiver = await world.device(`receiver ${size}`);
-  const space = await sender.spaces.create();
-  const bundle = await receiver.spaces.bundle();
-  await space.add(bundle, "write");
-  const others = Array.from({ length: size - 2 }, strangerBundle);
-  for (const other of others) await space.add(other, "write");
+  const space = await sender.spaces.create({ suite });
+  const bundles = await receiver.spaces.bundles();
+  await space.add(bundles, "write");
+  const others: AuthorId[] = [];
+  for (let count = 2; count < size; count++) others.push(await addStranger(space, suite));
+  const [bundle] = bundles;
+  if (bundle === undefined) throw new Error("a device has a bundle");
   const received = await receiver.spaces.accept(space.offer(bundle));
   await world.settle(sender, receiver);
   await received.ready();
   return { sender, space, receiver, received, others };
+}
+
+async function addStranger(space: Space, suite: Suite): Promise<AuthorId> {
+  const bundles = strangerBundles(suite);
+  await space.add(bundles, "write");
+  const [bundle] = bundles;
+  if (bundle === undefined) throw new Error("a stranger has a bundle");
+  return bundle.author;
 }
 
 function logOf(space: Space, domain: string): LogId {
@@ -103,8 +122,8 @@ interface Cost {
 }
 
 /** Removes one member after another, and adds a new one each time so that the size stays. */
-async function measureRemoval(size: number): Promise<Cost> {
-  const pair = await createPair(size);
+async function measureRemoval(size: number, suite: Suite): Promise<Cost> {
+  const pair = await createPair(size, suite);
   const logId = logOf(pair.space, controlDomain);
   const costs: Cost[] = [];
   for (let run = 0; run <= runs; run++) {
@@ -112,7 +131,7 @@ async function measureRemoval(size: number): Promise<Cost> {
     if (leaving === undefined) throw new Error("nobody is left to remove");
     const from = (await pair.sender.store.head(logId))?.height ?? 0;
     const start = performance.now();
-    await pair.space.remove(leaving.author);
+    await pair.space.remove(leaving);
     const sent = performance.now();
     const ranges = await newRanges(pair, logId, from);
     const takes = performance.now();
@@ -125,8 +144,8 @@ async function measureRemoval(size: number): Promise<Cost> {
       byteCount,
     });
     if (pair.received.members().length !== size - 1) throw new Error("nobody was removed");
-    await pair.space.add(strangerBundle(), "write");
-    await world.settle(pair.sender, pair.receiver);
+    await addStranger(pair.space, suite);
+    await worlds[suite].settle(pair.sender, pair.receiver);
   }
   return bestOf(costs.slice(1));
 }
@@ -152,43 +171,6 @@ async function measureMlsRemoval(group: MlsGroup): Promise<Cost> {
   };
 }
 
-/** A new epoch of suite 2 alone: spaces seal in suite 1 so far. */
-async function measureHybridRekey(size: number): Promise<Cost> {
-  const hybrid = withHybrid(await createCrypto());
-  const members = Array.from({ length: size - 1 }, () => {
-    const secret = random(32);
-    const sign = (label: string, bytes: Uint8Array) => hybrid.signTagged(label, bytes, secret);
-    // Safe: an author id is its public key in hex.
-    const id = toHex(hybrid.publicKey(secret)) as AuthorId;
-    const identity = { id, sign };
-    const lifetime = { notBefore: 0, notAfter: 1_000 };
-    return { id, ...createBundle(hybrid, { identity, lifetime, suite: 2 }, random) };
-  });
-  const [owner, other] = members;
-  if (owner === undefined || other === undefined) throw new Error("two members at least");
-  const topic = "70".repeat(32);
-  const ring = createKeyRing({ crypto: hybrid }, { topic, self: owner.id });
-  const readers = members.map(({ bundle }) => bundle);
-  const input = { readers, followers: [], authHeads: [], reason: "membership" } as const;
-  const { opBytes } = ring.rekey(ring.empty, input, random);
-  const carrier: Carrier = {
-    author: owner.id,
-    opRef: "00".repeat(32),
-    readersAt: members.map(({ id }) => id),
-    followersAt: [],
-  };
-  const receiving = createKeyRing({ crypto: hybrid }, { topic, self: other.id });
-  const op = { bytes: opBytes, carrier };
-  const take = () => receiving.receive(receiving.empty, [op], [other.secret]);
-  const sent = await measure("rekey", () => ring.rekey(ring.empty, input, random), { runs });
-  const taken = await measure("receive", take, { runs });
-  return {
-    sendSeconds: sent.bestSeconds,
-    receiveSeconds: taken.bestSeconds,
-    byteCount: opBytes.length,
-  };
-}
-
 interface Rates {
   readonly encryptPerSecond: number;
   readonly decryptPerSecond: number;
@@ -199,7 +181,7 @@ interface Rates {
 async function measureMessages(batchSize: number): Promise<Rates> {
   const rates: Rates[] = [];
   for (let run = 0; run <= runs; run++) {
-    const pair = await createPair(8 + run);
+    const pair = await createPair(8 + run, 1);
     const logId = logOf(pair.space, dataDomain);
     const start = performance.now();
     for (let index = 0; index < messageCount; index += batchSize) {
@@ -263,14 +245,14 @@ function ms(seconds: number): string {
 
 const removals: (readonly string[])[] = [];
 for (const size of sizes) {
-  removals.push(costRow("space.remove", size, await measureRemoval(size)));
+  removals.push(costRow("space.remove", size, await measureRemoval(size, 1)));
   const fresh = await createMlsGroup(mlsX25519, size, "fresh");
   removals.push(costRow("ts-mls, fresh tree", size, await measureMlsRemoval(fresh)));
   const filled = await createMlsGroup(mlsX25519, size, "filled");
   removals.push(costRow("ts-mls, filled tree", size, await measureMlsRemoval(filled)));
 }
 for (const size of sizes) {
-  removals.push(costRow("keys alone, suite 2", size, await measureHybridRekey(size)));
+  removals.push(costRow("space.remove, X-Wing", size, await measureRemoval(size, 2)));
   const group = await createMlsGroup(mlsXWing, size, "fresh");
   removals.push(costRow("ts-mls, X-Wing, fresh tree", size, await measureMlsRemoval(group)));
 }
