@@ -106,15 +106,18 @@ function affectedBy(
     if (isLate || change.isRebuilt) return "all";
   }
   const ranges: EventRange[] = [];
+  const unseenFrom = new Map<string, number>();
   for (const edit of change.admitted) {
-    if (ledger.concurrentWith(edit.event).length > 0) return "all";
+    if (ledger.concurrentAt(ledger.vantageOf(edit.event)).length > 0) return "all";
     const { frontier, logId: own } = edit.event;
     for (const [logId, height] of seen.heights) {
       const from = frontier?.get(logId) ?? 0;
       if (logId === own || frontier === undefined || from >= height) continue;
-      ranges.push({ logId, from, to: Number.MAX_SAFE_INTEGER });
+      unseenFrom.set(logId, Math.min(from, unseenFrom.get(logId) ?? from));
     }
     for (const target of edit.accepts) ranges.push(rangeOf(target));
   }
+  const to = Number.MAX_SAFE_INTEGER;
+  for (const [logId, from] of unseenFrom) ranges.push({ logId, from, to });
   return ranges;
 }

@@ -5,10 +5,12 @@
 import { equalBytes } from "@hawser/codec";
 import type { EventRef, GateVerdict, ViewEvent } from "@hawser/view";
 import { sees, type Edit, type Way } from "./edit.ts";
-import type { Ledger, LedgerChange } from "./ledger.ts";
+import { rulesId } from "./keys.ts";
+import type { Ledger, LedgerChange, Vantage } from "./ledger.ts";
 import { placeOf } from "./place.ts";
 import type { Outcome } from "./resolve.ts";
 import type { AclRules, Need } from "./types.ts";
+import { createVerdicts } from "./verdicts.ts";
 import { askerOf, takes, waysOf, type Asker } from "./ways.ts";
 
 const admit: GateVerdict = { verdict: "admit" };
@@ -26,6 +28,7 @@ export interface Judge {
 export function createJudge(rules: AclRules, ledger: Ledger): Judge {
   // Edits that accept an event, by its place.
   let accepting = new Map<string, Edit[]>();
+  const verdicts = createVerdicts();
 
   const note = (edit: Edit): void => {
     for (const target of edit.accepts) {
@@ -41,16 +44,21 @@ export function createJudge(rules: AclRules, ledger: Ledger): Judge {
       (edit) => now.statuses.get(edit) === "effective" && namesExactly(edit, event),
     );
 
-  const judgeEvent: Judge["event"] = (event, need, sequence) => {
-    const asker = askerOf(rules, event);
-    const past = ledger.seenBy(event);
+  const judgeFrom = (
+    asker: Asker,
+    vantage: Vantage,
+    need: Need,
+    sequence: string | undefined,
+  ): GateVerdict => {
+    const past = ledger.seenFrom(vantage);
     const now = ledger.now();
     let found: Doubts | undefined;
     for (const documentId of documentsOf(rules, sequence)) {
       const ways = waysOf(rules, past.documents, asker, { documentId, need });
       if (ways.length === 0) return { verdict: "refuse", reason: "NO_ROLE", by: [] };
       if (past === now) continue;
-      const doubts = (found ??= doubtsOn(event, ledger, now, acceptsOf(event, now)));
+      const edits = ledger.concurrentAt(vantage);
+      const doubts = (found ??= doubtsOn(edits, now, acceptsOf(asker.event, now)));
       if (!ways.some((way) => isLeft(way, asker, need, doubts, now))) {
         return quarantined(ways, asker, need, doubts);
       }
@@ -58,8 +66,24 @@ export function createJudge(rules: AclRules, ledger: Ledger): Judge {
     return admit;
   };
 
+  const judgeEvent: Judge["event"] = (event, need, sequence) => {
+    const asker = askerOf(rules, event);
+    const vantage = ledger.vantageOf(event);
+    const isAccepted = accepting.has(placeOf(event));
+    // What founders may do can differ from event to event.
+    const hasEditor = ledger.seenFrom(vantage).documents.hasWriter(rulesId(rules.id));
+    if (isAccepted || !hasEditor) return judgeFrom(asker, vantage, need, sequence);
+    const place = { event, keys: asker.keys, vantage, need, sequence };
+    const known = verdicts.find(place);
+    if (known !== undefined) return known;
+    const verdict = judgeFrom(asker, vantage, need, sequence);
+    verdicts.keep(place, verdict);
+    return verdict;
+  };
+
   return {
     take: (change) => {
+      if (change.isRebuilt || change.admitted.length > 0) verdicts.clear();
       if (change.isRebuilt) {
         accepting = new Map();
         for (const edit of ledger.edits) note(edit);
@@ -99,14 +123,8 @@ interface Doubts {
   readonly isAccepted: boolean;
 }
 
-function doubtsOn(
-  event: ViewEvent,
-  ledger: Ledger,
-  now: Outcome,
-  accepts: readonly Edit[],
-): Doubts {
-  const edits = ledger
-    .concurrentWith(event)
+function doubtsOn(concurrent: readonly Edit[], now: Outcome, accepts: readonly Edit[]): Doubts {
+  const edits = concurrent
     .filter((edit) => now.statuses.get(edit) === "effective")
     .filter((edit) => !accepts.some((accepting) => knew(accepting, edit)));
   return { edits, isAccepted: accepts.length > 0 };

@@ -22,17 +22,25 @@ export interface LedgerChange {
   readonly isRebuilt: boolean;
 }
 
+/** Where an event stands among the edits: for each log of edits, two indexes. */
+export interface Vantage {
+  /** How many edits of the log the event's author had seen. */
+  readonly from: readonly number[];
+  /** The first edit of the log whose author had seen the event; what lies between is concurrent. */
+  readonly to: readonly number[];
+}
+
 export interface Ledger {
-  /** Takes in events of the edits' type. */
+  /** Takes in events of the edits' type, in causal order. */
   add(events: readonly ViewEvent[]): LedgerChange;
   /** Edits whose authors had the right by what they had seen, in total order. */
   readonly edits: readonly Edit[];
   /** What all edits come to. */
   now(): Outcome;
-  /** What the edits come to that the event's author had seen. */
-  seenBy(event: ViewEvent): Outcome;
-  /** Edits that the event's author had not seen, and whose authors had not seen the event. */
-  concurrentWith(event: ViewEvent): readonly Edit[];
+  vantageOf(event: ViewEvent): Vantage;
+  /** What the edits come to that are seen from there; the same object as `now()` if all are. */
+  seenFrom(vantage: Vantage): Outcome;
+  concurrentAt(vantage: Vantage): readonly Edit[];
   /** Of the edit at a place; `refused` where there is none. */
   statusOf(ref: EventRef): EditStatus;
   /** How far into the edits of each log the event's author had seen, by log id. */
@@ -46,8 +54,9 @@ interface EditLog {
 
 /** A ledger without edits. */
 export function createLedger(rules: AclRules): Ledger {
-  // Everything that came, in total order: what is late may change the rights of what follows.
   const events: ViewEvent[] = [];
+  let last: ViewEvent | undefined;
+  let hasBlind = false;
   let edits: Edit[] = [];
   let logs: EditLog[] = [];
   let byPlace = new Map<string, Edit>();
@@ -62,10 +71,11 @@ export function createLedger(rules: AclRules): Ledger {
   /** How many edits of each log the author of an event had seen. */
   const countsSeen = (event: ViewEvent): readonly number[] =>
     logs.map((log) => firstIndex(log.edits.length, (index) => !seesAt(event, log, index)));
+  const areAll = (counts: readonly number[]): boolean =>
+    logs.every((log, index) => log.edits.length === counts[index]);
 
-  const seenBy = (event: ViewEvent): Outcome => {
-    const counts = countsSeen(event);
-    if (logs.every((log, index) => log.edits.length === counts[index])) return now();
+  const outcomeOf = (counts: readonly number[]): Outcome => {
+    if (areAll(counts)) return now();
     const key = counts.join();
     const known = remembered.get(key);
     remembered.delete(key);
@@ -76,23 +86,23 @@ export function createLedger(rules: AclRules): Ledger {
   };
 
   /** The edit an event is, if its author had the right by what it had seen. */
-  const admit = (event: ViewEvent): Edit | undefined => {
+  const admit = (event: ViewEvent, counts: readonly number[]): Edit | undefined => {
     const decoded = decodeEdit(event.body);
     if (decoded === undefined) return undefined;
     const asker = askerOf(rules, event);
     const question = { documentId: rulesId(rules.id), need: "write" } as const;
-    const ways = waysOf(rules, seenBy(event).documents, asker, question);
+    const ways = waysOf(rules, outcomeOf(counts).documents, asker, question);
     if (ways.length === 0) return undefined;
     return { ...decoded, event, keys: asker.keys, ways, grant: oldestGrant(ways) };
   };
 
   const take = (event: ViewEvent): Edit | undefined => {
-    const edit = admit(event);
+    const counts = countsSeen(event);
+    const edit = admit(event, counts);
     if (edit === undefined) return undefined;
-    const sawAll = countsSeen(event).every((count, index) => count === logs[index]?.edits.length);
-    if (sawAll && current !== undefined) extend(current, edit);
+    if (areAll(counts) && current !== undefined) extend(current, edit);
     else current = undefined;
-    edits.push(edit);
+    insertInOrder(edits, edit);
     byPlace.set(placeOf(event), edit);
     const log = logs.find(({ logId }) => logId === event.logId);
     if (log === undefined) logs.push({ logId: event.logId, edits: [edit] });
@@ -106,6 +116,7 @@ export function createLedger(rules: AclRules): Ledger {
     byPlace = new Map();
     remembered = new Map();
     current = emptyOutcome();
+    events.sort(compareEvents);
     for (const event of events) take(event);
   };
 
@@ -114,39 +125,36 @@ export function createLedger(rules: AclRules): Ledger {
       return edits;
     },
     now,
-    seenBy,
     add: (arrived) => {
       const sorted = [...arrived].sort(compareEvents);
       const [first] = sorted;
-      const last = events.at(-1);
       if (first === undefined) return { admitted: [], isRebuilt: false };
-      if (last !== undefined && compareEvents(first, last) < 0) {
-        for (const event of sorted) events.push(event);
-        events.sort(compareEvents);
-        rebuild();
-        const admitted = sorted.flatMap((event) => byPlace.get(placeOf(event)) ?? []);
-        return { admitted, isRebuilt: true };
-      }
       for (const event of sorted) events.push(event);
-      return { admitted: sorted.flatMap((event) => take(event) ?? []), isRebuilt: false };
+      hasBlind ||= sorted.some((event) => event.frontier === undefined);
+      const isLate = last !== undefined && compareEvents(first, last) < 0;
+      last = isLate ? last : sorted.at(-1);
+      // Where the total order says what was seen, what is late may change the rights behind it.
+      if (!isLate || !hasBlind) {
+        return { admitted: sorted.flatMap((event) => take(event) ?? []), isRebuilt: false };
+      }
+      rebuild();
+      last = events.at(-1);
+      const admitted = sorted.flatMap((event) => byPlace.get(placeOf(event)) ?? []);
+      return { admitted, isRebuilt: true };
     },
-    concurrentWith: (event) => {
-      const counts = countsSeen(event);
-      return logs.flatMap((log, index) => {
-        if (log.logId === event.logId) return [];
-        const from = counts[index] ?? 0;
-        const to = firstIndex(log.edits.length, (at) => {
-          const edit = log.edits[at];
-          return edit !== undefined && sees(edit.event, event);
-        });
-        return log.edits.slice(from, Math.max(from, to));
-      });
+    vantageOf: (event) => {
+      const from = countsSeen(event);
+      if (areAll(from)) return { from, to: from };
+      return { from, to: logs.map((log, index) => firstSeeing(log, from[index] ?? 0, event)) };
     },
+    seenFrom: ({ from }) => outcomeOf(from),
+    concurrentAt: ({ from, to }) =>
+      logs.flatMap((log, index) => log.edits.slice(from[index], to[index])),
     heightsSeen: (event) => {
       const counts = countsSeen(event);
       const heights = logs.flatMap((log, index): readonly (readonly [string, number])[] => {
-        const last = log.edits[(counts[index] ?? 0) - 1];
-        return last === undefined ? [] : [[log.logId, last.event.seq + 1]];
+        const seen = log.edits[(counts[index] ?? 0) - 1];
+        return seen === undefined ? [] : [[log.logId, seen.event.seq + 1]];
       });
       return heights.sort(([a], [b]) => (a < b ? -1 : 1));
     },
@@ -155,6 +163,26 @@ export function createLedger(rules: AclRules): Ledger {
       return edit === undefined ? "refused" : (now().statuses.get(edit) ?? "refused");
     },
   };
+}
+
+/** The first edit of a log, from `from` on, whose author had seen the event. */
+function firstSeeing(log: EditLog, from: number, event: ViewEvent): number {
+  if (log.logId === event.logId) return from;
+  const index = firstIndex(log.edits.length, (at) => {
+    const edit = log.edits[at];
+    return edit !== undefined && sees(edit.event, event);
+  });
+  return Math.max(from, index);
+}
+
+/** Puts an edit at its place in total order: nearly always the end. */
+function insertInOrder(edits: Edit[], edit: Edit): void {
+  const index = firstIndex(edits.length, (at) => {
+    const other = edits[at];
+    return other !== undefined && compareEvents(other.event, edit.event) > 0;
+  });
+  if (index === edits.length) edits.push(edit);
+  else edits.splice(index, 0, edit);
 }
 
 function seesAt(event: ViewEvent, log: EditLog, index: number): boolean {

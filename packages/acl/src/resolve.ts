@@ -1,14 +1,14 @@
 /**
  * Which of a set of edits count when their authors did not know of each other
- * (docs/spec/7-views.md §9.6). A function of the set. Costs a step for each edit and for each pair
- * of concurrent ones of which one may take something from an editor.
+ * (docs/spec/7-views.md §9.6). A function of the set. Costs a step for each edit, and one
+ * for each pair of which one takes something from a key that names the other's author.
  */
 import { compareEvents } from "@hawser/view";
 import { createDocuments, type Documents } from "./documents.ts";
-import { compareRanks, firstIndex, sees, type Edit } from "./edit.ts";
+import { compareRanks, sees, type Edit } from "./edit.ts";
 import { rulesId } from "./keys.ts";
 import type { AclRules, EditStatus } from "./types.ts";
-import { isTaking, takes } from "./ways.ts";
+import { takes } from "./ways.ts";
 
 /** What a set of edits comes to. */
 export interface Outcome {
@@ -46,33 +46,35 @@ export function extend(outcome: Outcome, edit: Edit): void {
 type Strikers = ReadonlyMap<Edit, readonly Edit[]>;
 
 function strikersIn(rules: AclRules, edits: readonly Edit[]): Strikers {
-  const strikers = new Map<Edit, Edit[]>();
-  const logs = new Map<string, Edit[]>();
-  for (const edit of edits) {
-    const log = logs.get(edit.event.logId) ?? [];
-    logs.set(edit.event.logId, log);
-    log.push(edit);
-  }
-  for (const edit of edits) {
-    if (edit.documentId !== rulesId(rules.id) || !isTaking(edit)) continue;
-    for (const [logId, log] of logs) {
-      if (logId === edit.event.logId) continue;
-      for (const other of concurrentIn(log, edit)) {
-        const known = strikers.get(other) ?? [];
-        strikers.set(other, known);
-        known.push(edit);
-      }
+  const about = edits.filter((edit) => edit.documentId === rulesId(rules.id));
+  const takingByKey = new Map<string, Edit[]>();
+  for (const edit of about) {
+    for (const key of keysTaken(edit)) {
+      const known = takingByKey.get(key) ?? [];
+      takingByKey.set(key, known);
+      known.push(edit);
     }
+  }
+  const lowering = about.filter((edit) => edit.default !== undefined);
+  const strikers = new Map<Edit, readonly Edit[]>();
+  for (const edit of edits) {
+    const byDefault = edit.ways.some((way) => way.kind === "default") ? lowering : [];
+    const taking = [...byDefault, ...edit.keys.flatMap((key) => takingByKey.get(key) ?? [])];
+    const concurrent = taking.filter((other) => areConcurrent(other, edit));
+    if (concurrent.length > 0) strikers.set(edit, concurrent);
   }
   return strikers;
 }
 
-/** Edits of another log that neither saw `edit` nor were seen by it. */
-function concurrentIn(log: readonly Edit[], edit: Edit): readonly Edit[] {
-  const at = (index: number): Edit => log[index] ?? edit;
-  const from = firstIndex(log.length, (index) => !sees(edit.event, at(index).event));
-  const to = firstIndex(log.length, (index) => sees(at(index).event, edit.event));
-  return log.slice(from, Math.max(from, to));
+/** Keys from which an edit takes something. */
+function keysTaken(edit: Edit): ReadonlySet<string> {
+  const keys = new Set(edit.revokes.keys());
+  for (const [key, given] of edit.grants) if (given.has("no-access")) keys.add(key);
+  return keys;
+}
+
+function areConcurrent(a: Edit, b: Edit): boolean {
+  return a !== b && !sees(a.event, b.event) && !sees(b.event, a.event);
 }
 
 /** Goes from the most senior to the most junior: nobody is overruled by whom a senior overrules. */

@@ -89,10 +89,3 @@ function leaves(edit: Edit, asker: Asker, need: Need): boolean {
     return given !== undefined && [...given].some((role) => allows(role, need));
   });
 }
-
-/** Can the edit take anything away from anybody? */
-export function isTaking(edit: Edit): boolean {
-  if (edit.default !== undefined || edit.revokes.size > 0) return true;
-  for (const given of edit.grants.values()) if (given.has("no-access")) return true;
-  return false;
-}
