@@ -24,6 +24,8 @@ interface DoubleDirectory {
   /** The most bytes of one file, and whether running out throws or writes less. */
   quota: { bytesMax: number; throws: boolean };
   isWorker: boolean;
+  /** Whether handles throw whatever is asked, as when site data were cleared. */
+  isGone: boolean;
 }
 
 const domError = (name: string): Error => new DOMException(name, name);
@@ -35,6 +37,7 @@ function createDirectory(): DoubleDirectory {
     files,
     quota: { bytesMax: Infinity, throws: true },
     isWorker: true,
+    isGone: false,
     directory: {
       getFileHandle: async (name, { create }) => {
         if (!files.has(name) && !create) throw domError("NotFoundError");
@@ -52,14 +55,22 @@ function createDirectory(): DoubleDirectory {
 function openHandle(file: DoubleFile, double: DoubleDirectory): SyncHandle {
   if (file.isOpen) throw domError("NoModificationAllowedError");
   file.isOpen = true;
+  const check = (): void => {
+    if (double.isGone) throw domError("InvalidStateError");
+  };
   return {
-    getSize: () => file.bytes.length,
+    getSize: () => {
+      check();
+      return file.bytes.length;
+    },
     read: (into, { at }) => {
+      check();
       const part = file.bytes.subarray(at, at + into.length);
       into.set(part);
       return part.length;
     },
     write: (bytes, { at }) => {
+      check();
       const room = Math.max(0, double.quota.bytesMax - at);
       if (bytes.length > room && double.quota.throws) throw domError("QuotaExceededError");
       const part = bytes.subarray(0, room);
@@ -70,9 +81,10 @@ function openHandle(file: DoubleFile, double: DoubleDirectory): SyncHandle {
       return part.length;
     },
     truncate: (size) => {
+      check();
       file.bytes = file.bytes.slice(0, size);
     },
-    flush: () => undefined,
+    flush: check,
     close: () => {
       file.isOpen = false;
     },
@@ -254,4 +266,26 @@ describe("a store behind a port", () => {
       message: "taken",
     });
   });
+});
+
+test("[IW-bytestore] a handle that the browser took away fails with a code, in every method", async () => {
+  const double = createDirectory();
+  const store = await openOpfsBytes(double.directory, "log", { mode: "create" });
+  await store.append(0, [new Uint8Array(4)]);
+  double.isGone = true;
+  for (const work of [
+    () => store.size(),
+    () => store.read(0, 2),
+    () => store.append(4, [new Uint8Array(1)]),
+    () => store.truncate(1),
+    () => store.flush(),
+  ]) {
+    await expect(work()).rejects.toMatchObject({ name: "StreamError", code: "BYTES_IO" });
+  }
+  await store.close();
+  const replacing = openOpfsBytes(double.directory, "log", { mode: "replace" });
+  await expect(replacing).rejects.toMatchObject({ code: "BYTES_IO" });
+  double.isGone = false;
+  await using again = await openOpfsBytes(double.directory, "log");
+  expect(await again.size()).toBe(4);
 });

@@ -69,7 +69,13 @@ export async function openOpfsBytes(
     if (file.createSyncAccessHandle !== undefined) return file.createSyncAccessHandle();
     throw new StreamError("BYTES_MISUSE", "files are written in dedicated workers only");
   });
-  if (mode === "replace") handle.truncate(0);
+  if (mode !== "replace") return createHandleBytes(handle);
+  try {
+    handle.truncate(0);
+  } catch (error) {
+    handle.close();
+    throw toHandleError(error, "a cut");
+  }
   return createHandleBytes(handle);
 }
 
@@ -91,6 +97,14 @@ export function createHandleBytes(handle: SyncHandle): ByteStore {
     signal?.throwIfAborted();
     if (isClosed) throw closedError();
   };
+  /** A handle that the browser took away throws. */
+  const sizeNow = (): number => {
+    try {
+      return handle.getSize();
+    } catch (error) {
+      throw toHandleError(error, "a size");
+    }
+  };
   const close = async (): Promise<void> => {
     if (isClosed) return;
     isClosed = true;
@@ -100,12 +114,12 @@ export function createHandleBytes(handle: SyncHandle): ByteStore {
     abilities: { canTruncate: true, isExclusive: true, isReadOnly: false },
     size: async (signal) => {
       begin(signal);
-      return handle.getSize();
+      return sizeNow();
     },
     read: async (offset, length, signal) => {
       begin(signal);
       checkRange(offset, length);
-      const available = Math.max(0, handle.getSize() - offset);
+      const available = Math.max(0, sizeNow() - offset);
       const bytes = new Uint8Array(Math.min(length, available));
       const count = await wrap("a read", async () => handle.read(bytes, { at: offset }));
       return count === bytes.length ? bytes : bytes.slice(0, count);
@@ -113,7 +127,7 @@ export function createHandleBytes(handle: SyncHandle): ByteStore {
     append: (expectedSize, parts, signal) =>
       queue.run(async () => {
         begin(signal);
-        checkExpected(expectedSize, handle.getSize());
+        checkExpected(expectedSize, sizeNow());
         let end = expectedSize;
         for await (const group of groupParts(parts, signal)) {
           end = await writeGroup(handle, group, end);
@@ -128,7 +142,7 @@ export function createHandleBytes(handle: SyncHandle): ByteStore {
     truncate: (size) =>
       queue.run(async () => {
         begin();
-        checkCut(size, handle.getSize());
+        checkCut(size, sizeNow());
         await wrap("a cut", async () => handle.truncate(size));
       }),
     close,
