@@ -4,10 +4,12 @@ import { toHex, utf8 } from "@hawser/codec";
 import { createNobleCrypto, type AuthorId } from "@hawser/crypto";
 import type { OpId } from "@hawser/auth";
 import type { LogId } from "@hawser/log";
+import { buildDatapoint } from "@hawser/packet";
 import { describe, expect, test } from "vitest";
 import { encodeControl, sealControl } from "../src/control.ts";
 import { createSpaceId, genesisSpaceId, metadataKeyOf, spaceIdBytes, topicOf } from "../src/ids.ts";
-import { contentKeyAt, sealEvent } from "../src/layers.ts";
+import { bodyKeyPlace, bodyKeyType } from "../src/bodies.ts";
+import { contentKeyAt, sealDetached, sealEvent } from "../src/layers.ts";
 import { formatInviteLink, formatRawLink } from "../src/link.ts";
 import { sealOuter } from "../src/outer.ts";
 import { rawAboutOf, rawEpochOf } from "../src/raw-keys.ts";
@@ -46,6 +48,19 @@ describe("the chapter's examples", () => {
     const content = { type: "note", sequence: undefined, body: utf8("hello") };
     expect(chapter).toContain(toHex(sealEvent(deps, epoch, place, content)));
     expect(chapter).toContain(toHex(contentKeyAt(crypto, epoch.readKey, place, fill(0x77, 24))));
+  });
+
+  test("§15 a key packet, and the entry that names it", () => {
+    const epoch = { id: fill(0x55), readKey: fill(0x66) };
+    const keyPlace = bodyKeyPlace(crypto, place, fill(0xbb));
+    expect(chapter).toContain(`key place's log id  ${keyPlace.logId}`);
+    const key = { type: bodyKeyType, sequence: undefined, body: fill(0xaa) };
+    const keyData = sealEvent(deps, epoch, keyPlace, key);
+    expect(chapter).toContain(`key packet's data   ${toHex(keyData)}`);
+    const keyPacket = buildDatapoint(crypto, keyData).hash;
+    const content = { type: "note", sequence: undefined, byteCount: 100_000, keyPacket };
+    const data = sealDetached(deps, epoch, place, content);
+    expect(chapter).toContain(`entry's data        ${toHex(data)}`);
   });
 
   test("[TH-057] §5 an outer envelope", () => {
