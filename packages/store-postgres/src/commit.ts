@@ -98,11 +98,11 @@ export async function commitGroup(
   batches: readonly CommitBatch[],
   number: number,
 ): Promise<GroupOutcome> {
-  const topic = topicOfGroup(batches);
+  const key = noteKeyOf(batches);
   let latest: GroupOutcome | undefined;
   return deps.database.transaction(async (session, attempt) => {
     if (attempt.isOutcomeUnknown && latest !== undefined) {
-      if ((await lastNumber(deps, session, topic)) === number) return latest;
+      if ((await lastNumber(deps, session, key)) === number) return latest;
     }
     const plan = await preparePlan(deps, session, batches);
     for (const batch of batches) applyBatch(deps, plan, batch);
@@ -111,7 +111,7 @@ export async function commitGroup(
       session.query(
         `INSERT INTO ${deps.name("commits")} (topic, writer, number) VALUES ($1, $2, $3)
          ON CONFLICT (topic, writer) DO UPDATE SET number = excluded.number, at = now()`,
-        [topic, deps.writer, number],
+        [key, deps.writer, number],
       ),
     ]);
     latest = outcomeOf(plan);
@@ -119,27 +119,27 @@ export async function commitGroup(
   });
 }
 
-/** A row of the commit's own topic, so that a sharded engine need not visit another shard for it. */
-function topicOfGroup(batches: readonly CommitBatch[]): Uint8Array {
+/** The key of a lane that the group locks anyway: no further shard, and few rows a store. */
+function noteKeyOf(batches: readonly CommitBatch[]): Uint8Array {
   const contexts = batches.flatMap(({ ranges = [], forks = [] }) =>
     [...ranges, ...forks].map((item) => item.context),
   );
-  return bytesOf(contexts[0]?.topic ?? "");
+  return bytesOf(contexts[0]?.topic ?? "").subarray(0, 1);
 }
 
 /**
- * The number this store object committed last in a topic. The upsert waits for a transaction of ours
+ * The number this store object noted last under a key. The upsert waits for a transaction of ours
  * that the server may still be ending; a plain read would not.
  */
 async function lastNumber(
   { name, writer }: CommitDeps,
   session: Session,
-  topic: Uint8Array,
+  key: Uint8Array,
 ): Promise<number> {
   const [row = {}] = await session.query(
     `INSERT INTO ${name("commits")} AS own (topic, writer, number) VALUES ($1, $2, 0)
      ON CONFLICT (topic, writer) DO UPDATE SET at = now() RETURNING number`,
-    [topic, writer],
+    [key, writer],
   );
   return integerIn(row, "number");
 }

@@ -128,6 +128,8 @@ export function createDatabase(timers: Timers, settings: Settings): Database {
 
 const delayMsMin = 5;
 const delayMsMax = 1_000;
+/** After this an unused connection is closed. */
+const idleTimeoutMillis = 60_000;
 
 function delay(timers: Timers, delayMs: number): Promise<void> {
   return new Promise((resolve) => void timers.after(delayMs, resolve));
@@ -140,7 +142,7 @@ function makePool(config: ClientConfig, poolSize: number): Pool {
   } catch {
     throw invalid("the connection string cannot be read");
   }
-  const pool = new Pool({ ...config, max: poolSize });
+  const pool = new Pool({ ...config, max: poolSize, idleTimeoutMillis });
   // A connection that breaks while idle is replaced by the pool, one in use fails its statement.
   // Without listeners either would end the process.
   pool.on("error", ignore);

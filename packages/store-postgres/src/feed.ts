@@ -69,8 +69,11 @@ export function createFeed(
 
   const lookOnce = async (): Promise<boolean> => {
     let found = false;
+    const toldBefore = [...told];
     const cursors = await deps.laneCursors();
     for (const [lane, last] of cursors.entries()) {
+      // Behind what was durable when we asked: the database was set back, by a backup or a failover.
+      if (last < (toldBefore[lane] ?? 0)) told[lane] = last;
       highest = Math.max(highest, last);
       if (last > (told[lane] ?? 0)) found = (await catchUp(lane, last)) || found;
     }

@@ -191,3 +191,33 @@ test("a commit of our own behind foreign ones has them looked up at once", async
   await drain();
   expect(told).toEqual([1, 2]);
 });
+
+test("after the database was set back, new commits are told all the same", async () => {
+  const model = createModel();
+  for (let index = 0; index < 5; index++) model.commit(0, index);
+  const told: number[] = [];
+  const feed = createFeed(
+    {
+      timers: { after: () => () => undefined },
+      laneCursors: model.laneCursors,
+      lanePage: model.lanePage,
+      tell: (ranges) => void told.push(...ranges.map((row) => row.from)),
+      hasListeners: () => true,
+      report: () => undefined,
+    },
+    { pollMsMin: 1, pollMsMax: 10 },
+    model.counters,
+  );
+  const look = async (): Promise<void> => {
+    feed.wake();
+    do await settle();
+    while (model.answer());
+  };
+  await look();
+  model.rows.length = 2;
+  model.counters[lanes[0] ?? 0] = 2;
+  await look();
+  model.commit(0, 9);
+  await look();
+  expect([told, feed.seen()]).toEqual([[9], 5]);
+});
