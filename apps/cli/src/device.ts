@@ -228,7 +228,10 @@ function chooseMember(space: HawserSpace, text: string): AuthorId {
 
 /** Whoever is or was in the space, or wanted to be. */
 function chooseAnybody(space: HawserSpace, text: string): AuthorId {
-  const named = space.timeline().flatMap(({ author, members }) => [author, ...members]);
+  // Safe: groups are found by their ids as authors are.
+  const named = space
+    .timeline()
+    .flatMap(({ author, members }) => [author, ...members]) as AuthorId[];
   const remedy = "Give at least 6 characters of a key from `hawser timeline`.";
   return chooseFrom([...new Set(named)], text, remedy);
 }

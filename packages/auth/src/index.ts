@@ -41,4 +41,5 @@ export { AuthError } from "./errors.ts";
 export { createAuthGraph, restoreAuthGraph } from "./graph.ts";
 export { inviteOfSecret, proveJoin } from "./join.ts";
 export { createOp, encodeOp, groupIdOf, parseOp } from "./op.ts";
-export { depsMax, grantsMax, opBytesMax, usesMax } from "./limits.ts";
+export { signOp, verifyOpSignature } from "./signature.ts";
+export { depsMax, grantsMax, opBytesMax, proofBytes, usesMax } from "./limits.ts";

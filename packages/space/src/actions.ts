@@ -9,6 +9,7 @@ import {
   type Access,
   type AuthAction,
   type AuthOp,
+  type OpId,
 } from "@hawser/auth";
 import { utf8 } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
@@ -21,10 +22,12 @@ import {
   type VerifiedBundle,
 } from "@hawser/keys";
 import type { Entry, LogId } from "@hawser/log";
+import type { ControlContent } from "./control.ts";
 import { authHeads, type Core, type Publication } from "./core.ts";
-import { bundleContent, debtsOf, givesFor, rekeyFor } from "./debts.ts";
+import { bundleContent, debtsOf, givesFor, payCarries, rekeyFor } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
 import type { PreparedDraft } from "./bodies.ts";
+import { losers } from "./group-carry.ts";
 import { issue, tryIssue } from "./issue.ts";
 import { joinBinding } from "./join.ts";
 import { bodyBytesMax, sequenceBytesMax, typeBytesMax, type ContentEpoch } from "./layers.ts";
@@ -40,6 +43,10 @@ export interface Change {
   readonly bundle?: VerifiedBundle;
   /** Further bundles, of other suites; stand behind the operation. */
   readonly moreBundles?: readonly VerifiedBundle[];
+  /** Contents that stand before everything else. */
+  readonly before?: readonly ControlContent[];
+  /** What this device has seen of a group that comes in. */
+  readonly beside?: readonly OpId[];
   /** Rotate even if nobody left. */
   readonly rotate?: boolean;
 }
@@ -50,16 +57,19 @@ export async function changeMembership(core: Core, change: Change): Promise<void
   for (const each of moreBundles) core.fold().learnBundle(each);
   if (bundle !== undefined) core.fold().learnBundle(bundle);
   const ways = waysBack(core, change.action);
-  const { op, content } = issue(core, change.action);
+  const { graph, group } = core.fold();
+  const members = graph.members(group);
+  const { op, content } = issue(core, change.action, change.beside);
   try {
     const ends = ways.flatMap(
       (invite) => tryIssue(core, { type: "revoke", invite })?.content ?? [],
     );
-    const before = bundle === undefined ? [] : [bundleContent(bundle)];
+    const own = bundle === undefined ? [] : [bundleContent(bundle)];
+    const before = [...(change.before ?? []), ...own];
     const more = moreBundles.map(bundleContent);
     const keys = core.state() === "active" ? keysDue(core, change.rotate === true) : noKeys;
     const contents = [...before, content, ...more, ...ends, ...keys.contents];
-    await core.publish({ ...keys, contents, acknowledge: acknowledgedBy(op) });
+    await core.publish({ ...keys, contents, acknowledge: endedBy(core, op, members) });
   } catch (error) {
     // The graph holds an operation that no log does.
     await core.refold();
@@ -76,7 +86,7 @@ function waysBack(core: Core, action: AuthAction): readonly AuthorId[] {
   const { graph, group } = fold;
   if (action.type !== "remove" && action.type !== "set") return [];
   const { id } = action.type === "remove" ? action.member : action.grant.member;
-  // Safe: this layer lets individuals in only.
+  // Safe: of no group an invite is found by this name.
   const author = id as AuthorId;
   if (action.type === "set") {
     const before = graph.accessOf(group, author);
@@ -97,14 +107,18 @@ function keysDue(core: Core, rotate: boolean): Pick<Publication, "contents" | "k
   return { contents: [...gives, content], keyState };
 }
 
-/** Whose content a removal or demotion cuts off where we have seen it. */
-function acknowledgedBy(op: AuthOp): readonly AuthorId[] {
+/** Whose content the change cuts off where we have seen it, through groups too. */
+function endedBy(core: Core, op: AuthOp, before: ReadonlyMap<AuthorId, Access>): AuthorId[] {
+  const { graph, group } = core.fold();
+  const after = graph.members(group);
+  const ended = new Set(losers(before, after));
   const { action } = op;
-  if (action.type === "leave") return [op.author];
-  // Safe: this layer lets individuals in only.
-  if (action.type === "remove") return [action.member.id as AuthorId];
-  if (action.type === "set") return [action.grant.member.id as AuthorId];
-  return [];
+  if (action.type === "leave") ended.add(op.author);
+  const target =
+    action.type === "remove" ? action.member : action.type === "set" && action.grant.member;
+  // Safe: an individual's id is an author.
+  if (typeof target === "object" && target.kind === "individual") ended.add(target.id as AuthorId);
+  return [...ended];
 }
 
 /** A known device becomes a member, with its keys, in one batch. */
@@ -336,6 +350,8 @@ function dataHeads(core: Core): ReturnType<ReturnType<Core["sequencer"]>["heads"
 
 /** The epoch to seal in; pays for one first when the exact-holder rule asks for it. */
 async function sealingEpoch(core: Core): Promise<ContentEpoch> {
+  // Who left a group inside the space must not read on because the space was not told.
+  await payCarries(core);
   const ready = eligible(core);
   if (ready !== undefined) return ready;
   const debts = debtsOf(core);

@@ -77,6 +77,8 @@ export interface Bodies {
   isShredded(ref: EntryRef, hash: Uint8Array): boolean;
   /** Forgets what those who may wish so want forgotten. */
   obey(): Promise<void>;
+  /** Resolves when nothing is being forgotten. */
+  idle(): Promise<void>;
 }
 
 /** Bounds of taking somebody's body in. */
@@ -95,6 +97,10 @@ const contextLabel = utf8("hawser body v1");
 const shredPending = 1;
 const shredDone = 2;
 const empty = new Uint8Array(0);
+/** Wishes of one maker about one body that are looked at. */
+const wishesMax = 4;
+/** Wishes of those who may not that are looked at again. */
+const refusedMax = 1_024;
 
 /** Where the key packet of a key lies in the store. */
 export function bodyKeyKey(topic: Topic, hash: Uint8Array): string {
@@ -323,12 +329,27 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     host.changed.notify();
   };
 
+  // Each wish is followed once; those whose maker may not (yet) are looked at again.
+  let followed: readonly PlacedShred[] = [];
+  let followedCount = 0;
+  let refused: PlacedShred[] = [];
+
   const obeyAll = async (): Promise<void> => {
-    for (const shred of host.shreds()) {
+    const list = host.shreds();
+    if (list !== followed) {
+      followed = list;
+      followedCount = 0;
+      refused = [];
+    }
+    const due = [...refused, ...list.slice(followedCount)];
+    followedCount = list.length;
+    refused = due.filter((shred) => host.mayShred(shred) !== true).slice(-refusedMax);
+    for (const shred of due) {
       const ref = targetOf(shred);
       const known = forgotten.get(nameOf(ref));
       if (known?.done === true && equalBytes(known.hash, shred.hash)) continue;
       if (host.mayShred(shred) !== true) continue;
+      // Of an entry that is not here nothing was kept, and nothing will be.
       for await (const entry of store.entries(ref.logId, { from: ref.seq, to: ref.seq + 1 })) {
         if (equalBytes(entry.hash, shred.hash)) await forget(ref, entry);
       }
@@ -366,10 +387,14 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     },
     isShredded,
     obey: () => queue.run(obeyAll),
+    idle: () => queue.idle(),
   };
 }
 
-/** Wishes by the place they are about; grows with the list, and starts anew with a new one. */
+/**
+ * Wishes by the place they are about, the last few of each maker: so nobody drowns another's, or
+ * makes looking one up expensive. Grows with the list, and starts anew with a new one.
+ */
 function createWishes(
   shreds: () => readonly PlacedShred[],
   nameOf: (shred: PlacedShred) => string,
@@ -389,7 +414,12 @@ function createWishes(
         const shred = list[read];
         if (shred === undefined) continue;
         const key = nameOf(shred);
-        byName.set(key, [...(byName.get(key) ?? []), shred]);
+        const known = byName.get(key) ?? [];
+        byName.set(key, known);
+        known.push(shred);
+        const own = known.filter(({ by }) => by === shred.by);
+        const [oldest] = own;
+        if (own.length > wishesMax && oldest !== undefined) known.splice(known.indexOf(oldest), 1);
       }
       return byName.get(name) ?? [];
     },

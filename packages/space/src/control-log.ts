@@ -49,6 +49,14 @@ export interface ControlLog {
   readonly ops: PlacedOp[];
   /** Ops before this index are decided. */
   decidedOps: number;
+  /** Operations of nested groups that entries of the log carry. */
+  readonly carried: PlacedOp[];
+  /** Carried ops before this index are decided. */
+  decidedCarried: number;
+  /** By index into `carried`: maximal ops among those that count up to it. */
+  readonly carriedHeads: Map<number, readonly OpId[]>;
+  /** An operation in it bore a false signature: nothing it carries from here on has an effect. */
+  forgedAt: number | undefined;
   /** Bundles that stood in this log, by whom they are of. */
   readonly bundles: Map<AuthorId, VerifiedBundle[]>;
   readonly seen: SeenDeps[];
@@ -72,6 +80,10 @@ export function createControlLog(
     height: 0,
     ops: [],
     decidedOps: 0,
+    carried: [],
+    decidedCarried: 0,
+    carriedHeads: new Map(),
+    forgedAt: undefined,
     bundles: new Map(),
     seen: [],
     verdicts: new Map(),
@@ -81,15 +93,23 @@ export function createControlLog(
 
 /** Entries up to the first whose operation is still pending: what a position may rest on. */
 export function decidedHeight(log: ControlLog): number {
-  return log.ops[log.decidedOps]?.seq ?? log.height;
+  const own = log.ops[log.decidedOps]?.seq ?? log.height;
+  return Math.min(own, log.carried[log.decidedCarried]?.seq ?? log.height);
 }
 
-/** Moves `decidedOps` past what was decided meanwhile. */
+/** Moves `decidedOps` and `decidedCarried` past what was decided meanwhile. */
 export function advanceDecided(log: ControlLog): void {
-  for (let next = log.ops[log.decidedOps]; next !== undefined; next = log.ops[log.decidedOps]) {
-    if (next.standing === "pending") return;
-    log.decidedOps += 1;
+  log.decidedOps = firstPending(log.ops, log.decidedOps);
+  log.decidedCarried = firstPending(log.carried, log.decidedCarried);
+}
+
+function firstPending(ops: readonly PlacedOp[], from: number): number {
+  let index = from;
+  for (let next = ops[index]; next !== undefined; next = ops[index]) {
+    if (next.standing === "pending") break;
+    index += 1;
   }
+  return index;
 }
 
 /** The last accepted operation at or before `seq`: it stands for all before it. */
@@ -99,6 +119,25 @@ export function lastOpAt(log: ControlLog, seq: number): OpId | undefined {
     if (placed?.standing === "accepted") return placed.op.id;
   }
   return log.parent === undefined ? undefined : lastOpAt(log.parent, log.branchedAt - 1);
+}
+
+/** What a log had carried up to an entry, without ops that others of them have seen. */
+export function carriedHeadsAt(
+  log: ControlLog,
+  seq: number,
+  antichain: (ops: readonly OpId[]) => readonly OpId[],
+): readonly OpId[] {
+  const end = firstAfter(log.carried, seq);
+  const { parent, branchedAt } = log;
+  const before = parent === undefined ? [] : carriedHeadsAt(parent, branchedAt - 1, antichain);
+  if (end === 0) return before;
+  const known = log.carriedHeads.get(end);
+  if (known !== undefined) return known;
+  const accepted = log.carried.slice(0, end).filter(({ standing }) => standing === "accepted");
+  const heads = antichain([...before, ...accepted.map(({ op }) => op.id)]);
+  // What is decided stays so.
+  if (end <= log.decidedCarried) log.carriedHeads.set(end, heads);
+  return heads;
 }
 
 /** The operation before index `index` that its author must have seen: the last not rejected. */

@@ -3,9 +3,9 @@
  * the metadata key that members and followers hold. Layer 5, pure.
  *
  *   data      = nonce (24) ‖ XChaCha20-Poly1305(metadata key, nonce, plaintext, AAD = place)
- *   plaintext = canonical CBOR [0, auth op] | [1, bundle] | [2, keys op] | [3, address, ttl s]
+ *   plaintext = canonical CBOR [0, auth op, signature] | [1, bundle] | [2, keys op] | [3, address, ttl s]
  *             | [4, more, part of a plaintext] | [5, author, from, count, range]
- *             | [6, author, seq, entry hash, [auth head, …]]
+ *             | [6, author, seq, entry hash, [auth head, …]] | [7, [auth op, signature], …]
  */
 import type { OpId } from "@hawser/auth";
 import { concatBytes, decodeCbor, encodeCbor, type CborValue } from "@hawser/codec";
@@ -26,12 +26,20 @@ export const evidenceBytesMax: number = controlPartsMax * controlPartBytes - 256
 
 /** What a control entry says. Bytes are the canonical encodings of the layers that own them. */
 export type ControlContent =
-  | { readonly kind: "auth"; readonly op: Uint8Array }
+  | ({ readonly kind: "auth" } & SignedOp)
   | { readonly kind: "bundle"; readonly bundle: Uint8Array }
   | { readonly kind: "keys"; readonly op: Uint8Array }
   | { readonly kind: "address"; readonly address: string; readonly ttlSeconds: number }
   | { readonly kind: "evidence"; readonly evidence: Evidence }
-  | { readonly kind: "shred"; readonly shred: Shred };
+  | { readonly kind: "shred"; readonly shred: Shred }
+  | { readonly kind: "carry"; readonly ops: readonly SignedOp[] };
+
+/** An operation with its author's signature: it proves itself wherever it stands. */
+export interface SignedOp {
+  readonly op: Uint8Array;
+  /** 64 bytes. */
+  readonly signature: Uint8Array;
+}
 
 /** The detached body of an entry is to be forgotten by everybody. */
 export interface Shred {
@@ -65,6 +73,7 @@ export interface ControlPart {
 }
 
 const nonceBytes = 24;
+const signatureBytes = 64;
 
 /** The plaintexts of one content: one, or its parts. Throws `SPACE_BODY_TOO_LARGE` over 16 parts. */
 export function encodeControl(content: ControlContent): readonly Uint8Array[] {
@@ -137,7 +146,7 @@ export function openControl(
 function encodeContent(content: ControlContent): Uint8Array {
   switch (content.kind) {
     case "auth":
-      return encodeCbor([0, content.op]);
+      return encodeCbor([0, content.op, content.signature]);
     case "bundle":
       return encodeCbor([1, content.bundle]);
     case "keys":
@@ -148,6 +157,8 @@ function encodeContent(content: ControlContent): Uint8Array {
       return encodeEvidence(content.evidence);
     case "shred":
       return encodeShred(content.shred);
+    case "carry":
+      return encodeCbor([7, ...content.ops.map(({ op, signature }) => [op, signature])]);
   }
 }
 
@@ -161,6 +172,27 @@ function decodeShred(fields: readonly CborValue[]): ControlContent | undefined {
   if (!Array.isArray(heads) || heads.length > authHeadsMax || !heads.every(is32)) return undefined;
   const authHeads = heads.map(toOpId);
   return { kind: "shred", shred: { author: toAuthorId(author), seq, hash, authHeads } };
+}
+
+/** Operations one entry may carry. */
+export const carriedOpsMax = 1_024;
+
+function decodeCarry(items: readonly CborValue[]): ControlContent | undefined {
+  if (items.length === 0 || items.length > carriedOpsMax) return undefined;
+  const ops: SignedOp[] = [];
+  for (const item of items) {
+    const signed = Array.isArray(item) ? decodeSignedOp(item) : undefined;
+    if (signed === undefined) return undefined;
+    ops.push(signed);
+  }
+  return { kind: "carry", ops };
+}
+
+function decodeSignedOp(fields: readonly CborValue[]): SignedOp | undefined {
+  const [op, signature] = fields;
+  if (fields.length !== 2 || !(op instanceof Uint8Array)) return undefined;
+  if (!(signature instanceof Uint8Array) || signature.length !== signatureBytes) return undefined;
+  return { op, signature };
 }
 
 function is32(value: CborValue | undefined): value is Uint8Array {
@@ -197,8 +229,12 @@ function decodeControl(plaintext: Uint8Array): ControlContent | ControlPart | un
     return evidence && { kind: "evidence", evidence };
   }
   if (kind === 6) return decodeShred(value);
+  if (kind === 7) return decodeCarry(value.slice(1));
+  if (kind === 0) {
+    const signed = decodeSignedOp(value.slice(1));
+    return signed && { kind: "auth", ...signed };
+  }
   if (value.length !== 2 || !(first instanceof Uint8Array)) return undefined;
-  if (kind === 0) return { kind: "auth", op: first };
   if (kind === 1) return { kind: "bundle", bundle: first };
   if (kind === 2) return { kind: "keys", op: first };
   return undefined;

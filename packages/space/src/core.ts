@@ -2,7 +2,7 @@
  * The engine of one space on one device: takes entries in, keeps membership and keys, publishes
  * control entries. What people do is in actions.ts, what is owed in debts.ts. Layer 5, internal.
  */
-import type { Level, OpId } from "@hawser/auth";
+import type { GroupId, Level, OpId } from "@hawser/auth";
 import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { EpochId, KeyState, Members } from "@hawser/keys";
@@ -67,6 +67,8 @@ export interface Core extends Reading {
   amend(change: Partial<About>): KvWrite;
   fold(): ControlFold;
   forkedAt(logId: LogId): number | undefined;
+  /** The space of this device whose membership group this is. */
+  coreOf(group: GroupId): Core | undefined;
   /** Branches to show to others. */
   unshown(): readonly Evidence[];
   state(): SpaceState;
@@ -93,6 +95,8 @@ export interface CoreListeners {
   readonly onFolded: (core: Core, change: FoldChange) => Promise<void>;
   /** What peers may be served or prove has changed. */
   readonly onTopicChanged: () => void;
+  /** Finds another space of the device by its membership group. */
+  readonly coreOf: (group: GroupId) => Core | undefined;
 }
 
 /** Entries stamped further ahead wait, unless told otherwise. */
@@ -547,6 +551,7 @@ export async function openCore(
       return device.vault.write(aboutKey(topic), encodeAbout(about));
     },
     fold: () => fold,
+    coreOf: listeners.coreOf,
     sequencer: () => sequencer,
     opener: () => opener,
     forkedAt: (logId) => forks.ends.get(logId),
@@ -582,6 +587,7 @@ export async function openCore(
       changed.notify();
       await queue.idle();
       await advancing;
+      await bodies.idle();
       await own.close();
     },
   };

@@ -19,6 +19,7 @@ import {
 } from "@hawser/keys";
 import type { ControlContent } from "./control.ts";
 import { authHeads, type Core, type Publication } from "./core.ts";
+import { bring, carryDebt, losers, type CarryDebt } from "./group-carry.ts";
 import { tryIssue } from "./issue.ts";
 import { hexBytes } from "./place.ts";
 import { bundlesForRekey, canRekey, leastSuite, payable, sendable } from "./suites.ts";
@@ -53,13 +54,17 @@ export function createDebtPayer(core: Core): DebtPayer {
   const pay = async (): Promise<void> => {
     if (core.isClosed() || !mayPay(core)) return;
     const bundles = await ownBundles();
-    const ended = endInvites(core, refused);
+    let isAhead = false;
     try {
-      const publication = payments(core, bundles, ended);
+      const carried = carryGroups(core);
+      isAhead = carried.contents.length > 0;
+      const ended = endInvites(core, refused);
+      isAhead ||= ended.contents.length > 0;
+      const publication = payments(core, bundles, { carried, ended });
       if (publication !== undefined) await core.publish(publication);
     } catch (error) {
       // The graph may hold operations that no log does.
-      if (ended.contents.length > 0) await core.refold();
+      if (isAhead) await core.refold();
       throw error;
     }
   };
@@ -102,19 +107,50 @@ interface EndedInvites {
 function payments(
   core: Core,
   bundles: readonly VerifiedBundle[],
-  ended: EndedInvites,
+  { carried, ended }: { readonly carried: Carried; readonly ended: EndedInvites },
 ): Publication | undefined {
   const debts = debtsOf(core);
+  const { acknowledge } = carried;
   // The bundle first: answers to requests are sealed to the newest one that is known.
   const contents: ControlContent[] = bundles.map(bundleContent);
+  contents.push(...carried.contents);
   contents.push(...core.unshown().map((evidence) => ({ kind: "evidence", evidence }) as const));
   contents.push(...ended.contents);
   contents.push(...givesFor(core, debts.gives), ...requestsFor(core, debts));
   if (debts.rekey || (ended.rotate && canRekey(core))) {
     const { content, keyState } = rekeyFor(core, debts.rekey ? "membership" : "rotation");
-    return { contents: [...contents, content], keyState };
+    return { contents: [...contents, content], keyState, acknowledge };
   }
-  return contents.length === 0 ? undefined : { contents };
+  return contents.length === 0 ? undefined : { contents, acknowledge };
+}
+
+/** Operations of groups inside the space that it lacked, and whose content they cut off. */
+interface Carried {
+  readonly contents: readonly ControlContent[];
+  readonly acknowledge: readonly AuthorId[];
+}
+
+/** Takes in what the space lacks of its groups; it has to be published next. */
+function carryGroups(core: Core): Carried {
+  const debt = carryDebt(core);
+  if (debt === undefined) return { contents: [], acknowledge: [] };
+  const { graph, group } = core.fold();
+  const before = graph.members(group);
+  const { contents } = bring(core, debt);
+  return { contents, acknowledge: losers(before, graph.members(group)) };
+}
+
+/** Publishes what the space lacks of its groups, with the keys that makes due. */
+export async function payCarries(core: Core): Promise<void> {
+  if (!mayPay(core) || carryDebt(core) === undefined) return;
+  const ended = { contents: [], rotate: false };
+  try {
+    const publication = payments(core, [], { carried: carryGroups(core), ended });
+    if (publication !== undefined) await core.publish(publication);
+  } catch (error) {
+    await core.refold();
+    throw error;
+  }
 }
 
 /**
@@ -255,6 +291,8 @@ async function bundlesDue(
 function delayMs(core: Core, debts: Debts, refused: ReadonlySet<AuthorId>): number | undefined {
   const step = core.options.answerDelayMs ?? defaultAnswerDelayMs;
   if (debts.requests.length > 0 || core.unshown().length > 0) return 0;
+  const lacking = carryDebt(core);
+  if (lacking !== undefined) return step * carrierRank(core, lacking);
   const [gift] = debts.gives;
   if (gift !== undefined) return step * rankOf(core, hexBytes(gift.recipient));
   const [ended] = endableInvites(core, refused);
@@ -274,14 +312,23 @@ function expiryMs(core: Core): number | undefined {
   return 1_000 * Math.min(daySeconds, Math.max(1, Math.min(...ends) - core.time()));
 }
 
+/** This device's place among those who are in the space and in one of the groups it lacks ops of. */
+function carrierRank(core: Core, { groups }: CarryDebt): number {
+  const { graph, group } = core.fold();
+  const inside = groups.flatMap((id) => [...(core.coreOf(id)?.fold().members().readers ?? [])]);
+  const carriers = new Set(inside.filter((author) => graph.accessOf(group, author) !== undefined));
+  return rankAmong(core, [...carriers], hexBytes(groups[0] ?? group));
+}
+
 /** This device's place among the readers, in an order that differs from subject to subject. */
 function rankOf(core: Core, subject: Uint8Array): number {
+  return rankAmong(core, core.fold().members().readers, subject);
+}
+
+function rankAmong(core: Core, authors: readonly AuthorId[], subject: Uint8Array): number {
   const { crypto } = core.deps;
   const orderOf = (reader: AuthorId): string =>
     toHex(crypto.deriveKey("hawser answer order v1", concatBytes(subject, hexBytes(reader))));
   const own = orderOf(core.device.author);
-  return core
-    .fold()
-    .members()
-    .readers.filter((reader) => orderOf(reader) < own).length;
+  return authors.filter((reader) => orderOf(reader) < own).length;
 }

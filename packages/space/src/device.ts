@@ -53,7 +53,8 @@ const paperPrekeyPolicy: PrekeyPolicy = {
   graceSeconds: 0,
 };
 
-const deviceKey = "space-device";
+/** Name of the device's own state in the store. */
+export const deviceKey = "space-device";
 const version = 1;
 
 /** Loads the device's prekeys from the store. Throws `SPACE_STATE_CORRUPT`, `SPACE_STATE_VERSION`. */

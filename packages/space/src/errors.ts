@@ -30,6 +30,18 @@ export type SpaceErrorCode =
   | "SPACE_RESTORED"
   /** This device was moved to another store and writes no more in this one. */
   | "SPACE_RETIRED"
+  /** The password or key does not open the archive, or the archive's first bytes are damaged. */
+  | "SPACE_ARCHIVE_KEY"
+  /** Not an archive, or too short to be one. */
+  | "SPACE_ARCHIVE_MALFORMED"
+  /** The archive was made by a newer version. */
+  | "SPACE_ARCHIVE_VERSION"
+  /** The archive asks for more work than this program does to open one. */
+  | "SPACE_ARCHIVE_COST"
+  /** The archive is damaged where it says whose it is: nothing of it can be used. */
+  | "SPACE_ARCHIVE_DAMAGED"
+  /** The store belongs to another device than the archive, or the archive names no device. */
+  | "SPACE_ARCHIVE_IDENTITY"
   /** A group card is malformed or does not prove itself. */
   | "SPACE_CARD_INVALID"
   /** A key bundle is malformed, expired or of another author. */

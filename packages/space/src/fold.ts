@@ -6,11 +6,13 @@
 import {
   createAuthGraph,
   groupIdOf,
-  levels,
   parseOp,
+  verifyOpSignature,
   type AuthGraph,
+  type AuthOp,
   type GroupId,
   type Level,
+  type Member,
   type OpId,
 } from "@hawser/auth";
 import { toHex } from "@hawser/codec";
@@ -36,9 +38,17 @@ import {
 } from "@hawser/keys";
 import type { Entry, LogContext, LogId, Topic } from "@hawser/log";
 import type { AddressBook } from "./addresses.ts";
-import { openControl, type ControlContent, type Evidence, type Shred } from "./control.ts";
+import { createCarriedPool } from "./carried.ts";
+import {
+  openControl,
+  type ControlContent,
+  type Evidence,
+  type Shred,
+  type SignedOp,
+} from "./control.ts";
 import {
   advanceDecided,
+  carriedHeadsAt,
   createControlLog,
   decidedHeight,
   firstAfter,
@@ -51,6 +61,7 @@ import {
 import { SpaceError } from "./errors.ts";
 import { grantsOf } from "./grants.ts";
 import { admitJoiningLog, flawOfOp, type JoiningVerdict } from "./join.ts";
+import { createLevelBook } from "./levels.ts";
 import type { Place } from "./place.ts";
 import type { PlacedRuling } from "./rulings.ts";
 import type { SignedPlace } from "./sequencer.ts";
@@ -172,8 +183,21 @@ export interface ControlFold {
   isLinkKeyCurrent(invite: AuthorId): boolean;
   /** Entries of a control log whose operations are decided. */
   decidedHeight(logId: LogId): number;
-  /** The last accepted operation at or before an entry. */
-  opAt(logId: LogId, seq: number): OpId | undefined;
+  /**
+   * What an entry rests on: the last accepted operation of its log at or before it, and operations of
+   * nested groups that the log had carried by then.
+   */
+  opsAt(logId: LogId, seq: number): readonly OpId[];
+  /** The operation that stands in an entry, if it was accepted. */
+  opIn(logId: LogId, seq: number): OpId | undefined;
+  /** Puts operations of nested groups, causes first, into the graph before an entry carries them. */
+  learnCarried(ops: readonly AuthOp[]): boolean;
+  /** Does an entry carry the operation, whether it counts yet or not? */
+  isCarried(op: OpId): boolean;
+  /** Was a group ever a member? */
+  hasGroups(): boolean;
+  /** The author's signature under an accepted operation. */
+  signatureOf(op: OpId): Uint8Array | undefined;
   /** The first place it was folded at. */
   placeOf(op: OpId): OpPlace | undefined;
   /** More than one where it stands on several branches. */
@@ -196,7 +220,8 @@ export interface ControlFold {
 
 interface Grant {
   readonly op: OpId;
-  readonly author: AuthorId;
+  readonly group: GroupId;
+  readonly member: Member;
   readonly level: Level;
 }
 
@@ -216,6 +241,10 @@ interface Progress {
   readonly gained: EpochId[];
   readonly attachments: Uint8Array[];
   readonly evidence: Evidence[];
+}
+
+function emptyProgress(): Progress {
+  return { membership: false, keys: false, gained: [], attachments: [], evidence: [] };
 }
 
 /** Going on without them would save a state that has lost them. Throws `SPACE_STATE_CORRUPT`. */
@@ -238,8 +267,13 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   let bundles: BundleRegistry = emptyRegistry;
   const logs = new Map<LogId, ControlLog>();
   const places = new Map<OpId, OpPlace[]>();
-  const levelsEver = new Map<AuthorId, Level>();
-  const levelsClaimed = new Map<AuthorId, Level>();
+  const levelsEver = createLevelBook(group);
+  const levelsClaimed = createLevelBook(group);
+  const signatures = new Map<OpId, Uint8Array>();
+  const carriedOps = new Set<OpId>();
+  let hasGroups = false;
+  // Authors with a bundle that every device can read.
+  const reachable = new Set<AuthorId>();
   // Grants that have not counted yet.
   let grants: Grant[] = [];
   // Operations that others wait for.
@@ -256,27 +290,54 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   // Logs with an undecided op; key ops whose auth heads are not all here.
   const undecided = new Set<ControlLog>();
   let waiting: WaitingKeyOp[] = [];
+  let currentProgress = emptyProgress();
+
+  const pool = createCarriedPool({
+    crypto,
+    graph,
+    root: group,
+    hasBundle: (author) => reachable.has(author),
+    onAccepted: (log, placed) => onAccepted(log, placed, currentProgress),
+  });
 
   /** A level once counted stays: what was stored, and what others built on it, may stay too. */
   const countGrants = (): void => {
-    grants = grants.filter(({ op, author, level }) => {
+    grants = grants.filter(({ op, group: inGroup, member, level }) => {
       if (graph.status(op)?.state !== "effective") return true;
-      raise(levelsEver, author, level);
+      levelsEver.grant(inGroup, member, level);
       return false;
     });
   };
 
+  const rememberGrant = (op: AuthOp, member: Member, level: Level): void => {
+    hasGroups ||= member.kind === "group";
+    levelsClaimed.grant(op.group, member, level);
+    grants.push({ op: op.id, group: op.group, member, level });
+  };
+
+  /** Of a nested group only who is in it concerns the space: it has invites and rulings of its own. */
+  const rememberNested = (op: AuthOp): void => {
+    for (const { member, level } of grantsOf(op)) {
+      rememberGrant(op, member, op.action.type === "join" ? nestedJoinLevel(op) : level);
+    }
+    if (op.action.type === "leave") leaves.set(op.author, [...leavesBy(op.author), op.id]);
+  };
+
+  const leavesBy = (author: AuthorId): readonly OpId[] => leaves.get(author) ?? [];
+
+  /** What its invite says, which stands in its past. */
+  const nestedJoinLevel = ({ group: inGroup, author, id }: AuthOp): Level =>
+    graph.accessOf(inGroup, author, [id])?.level ?? "pull";
+
   const rememberFacts = ({ op, stamp }: PlacedOp): void => {
     const { action } = op;
-    const raiseLevel = (author: AuthorId, level: Level): void => {
-      raise(levelsClaimed, author, level);
-      grants.push({ op: op.id, author, level });
-    };
-    if (action.type !== "join")
-      for (const grant of grantsOf(op)) raiseLevel(grant.author, grant.level);
+    if (op.group !== group) return rememberNested(op);
+    if (action.type !== "join") {
+      for (const { member, level } of grantsOf(op)) rememberGrant(op, member, level);
+    }
     switch (action.type) {
       case "leave":
-        leaves.set(op.author, [...(leaves.get(op.author) ?? []), op.id]);
+        leaves.set(op.author, [...leavesBy(op.author), op.id]);
         return;
       case "invite": {
         const { access, uses, notAfter } = action;
@@ -286,7 +347,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       }
       case "join": {
         const facts = invites.get(action.invite);
-        raiseLevel(op.author, facts?.level ?? "pull");
+        rememberGrant(op, { kind: "individual", id: op.author }, facts?.level ?? "pull");
         if (facts === undefined) return;
         const joins = [...facts.joins, { op: op.id, author: op.author }];
         invites.set(action.invite, { ...facts, joins });
@@ -320,14 +381,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       case "accepted":
         placed.standing = "accepted";
         log.verdicts.delete(placed.seq);
-        // Two branches may hold one operation.
-        if (places.has(placed.op.id)) {
-          places.get(placed.op.id)?.push(placeOf(log, placed));
-          return;
-        }
-        places.set(placed.op.id, [placeOf(log, placed)]);
-        rememberFacts(placed);
-        progress.membership = true;
+        onAccepted(log, placed, progress);
         return;
       case "rejected":
         placed.standing = "rejected";
@@ -335,8 +389,28 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         return;
       case "pending":
         for (const op of verdict.missing) awaited.add(op);
+        if (mayBringGroups(placed.op)) pool.want(verdict.missing);
         log.verdicts.set(placed.seq, { state: "pending", reason: "MISSING_OPS" });
     }
+  };
+
+  /** Only who may add groups makes the space take ops of groups it has not heard of. */
+  const mayBringGroups = ({ author, action }: AuthOp): boolean => {
+    const isInvited = action.type === "join" && invites.has(action.invite);
+    return isInvited || levelsClaimed.levelOf(author) === "manage";
+  };
+
+  const onAccepted = (log: ControlLog, placed: PlacedOp, progress: Progress): void => {
+    const known = places.get(placed.op.id);
+    // Two branches may hold one operation, and several members may carry one.
+    if (known !== undefined) {
+      known.push(placeOf(log, placed));
+      return;
+    }
+    places.set(placed.op.id, [placeOf(log, placed)]);
+    rememberFacts(placed);
+    progress.membership = true;
+    pool.poke();
   };
 
   /** Takes ops of one log as far as their deps allow. True when one was decided. */
@@ -347,13 +421,16 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       advanceDecided(log);
       if (log.decidedOps <= index) break;
     }
-    if (log.decidedOps < log.ops.length) undecided.add(log);
-    else undecided.delete(log);
+    advanceDecided(log);
+    const isDecided =
+      log.decidedOps === log.ops.length && log.decidedCarried === log.carried.length;
+    if (isDecided) undecided.delete(log);
+    else undecided.add(log);
     return log.decidedOps > from;
   };
 
-  const onAuthOp = (log: ControlLog, entry: Entry, bytes: Uint8Array): string | undefined => {
-    const parsed = parseOp(crypto, bytes);
+  const onAuthOp = (log: ControlLog, entry: Entry, signed: SignedOp): string | undefined => {
+    const parsed = parseOp(crypto, signed.op);
     if (!parsed.ok) return parsed.reason;
     const { op } = parsed;
     const flaw = flawOfOp({ crypto, group, createOp: deps.createOp }, op, {
@@ -362,11 +439,26 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       bundlesOf: (author) => log.bundles.get(author) ?? [],
     });
     if (flaw !== undefined) return flaw;
+    // Nobody else could show an op to the spaces that contain this group, or take it back there.
+    if (!verifyOpSignature(crypto, op, signed.signature)) return "BAD_OP_SIGNATURE";
+    signatures.set(op.id, signed.signature);
     const { seq, stamp } = entry;
     const placed: PlacedOp = { seq, stamp, op, standing: "pending" };
     log.ops.push(placed);
     undecided.add(log);
     return undefined;
+  };
+
+  const onCarry = (log: ControlLog, entry: Entry, ops: readonly SignedOp[]): string | undefined => {
+    const from = log.carried.length;
+    const reason = pool.take(log, entry, ops);
+    for (const [index, { op }] of log.carried.slice(from).entries()) {
+      const signature = ops[index]?.signature;
+      if (signature !== undefined) signatures.set(op.id, signature);
+      carriedOps.add(op.id);
+    }
+    undecided.add(log);
+    return reason;
   };
 
   const onBundle = (log: ControlLog, bytes: Uint8Array): string | undefined => {
@@ -375,6 +467,10 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     const verified = verifyBundle(crypto, parsed.bundle, parsed.bundle.author);
     if (!verified.ok) return verified.reason;
     bundles = addBundles(bundles, [verified.bundle]);
+    if (verified.bundle.suite === suiteX25519) {
+      reachable.add(verified.bundle.author);
+      pool.poke();
+    }
     const known = log.bundles.get(verified.bundle.author) ?? [];
     log.bundles.set(verified.bundle.author, [...known, verified.bundle].slice(-8));
     return undefined;
@@ -401,7 +497,9 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   ): string | undefined => {
     switch (content.kind) {
       case "auth":
-        return onAuthOp(log, entry, content.op);
+        return onAuthOp(log, entry, content);
+      case "carry":
+        return onCarry(log, entry, content.ops);
       case "bundle":
         return onBundle(log, content.bundle);
       case "keys":
@@ -464,6 +562,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       // The last round, in which nothing moves, leaves what is missing for good.
       awaited.clear();
       for (const log of undecided) moved = decide(log, progress) || moved;
+      moved = pool.settle() || moved;
     }
   };
 
@@ -473,7 +572,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     const still: WaitingKeyOp[] = [];
     for (const item of waiting) {
       // Nobody who never read has keys to tell of; and looking up a position is work.
-      const level = levelsEver.get(item.log.author);
+      const level = levelsEver.levelOf(item.log.author);
       const mayTell = level !== undefined && (level !== "pull" || item.kind === "keyRequest");
       const at = mayTell ? positions(item.authHeads) : undefined;
       if (at === undefined) {
@@ -508,6 +607,16 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     }
   };
 
+  /** Of what an entry carries, the first that has no effect. */
+  const carryVerdict = (log: ControlLog, seq: number): ControlVerdict | undefined => {
+    const from = firstAfter(log.carried, seq - 1);
+    const to = firstAfter(log.carried, seq);
+    const flawed = log.carried.slice(from, to).find(({ standing }) => standing !== "accepted");
+    if (flawed === undefined) return undefined;
+    const state = flawed.standing === "rejected" ? "rejected" : "pending";
+    return { state, reason: pool.reasonOf(flawed.op.id) ?? "GROUP_UNRELATED" };
+  };
+
   return {
     group,
     graph,
@@ -535,13 +644,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       return least;
     },
     apply: (ranges, prekeys) => {
-      const progress: Progress = {
-        membership: false,
-        keys: false,
-        gained: [],
-        attachments: [],
-        evidence: [],
-      };
+      const progress = emptyProgress();
+      currentProgress = progress;
       for (const range of ranges) {
         const log = logs.get(range.logId) ?? openLog(range);
         logs.set(range.logId, log);
@@ -554,8 +658,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       return progress;
     },
     members: () => membersOf(graph, group),
-    levelEver: (author) => levelsEver.get(author),
-    levelClaimed: (author) => levelsClaimed.get(author),
+    levelEver: (author) => levelsEver.levelOf(author),
+    levelClaimed: (author) => levelsClaimed.levelOf(author),
     awaited: () => awaited,
     hasVoidGrants: () => grants.length > 0,
     openInvitesOf: (author) =>
@@ -584,20 +688,35 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       const log = logs.get(logId);
       return log === undefined ? 0 : decidedHeight(log);
     },
-    opAt: (logId, seq) => {
+    opsAt: (logId, seq) => {
       const log = logs.get(logId);
-      return log === undefined ? undefined : lastOpAt(log, seq);
+      if (log === undefined) return [];
+      const own = lastOpAt(log, seq);
+      const carried = carriedHeadsAt(log, seq, graph.antichain);
+      return own === undefined ? carried : [own, ...carried];
     },
+    opIn: (logId, seq) => {
+      const log = logs.get(logId);
+      const placed = log?.ops[firstAfter(log.ops, seq) - 1];
+      return placed?.seq === seq && placed.standing === "accepted" ? placed.op.id : undefined;
+    },
+    learnCarried: (ops) => pool.learn(ops),
+    isCarried: (op) => carriedOps.has(op),
+    hasGroups: () => hasGroups,
+    signatureOf: (op) => signatures.get(op),
     placeOf: (op) => places.get(op)?.[0],
     placesOf: (op) => places.get(op) ?? [],
     rulingsOf: (logId) => rulings.get(logId) ?? [],
     controlLogs: () => logs.values(),
-    leavesOf: (author) => leaves.get(author) ?? [],
+    leavesOf: leavesBy,
     seenUpTo: (logId, seq) => {
       const seen = logs.get(logId)?.seen ?? [];
       return seen.slice(0, firstAfter(seen, seq));
     },
-    verdictOf: (logId, seq) => logs.get(logId)?.verdicts.get(seq),
+    verdictOf: (logId, seq) => {
+      const log = logs.get(logId);
+      return log?.verdicts.get(seq) ?? (log && carryVerdict(log, seq));
+    },
     hasBundleIn: (logId, author, time) =>
       (logs.get(logId)?.bundles.get(author) ?? []).some((bundle) => isValidAt(bundle, time)),
     admitJoiningLog: (range) => {
@@ -617,13 +736,6 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
 
 function placeOf({ logId, author }: ControlLog, { seq, stamp }: PlacedOp): OpPlace {
   return { logId, author, seq, stamp };
-}
-
-function raise(known: Map<AuthorId, Level>, author: AuthorId, level: Level): void {
-  const before = known.get(author);
-  if (before === undefined || levels.indexOf(level) > levels.indexOf(before)) {
-    known.set(author, level);
-  }
 }
 
 /** Readers and followers at a position, or now. */

@@ -6,7 +6,13 @@ import { parseOp, type AuthOp, type OpId } from "@hawser/auth";
 import { toHex } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { Entry, LogId, Topic } from "@hawser/log";
-import { createPartJoiner, openControl, type ControlContent, type Evidence } from "./control.ts";
+import {
+  createPartJoiner,
+  openControl,
+  type ControlContent,
+  type Evidence,
+  type SignedOp,
+} from "./control.ts";
 import { rootOf, type ControlRange } from "./fold.ts";
 import { grantsOf } from "./grants.ts";
 import type { Place } from "./place.ts";
@@ -45,12 +51,19 @@ export function readContents(rules: ForkRules, ranges: readonly ControlRange[]):
     const root = rootOf(range);
     for (const { seq, content } of contentsOf(rules, range)) {
       if (content.kind === "evidence") evidence.push(content.evidence);
-      if (content.kind !== "auth") continue;
-      const parsed = parseOp(rules.crypto, content.op);
-      if (parsed.ok) ops.push({ logId, root, seq, op: parsed.op });
+      for (const { op } of signedOpsIn(content)) {
+        const parsed = parseOp(rules.crypto, op);
+        if (parsed.ok) ops.push({ logId, root, seq, op: parsed.op });
+      }
     }
   }
   return { ops, evidence };
+}
+
+/** Own operations, and carried ones: what builds on these keeps an entry that carries them. */
+function signedOpsIn(content: ControlContent): readonly SignedOp[] {
+  if (content.kind === "auth") return [content];
+  return content.kind === "carry" ? content.ops : [];
 }
 
 /** Contents with the seq at which they end. */
@@ -164,7 +177,12 @@ export function spansBuiltOn(
 /** Authors whom operations let in, whether they count or not: what they wrote may be built on. */
 export function authorsLetIn(ops: readonly PlacedAuthOp[]): ReadonlySet<AuthorId> {
   const authors = new Set<AuthorId>();
-  for (const { op } of ops) for (const { author } of grantsOf(op)) authors.add(author);
+  for (const { op } of ops) {
+    for (const { member } of grantsOf(op)) {
+      // Safe: an individual's id is an author.
+      if (member.kind === "individual") authors.add(member.id as AuthorId);
+    }
+  }
   return authors;
 }
 

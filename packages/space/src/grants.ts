@@ -1,12 +1,12 @@
 /**
  * Whom an operation lets in, whether it counts or not. Layer 5, pure.
  */
-import type { AuthOp, Level } from "@hawser/auth";
+import type { AuthOp, Level, Member } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
 
-/** An author, and the level an operation gives it. */
+/** A member, and the level an operation gives it. */
 export interface GrantedLevel {
-  readonly author: AuthorId;
+  readonly member: Member;
   readonly level: Level;
 }
 
@@ -14,20 +14,24 @@ export interface GrantedLevel {
 export function grantsOf({ author, action }: AuthOp): readonly GrantedLevel[] {
   switch (action.type) {
     case "create":
-      // Safe, here and below: spaces refuse groups as members, so the id is an author.
-      return action.grants.map(({ member, access }) => granted(member.id, access.level));
+      return action.grants.map(({ member, access }) => ({ member, level: access.level }));
     case "add":
     case "set":
-      return [granted(action.grant.member.id, action.grant.access.level)];
+      return [{ member: action.grant.member, level: action.grant.access.level }];
     case "leave":
-      return action.successor === undefined ? [] : [granted(action.successor.id, "manage")];
+      return action.successor === undefined ? [] : [{ member: action.successor, level: "manage" }];
     case "join":
-      return [{ author, level: "pull" }];
+      return [{ member: { kind: "individual", id: author }, level: "pull" }];
     default:
       return [];
   }
 }
 
-function granted(id: string, level: Level): GrantedLevel {
-  return { author: id as AuthorId, level };
+/** Individuals whom an operation may let in, so that they have to be reachable. */
+export function newcomersOf(op: AuthOp): readonly AuthorId[] {
+  if (op.action.type === "set") return [];
+  // Safe: an individual's id is an author.
+  return grantsOf(op).flatMap(({ member }) =>
+    member.kind === "individual" ? [member.id as AuthorId] : [],
+  );
 }

@@ -3,7 +3,14 @@
  * be reached, and a log that nobody announced begins with a join (docs/spec/6-space.md §3). Layer 5,
  * pure.
  */
-import { parseOp, type AuthGraph, type AuthOp, type GroupId, type OpId } from "@hawser/auth";
+import {
+  parseOp,
+  verifyOpSignature,
+  type AuthGraph,
+  type AuthOp,
+  type GroupId,
+  type OpId,
+} from "@hawser/auth";
 import { equalBytes } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import {
@@ -24,6 +31,7 @@ import {
   type LogId,
 } from "@hawser/log";
 import { openControl } from "./control.ts";
+import { newcomersOf } from "./grants.ts";
 import { controlDomain } from "./words.ts";
 
 /** What an operation is checked against. */
@@ -56,9 +64,12 @@ export function flawOfOp(
   if (op.author !== surroundings.author) return "OTHER_AUTHOR";
   if (op.group !== rules.group) return "OTHER_GROUP";
   if (action.type === "create" && op.id !== rules.createOp) return "OTHER_GROUP";
+  // A founding operation stands before everything, so no group can be known there.
+  if (action.type === "create" && action.grants.some(({ member }) => member.kind === "group")) {
+    return "GROUP_MEMBER";
+  }
   const time = Math.floor(surroundings.stamp / 1e6);
-  for (const author of newcomersOf(op)) {
-    if (author === "group") return "GROUP_MEMBER";
+  for (const author of letInBy(op)) {
     const bundles = surroundings.bundlesOf(author).filter((bundle) => isValidAt(bundle, time));
     if (bundles.length === 0) return "BUNDLE_MISSING";
     if (action.type !== "join") continue;
@@ -70,34 +81,9 @@ export function flawOfOp(
   return undefined;
 }
 
-/** Authors an operation may let in; "group" for a member that is no individual. */
-function newcomersOf(op: AuthOp): readonly (AuthorId | "group")[] {
-  const { action } = op;
-  switch (action.type) {
-    case "create":
-      return action.grants.map(({ member }) => individual(member));
-    case "add":
-      return [individual(action.grant.member)];
-    case "set":
-      return action.grant.member.kind === "group" ? ["group"] : [];
-    case "join":
-      return [op.author];
-    case "leave":
-    case "remove":
-    case "invite":
-    case "revoke":
-    case "rule":
-    case "raise":
-      return [];
-  }
-}
-
-function individual(member: {
-  readonly kind: "individual" | "group";
-  readonly id: string;
-}): AuthorId | "group" {
-  // Safe: an individual's id is an author.
-  return member.kind === "group" ? "group" : (member.id as AuthorId);
+/** A successor is a member as a rule, whose bundle stands elsewhere. */
+function letInBy(op: AuthOp): readonly AuthorId[] {
+  return op.action.type === "leave" ? [] : newcomersOf(op);
 }
 
 /** Whether the start of an unknown author's control log lets its author in. */
@@ -150,6 +136,9 @@ export function admitJoiningLog(
   const surroundings = { author, stamp: second.stamp, bundlesOf: () => [bundle] };
   const flaw = flawOfOp(rules, parsed.op, surroundings);
   if (flaw !== undefined) return refused(flaw);
+  if (!verifyOpSignature(rules.crypto, parsed.op, joinContent.signature)) {
+    return refused("BAD_OP_SIGNATURE");
+  }
   return admitOp(rules, parsed.op);
 }
 

@@ -99,7 +99,7 @@ export async function openRawCore(
     driftMicros,
     fold: () => ({
       decidedHeight: (logId) => control.height(logId),
-      opAt: () => undefined,
+      opsAt: () => [],
       graph: { antichain: (ops) => ops },
     }),
     branches: [],
@@ -305,6 +305,7 @@ export async function openRawCore(
       changed.notify();
       await queue.idle();
       await advancing;
+      await bodies.idle();
       await own.close();
     },
   };

@@ -110,6 +110,13 @@ const rejected = (): Promise<never> => Promise.reject(membershipError());
 /** What only a space with members can do. */
 const withoutMembership = {
   add: rejected,
+  addGroup: rejected,
+  setGroupAccess: rejected,
+  removeGroup: rejected,
+  groups: () => [],
+  groupCard: (): never => {
+    throw membershipError();
+  },
   set: rejected,
   remove: rejected,
   leave: rejected,

@@ -36,7 +36,7 @@ export interface RawSpaces {
 }
 
 /** Records of raw spaces are listed by this prefix. */
-const rawPrefix = "raw-spaces/";
+export const rawPrefix = "raw-spaces/";
 
 /** No raw space is open yet. */
 export function createRawSpaces(

@@ -36,8 +36,8 @@ export function entryVerdict(fold: ControlFold, ref: EntryRef): ControlOutcome |
   const may = shred && mayShred(fold, shred);
   if (shred !== undefined && may === undefined) return { state: "pending", reason: "MISSING_OPS" };
   if (may === false) return { state: "rejected", reason: "NOT_ENTITLED" };
-  const op = fold.opAt(logId, seq);
-  if (op === undefined || fold.placeOf(op)?.seq !== seq) return undefined;
+  const op = fold.opIn(logId, seq);
+  if (op === undefined) return undefined;
   const status = fold.graph.status(op);
   return status?.state === "void" ? { state: "void", reason: status.reason } : undefined;
 }

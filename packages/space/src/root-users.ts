@@ -26,7 +26,9 @@ export function createRootUsers(deps: {
   const note = (hash: Uint8Array | undefined, entry: Entry): void => {
     if (hash === undefined) return;
     const name = toHex(hash);
-    byHash.set(name, [...(byHash.get(name) ?? []), entry]);
+    const known = byHash.get(name) ?? [];
+    byHash.set(name, known);
+    known.push(entry);
   };
   const catchUp = async (): Promise<void> => {
     for await (const range of store.received(topic, cursor)) {

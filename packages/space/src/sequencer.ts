@@ -79,7 +79,7 @@ export interface Sequencer {
 }
 
 /** What an order of entries asks of the control logs beside them. */
-export interface Positions extends Pick<ControlFold, "decidedHeight" | "opAt"> {
+export interface Positions extends Pick<ControlFold, "decidedHeight" | "opsAt"> {
   readonly graph: Pick<AuthGraph, "antichain">;
 }
 
@@ -239,8 +239,8 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     const heads = new Set(known);
     for (const dep of entry.deps) {
       const place = signed.get(toHex(dep.hash));
-      const op = place === undefined ? undefined : fold.opAt(place.logId, place.seq);
-      if (op !== undefined) heads.add(op);
+      if (place === undefined) continue;
+      for (const op of fold.opsAt(place.logId, place.seq)) heads.add(op);
     }
     const next = fold.graph.antichain([...heads]);
     if (next.join() !== known.join()) log.positions.push({ seq: entry.seq, heads: next });

@@ -5,6 +5,7 @@ import {
   inviteOfSecret,
   type Access,
   type AuthAction,
+  type GroupId,
   type Level,
   type MemberId,
   type Need,
@@ -21,6 +22,7 @@ import { owedOf } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
 import { eventBatches, type EventOptions } from "./events.ts";
 import { explainEntry, findEntry, readEntry } from "./explain.ts";
+import { addGroup, groupCard, groupsOf } from "./groups.ts";
 import type { SpaceId, SpaceVariant } from "./ids.ts";
 import { keysOfLog, type LogKeys } from "./key-book.ts";
 import { formatInviteLink, linkAddressCountMax, parseInviteLink } from "./link.ts";
@@ -42,6 +44,7 @@ import type {
   SpaceEvent,
   SpaceEventBatch,
   SpaceExplanation,
+  SpaceGroup,
   SpaceMember,
   SpaceStatus,
   SpaceWhy,
@@ -100,6 +103,32 @@ export interface Space extends BodyCalls {
   set(author: AuthorId, level: Level, options?: { readonly mayDelete?: boolean }): Promise<void>;
   /** Removes a member and rotates the keys in one batch. Throws like `set`. */
   remove(author: AuthorId): Promise<void>;
+  /**
+   * This space's group for whoever wants to make it a member of another space: its operations and
+   * the bundles of its members. It proves itself, and is for those who may know who is in the group.
+   * Throws `SPACE_NOT_WELCOMED`.
+   */
+  groupCard(): Uint8Array;
+  /**
+   * Makes a group a member: another space, or the card of one. Its members come in with what both
+   * say, at most `access`, and later changes of the group follow by themselves. Resolves to the
+   * group's id. Throws `SPACE_CARD_INVALID`, `SPACE_NO_ACCESS`, `SPACE_MEMBERSHIP`, `SPACE_SUITE`.
+   */
+  addGroup(
+    group: Space | Uint8Array,
+    level: Exclude<Level, "manage">,
+    options?: { readonly mayDelete?: boolean },
+  ): Promise<GroupId>;
+  /** Changes what a group's members may do. Throws like `set`. */
+  setGroupAccess(
+    group: GroupId,
+    level: Exclude<Level, "manage">,
+    options?: { readonly mayDelete?: boolean },
+  ): Promise<void>;
+  /** Removes a group, and rotates the keys once for all its members. Throws like `set`. */
+  removeGroup(group: GroupId): Promise<void>;
+  /** Groups listed in the space itself, sorted by id. */
+  groups(): readonly SpaceGroup[];
   /** Leaves. A last manager names a successor. Throws `SPACE_MEMBERSHIP`. */
   leave(options?: { readonly successor?: AuthorId }): Promise<void>;
 
@@ -201,6 +230,17 @@ export function createSpace(core: Core): Space {
       return change({ type: "set", grant: { member: individual(author), access } });
     },
     remove: (author) => change({ type: "remove", member: individual(author) }),
+    groupCard: () => groupCard(core),
+    addGroup: (group, level, options = {}) => {
+      const bytes = group instanceof Uint8Array ? group : group.groupCard();
+      return inQueue(() => addGroup(core, bytes, accessOf(level, options.mayDelete)));
+    },
+    setGroupAccess: (id, level, options = {}) => {
+      const access = accessOf(level, options.mayDelete);
+      return change({ type: "set", grant: { member: { kind: "group", id }, access } });
+    },
+    removeGroup: (id) => change({ type: "remove", member: { kind: "group", id } }),
+    groups: () => groupsOf(core),
     leave: (options = {}) => {
       const { successor } = options;
       const member = successor === undefined ? undefined : individual(successor);
@@ -300,10 +340,11 @@ async function ready(core: Core, signal: AbortSignal | undefined): Promise<void>
 
 function membersOf(core: Core): readonly SpaceMember[] {
   const { graph, group } = core.fold();
-  return [...graph.members(group)].map(([author, { level, mayDelete }]) => ({
+  return [...graph.members(group)].map(([author, { level, mayDelete, path }]) => ({
     author,
     level,
     mayDelete,
+    via: path.length > 1 ? path.slice(1) : undefined,
   }));
 }
 

@@ -2,7 +2,13 @@
  * All spaces of one device (docs/spec/6-space.md): create, join, follow, open; and what sync needs:
  * topics, identities and ingest. Layer 5.
  */
-import { createOp, type AuthAction, type MutualRemovalPolicy } from "@hawser/auth";
+import {
+  createOp,
+  signOp,
+  type AuthAction,
+  type GroupId,
+  type MutualRemovalPolicy,
+} from "@hawser/auth";
 import { equalBytes } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import { suiteX25519, type Suite, type VerifiedBundle } from "@hawser/keys";
@@ -17,6 +23,7 @@ import { openDevice } from "./device.ts";
 import { SpaceError } from "./errors.ts";
 import { genesisSpaceId, metadataKeyOf, parseSpaceId, topicOf, type SpaceId } from "./ids.ts";
 import { parseInviteLink } from "./link.ts";
+import { nestedGroups } from "./group-carry.ts";
 import { createQueue } from "./queue.ts";
 import { isFoundingRange } from "./join.ts";
 import { issue } from "./issue.ts";
@@ -164,9 +171,16 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     for (const listener of listeners) listener();
   };
   const raws = createRawSpaces(deps, options, { device, onTopicsChanged: notify });
+  const coreOf = (group: GroupId): Core | undefined =>
+    [...cores.values()].find((core) => core.fold().group === group);
   const onFolded = async (core: Core): Promise<void> => {
     joiners.get(core)?.schedule();
     await payers.get(core)?.schedule();
+    // Spaces that contain this one may have to be told.
+    for (const outer of cores.values()) {
+      const isInside = outer !== core && nestedGroups(outer).includes(core.fold().group);
+      if (isInside) await payers.get(outer)?.schedule();
+    }
   };
 
   /** What is damaged is not written over: it may still be mended. */
@@ -178,7 +192,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   /** Opens a core and makes it known. `found` runs first, inside the core's queue. */
   const addCore = async (about: About, found: (core: Core) => Promise<void>): Promise<Space> => {
     assertWhole(about.topic);
-    const parts = { device, about, listeners: { onFolded, onTopicChanged: notify } };
+    const parts = { device, about, listeners: { onFolded, onTopicChanged: notify, coreOf } };
     const core = await openCore(deps, options, parts);
     try {
       await core.queue.run(() => found(core));
@@ -221,7 +235,9 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     return addCore(about, async (core) => {
       core.fold().graph.add(op);
       const raise = suite === suiteX25519 ? [] : [issue(core, { type: "raise", suite }).content];
-      const founding = [{ kind: "auth", op: bytes } as const, ...more.map(bundleContent), ...raise];
+      const signature = signOp(crypto, op.id, device.secret);
+      const auth = { kind: "auth", op: bytes, signature } as const;
+      const founding = [auth, ...more.map(bundleContent), ...raise];
       const { content, keyState } = rekeyFor(core, "create");
       const contents = [bundleContent(bundle), ...founding, content];
       await core.publish({ contents, keyState, writes: [core.amend({})] });

@@ -103,6 +103,21 @@ export function checkRaise(core: Core, suite: Suite): void {
   requireReachable(core, [...readers, ...followers], suite);
 }
 
+/** Throws `SPACE_SUITE` where the space asks for a suite of which an author's bundle is missing. */
+export function checkReachableIn(
+  core: Core,
+  given: readonly VerifiedBundle[],
+  authors: readonly AuthorId[],
+): void {
+  const suite = leastSuite(core);
+  const names = lacking(core, authors, suite).filter(
+    (author) => !given.some((bundle) => bundle.author === author && bundle.suite === suite),
+  );
+  if (names.length === 0) return;
+  const message = `no key bundle of suite ${suite} of ${names.map(shortName).join(", ")}`;
+  throw new SpaceError("SPACE_SUITE", message);
+}
+
 /** Epochs of a debt with the bundle in whose suite they may be sent on. */
 export interface Sendable {
   readonly recipient: VerifiedBundle;

@@ -2,12 +2,11 @@
  * The membership of a space as a history that people can read (docs/spec/6-space.md §7 *history*): who
  * changed what, when he says he did, and whether it counts. Layer 5.
  */
-import type { AuthOp, OpId, RemovalReport } from "@hawser/auth";
+import type { AuthOp, MemberId, OpId, RemovalReport } from "@hawser/auth";
 import type { ControlLog, PlacedOp } from "./control-log.ts";
 import type { Core } from "./core.ts";
 import { grantsOf } from "./grants.ts";
 import type { TimelineItem, TimelineStatus } from "./types.ts";
-import type { AuthorId } from "@hawser/crypto";
 
 interface Found {
   readonly log: ControlLog;
@@ -34,6 +33,7 @@ export function timelineOf(core: Core): readonly TimelineItem[] {
         stamp,
         place: { logId: log.placeId, seq },
         change: op.action.type,
+        group: op.group,
         members: membersOf(op),
         action: op.action,
         deps: op.deps,
@@ -45,7 +45,7 @@ export function timelineOf(core: Core): readonly TimelineItem[] {
 function findOps(logs: Iterable<ControlLog>): Map<OpId, Found> {
   const found = new Map<OpId, Found>();
   for (const log of logs) {
-    for (const placed of log.ops) {
+    for (const placed of [...log.ops, ...log.carried]) {
       const known = found.get(placed.op.id);
       // Two branches may hold one operation: the one in the log itself, else by the branch's name.
       if (known !== undefined && !isBefore(log, known.log)) continue;
@@ -91,12 +91,11 @@ function compareOps(a: Found, b: Found): number {
 }
 
 /** Whom an operation is about; nobody for invites, their ends, and rulings. */
-function membersOf(op: AuthOp): readonly AuthorId[] {
+function membersOf(op: AuthOp): readonly MemberId[] {
   const { action } = op;
-  // Safe, here and below: spaces refuse groups as members.
-  if (action.type === "remove") return [action.member.id as AuthorId];
-  if (action.type === "leave") return [op.author, ...grantsOf(op).map(({ author }) => author)];
-  return grantsOf(op).map(({ author }) => author);
+  const named = grantsOf(op).map(({ member }) => member.id);
+  if (action.type === "remove") return [action.member.id];
+  return action.type === "leave" ? [op.author, ...named] : named;
 }
 
 function statusOf(
@@ -109,7 +108,10 @@ function statusOf(
     case "pending":
       return { state: "pending" };
     case "rejected":
-      return { state: "rejected", reason: log.verdicts.get(seq)?.reason ?? "DEP_REJECTED" };
+      return {
+        state: "rejected",
+        reason: core.fold().verdictOf(log.logId, seq)?.reason ?? "DEP_REJECTED",
+      };
     case "accepted": {
       const status = core.fold().graph.status(op.id) ?? { state: "effective" };
       if (status.state === "void") return status;

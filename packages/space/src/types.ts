@@ -1,8 +1,10 @@
 /** The words of the space layer (docs/spec/6-space.md). Layer 5. */
 import type {
   AuthAction,
+  GroupId,
   Judgement,
   Level,
+  MemberId,
   Need,
   OpId,
   RuleAction,
@@ -97,8 +99,10 @@ export interface TimelineItem {
   readonly stamp: number;
   readonly place: EntryRef;
   readonly change: AuthAction["type"];
-  /** Whom it lets in, changes, or takes out. */
-  readonly members: readonly AuthorId[];
+  /** The group it changes: the space's own, or one that is in it. */
+  readonly group: GroupId;
+  /** Whom it lets in, changes, or takes out: individuals and groups. */
+  readonly members: readonly MemberId[];
   readonly action: AuthAction;
   /** Operations its author had seen last. */
   readonly deps: readonly OpId[];
@@ -275,6 +279,18 @@ export interface SpaceMember {
   readonly author: AuthorId;
   readonly level: Level;
   readonly mayDelete: boolean;
+  /** The groups by which it is in, outermost first; `undefined`: listed itself. */
+  readonly via: readonly GroupId[] | undefined;
+}
+
+/** A group that is a member of a space. */
+export interface SpaceGroup {
+  readonly group: GroupId;
+  /** What its members can have at most; never `manage`. */
+  readonly level: Level;
+  readonly mayDelete: boolean;
+  /** The group's own space, where this device has it. */
+  readonly topic: Topic | undefined;
 }
 
 /** An address somebody announced. */

@@ -13,6 +13,8 @@ import { SpaceError } from "./errors.ts";
 export interface Vault {
   /** A write for a commit. */
   write(key: string, plaintext: Uint8Array): KvWrite;
+  /** What a value holds, or `undefined` when it was not sealed here under that key. */
+  open(key: string, value: Uint8Array): Uint8Array | undefined;
   /** The value, or `undefined` when there is none. Throws `SPACE_STATE_CORRUPT`. */
   read(key: string): Promise<Uint8Array | undefined>;
   /** All values whose key starts with `prefix`, in key order. */
@@ -30,11 +32,15 @@ export function createVault(
 ): Vault {
   const { store, crypto, random } = deps;
   const localKey = crypto.deriveKey("hawser local v1", identitySecret);
-  const open = (key: string, value: Uint8Array): Uint8Array => {
+  const tryOpen = (key: string, value: Uint8Array): Uint8Array | undefined => {
     const nonce = value.subarray(0, nonceBytes);
     const sealed = value.subarray(nonceBytes);
-    const plaintext =
-      value.length < nonceBytes + 16 ? undefined : crypto.open(localKey, nonce, sealed, utf8(key));
+    return value.length < nonceBytes + 16
+      ? undefined
+      : crypto.open(localKey, nonce, sealed, utf8(key));
+  };
+  const open = (key: string, value: Uint8Array): Uint8Array => {
+    const plaintext = tryOpen(key, value);
     if (plaintext !== undefined) return plaintext;
     throw new SpaceError(
       "SPACE_STATE_CORRUPT",
@@ -47,6 +53,7 @@ export function createVault(
       const sealed = crypto.seal(localKey, nonce, plaintext, utf8(key));
       return { key, value: concatBytes(nonce, sealed) };
     },
+    open: tryOpen,
     read: async (key) => {
       const value = await store.get(key);
       return value === undefined ? undefined : open(key, value);

@@ -32,8 +32,7 @@ function headsAt(core: Core, at: Frontier): readonly OpId[] | undefined {
   for (const [logId, height] of at) {
     if (height > 0 && fold.height(logId) > 0 && fold.decidedHeight(logId) < height)
       return undefined;
-    const op = height > 0 ? fold.opAt(logId, height - 1) : undefined;
-    if (op !== undefined) heads.push(op);
+    if (height > 0) heads.push(...fold.opsAt(logId, height - 1));
   }
   return fold.graph.antichain(heads);
 }

@@ -4,11 +4,10 @@ import { createOp, inviteOfSecret, proveJoin } from "@hawser/auth";
 import { createBundle, createKeyRing, encodeBundle, verifyBundle } from "@hawser/keys";
 import { logIdOf, type Entry, type LogId } from "@hawser/log";
 import { describe, expect, test } from "vitest";
-import type { ControlContent } from "../src/control.ts";
 import { joinBinding } from "../src/join.ts";
 import { parseEnvelope, plainEvent } from "../src/layers.ts";
 import { parseInviteLink } from "../src/link.ts";
-import { attacker, forge, forgeControl, readOps } from "./forge.ts";
+import { attacker, forge, forgeControl, readOps, type ForgedContent } from "./forge.ts";
 import {
   createWorld,
   eventsOf,
@@ -205,10 +204,10 @@ describe("joins", () => {
       link.secret,
     );
     const { bytes } = createOp(world.crypto, { author: eve.author, group, deps: heads, action });
-    const join: ControlContent = { kind: "auth", op: bytes };
-    const bundle: ControlContent = { kind: "bundle", bundle: encodeBundle(own) };
+    const join: ForgedContent = { kind: "auth", op: bytes };
+    const bundle: ForgedContent = { kind: "bundle", bundle: encodeBundle(own) };
     const before = await ada.store.stats();
-    const attempts: readonly (readonly ControlContent[])[] = [
+    const attempts: readonly (readonly ForgedContent[])[] = [
       [join],
       [join, bundle],
       [bundle],
@@ -335,7 +334,7 @@ describe("a relay that forges", () => {
       deps: heads,
       action: { type: "leave", successor: undefined },
     });
-    const address: ControlContent = {
+    const address: ForgedContent = {
       kind: "address",
       address: "wss://evil.example",
       ttlSeconds: 3_600,
@@ -420,7 +419,7 @@ async function contentsOf(
     readonly heads: Parameters<typeof createOp>[1]["deps"];
     readonly join: { readonly group: string };
   },
-): Promise<readonly ControlContent[]> {
+): Promise<readonly ForgedContent[]> {
   const { bytes } = createOp(world.crypto, {
     author: who.author,
     group: stolen.join.group as never,

@@ -24,9 +24,17 @@ const place: Place = {
   author: "0c".repeat(32) as AuthorId,
   seq: 0,
 };
+const signature = new Uint8Array(64).fill(2);
 const contents: readonly ControlContent[] = [
-  { kind: "auth", op: utf8("op") },
+  { kind: "auth", op: utf8("op"), signature },
   { kind: "bundle", bundle: utf8("bundle") },
+  {
+    kind: "carry",
+    ops: [
+      { op: utf8("op"), signature },
+      { op: utf8("other"), signature },
+    ],
+  },
   { kind: "keys", op: utf8("keys") },
   { kind: "address", address: "wss://relay.example", ttlSeconds: 3_600 },
   {
@@ -83,8 +91,8 @@ describe("control entries", () => {
   });
 
   test("[P2-M16] the nonce depends on the content: a restored backup cannot reuse one", () => {
-    const first = sealControl(crypto, key, place, { kind: "auth", op: utf8("a") });
-    const second = sealControl(crypto, key, place, { kind: "auth", op: utf8("b") });
+    const first = sealControl(crypto, key, place, { kind: "auth", op: utf8("a"), signature });
+    const second = sealControl(crypto, key, place, { kind: "auth", op: utf8("b"), signature });
     expect(toHex(first.subarray(0, 24))).not.toBe(toHex(second.subarray(0, 24)));
   });
 
@@ -92,8 +100,17 @@ describe("control entries", () => {
     ["an unknown kind", [9, utf8("x")]],
     ["no array", 7],
     ["no field", [0]],
-    ["a field too many", [0, utf8("x"), 1]],
-    ["text for bytes", [0, "x"]],
+    ["an op without a signature", [0, utf8("x")]],
+    ["a short signature", [0, utf8("x"), utf8("short")]],
+    ["a field too many", [0, utf8("x"), signature, 1]],
+    ["text for bytes", [0, "x", signature]],
+    ["nothing carried", [7]],
+    ["a carried op without a signature", [7, [utf8("x")]]],
+    ["text that is carried", [7, ["x", signature]]],
+    [
+      "too much carried at once",
+      [7, ...Array.from({ length: 1_025 }, () => [utf8("x"), signature])],
+    ],
     ["a part without bytes", [4, true]],
     ["a part with text", [4, true, "x"]],
     ["an address without ttl", [3, "wss://a.example"]],
@@ -110,7 +127,7 @@ describe("control entries", () => {
   });
 
   test("short and changed bytes are not understood", () => {
-    const data = sealControl(crypto, key, place, { kind: "auth", op: utf8("op") });
+    const data = sealControl(crypto, key, place, { kind: "auth", op: utf8("op"), signature });
     for (let size = 0; size < data.length; size++) {
       expect(openControl(crypto, key, place, data.subarray(0, size))).toBeUndefined();
     }

@@ -5,10 +5,9 @@ import { createBundle, encodeBundle } from "@hawser/keys";
 import { logIdOf, type EncodedRange, type LogId } from "@hawser/log";
 import type { Space } from "@hawser/space";
 import { describe, expect, test } from "vitest";
-import type { ControlContent } from "../src/control.ts";
 import { joinBinding } from "../src/join.ts";
 import { plainEvent } from "../src/layers.ts";
-import { attacker, forge, forgeControl } from "./forge.ts";
+import { attacker, forge, forgeControl, type ForgedContent } from "./forge.ts";
 import { createWorld, spaceOn, twoMembers, write, type TestDevice, type World } from "./world.ts";
 
 interface Scene {
@@ -55,10 +54,10 @@ function opBytes(
   }).bytes;
 }
 
-const auth = (op: Uint8Array): ControlContent => ({ kind: "auth", op });
+const auth = (op: Uint8Array): ForgedContent => ({ kind: "auth", op });
 
 /** Ben's next control entries, as he would write them by hand. */
-function byBen(at: Scene, contents: readonly ControlContent[]): Promise<EncodedRange> {
+function byBen(at: Scene, contents: readonly ForgedContent[]): Promise<EncodedRange> {
   const { world, ben, ada, space } = at;
   return forgeControl({
     crypto: world.crypto,
@@ -73,7 +72,7 @@ function byBen(at: Scene, contents: readonly ControlContent[]): Promise<EncodedR
 }
 
 /** What Ada says about the last of these entries, once she has them. */
-async function explained(at: Scene, contents: readonly ControlContent[]) {
+async function explained(at: Scene, contents: readonly ForgedContent[]) {
   const { world, ada, ben, space } = at;
   const range = await byBen(at, contents);
   expect((await ada.spaces.ingest(range)).status).toBe("stored");
@@ -86,7 +85,7 @@ async function explained(at: Scene, contents: readonly ControlContent[]) {
   return here;
 }
 
-type Make = (at: Scene) => readonly ControlContent[] | Promise<readonly ControlContent[]>;
+type Make = (at: Scene) => readonly ForgedContent[] | Promise<readonly ForgedContent[]>;
 
 const op =
   (action: (at: Scene) => AuthAction, deps?: (at: Scene) => readonly OpId[]): Make =>
@@ -162,8 +161,8 @@ const controlRows: readonly (readonly [string, string, Make])[] = [
     })),
   ],
   [
-    "GROUP_MEMBER",
-    "a group as a member",
+    "UNKNOWN_GROUP",
+    "a group that nobody has shown",
     op(() => ({
       type: "add",
       grant: { member: { kind: "group", id: nobody as never }, access: write1 },

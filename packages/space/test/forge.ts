@@ -13,7 +13,7 @@ import {
   type LogStore,
   type Topic,
 } from "@hawser/log";
-import { parseOp, type AuthOp, type GroupId, type OpId } from "@hawser/auth";
+import { parseOp, signOp, type AuthOp, type GroupId, type OpId } from "@hawser/auth";
 import { encodeControl, openControl, sealControl, type ControlContent } from "../src/control.ts";
 import { metadataKeyOf, topicOf, type SpaceId } from "../src/ids.ts";
 import type { Place } from "../src/place.ts";
@@ -57,13 +57,14 @@ export function forgeControl(
     readonly id: SpaceId;
     readonly topic: Topic;
     readonly author: AuthorId;
-    readonly contents: readonly ControlContent[];
+    readonly contents: readonly ForgedContent[];
     readonly metadataKey?: Uint8Array;
   },
 ): Promise<EncodedRange> {
   const { crypto, topic, author } = parts;
   const key = parts.metadataKey ?? metadataKeyOf(crypto, parts.id);
-  const plaintexts = parts.contents.flatMap(encodeControl);
+  const signed = parts.contents.map((content) => withSignature(crypto, parts.secret, content));
+  const plaintexts = signed.flatMap(encodeControl);
   return forge({
     ...parts,
     context: { topic, author, domain: "hawser.control" },
@@ -73,6 +74,16 @@ export function forgeControl(
         return { data: sealControl(crypto, key, place, plaintext) };
       }),
   });
+}
+
+/** An operation may come unsigned: then whoever forges the entry signs it. */
+export type ForgedContent = ControlContent | { readonly kind: "auth"; readonly op: Uint8Array };
+
+function withSignature(crypto: Crypto, secret: Uint8Array, content: ForgedContent): ControlContent {
+  if (content.kind !== "auth" || "signature" in content) return content;
+  const parsed = content.op instanceof Uint8Array ? parseOp(crypto, content.op) : undefined;
+  const signature = parsed?.ok === true ? signOp(crypto, parsed.op.id, secret) : new Uint8Array(64);
+  return { ...content, signature };
 }
 
 /** The secret and id of an attacker. */

@@ -5,6 +5,7 @@
 import {
   createOp,
   parseOp,
+  signOp,
   type AuthAction,
   type AuthOp,
   type GroupId,
@@ -113,8 +114,9 @@ export function forgeControl(
   deps: readonly Dep[] = [],
 ): Promise<EncodedRange> {
   const { crypto, topic, who, metadataKey } = options;
+  const signed = contents.map((plaintext) => withSignature(crypto, who, plaintext));
   return forge({ ...options, domain: controlDomain }, (logId, seq) =>
-    contents.map((plaintext, index) => {
+    signed.map((plaintext, index) => {
       const place = placeBytes(topic, logId, who.author, seq + index);
       const nonceKey = crypto.deriveKey("hawser control nonce v1", metadataKey);
       const nonce = crypto.keyedHash(nonceKey, concatBytes(place, plaintext)).slice(0, 24);
@@ -123,6 +125,16 @@ export function forgeControl(
       return index === 0 ? { data, deps } : { data };
     }),
   );
+}
+
+/** `[0, auth op]` is completed by the villain's signature: its own op is good, another's is not. */
+function withSignature(crypto: Crypto, who: Villain, plaintext: Uint8Array): Uint8Array {
+  const value = decodeCbor(plaintext);
+  if (!Array.isArray(value) || value[0] !== 0 || value.length !== 2) return plaintext;
+  const op: CborValue | undefined = value[1];
+  const parsed = op instanceof Uint8Array ? parseOp(crypto, op) : undefined;
+  if (op === undefined || parsed?.ok !== true) return plaintext;
+  return encodeCbor([0, op, signOp(crypto, parsed.op.id, who.secret)]);
 }
 
 /** topic ‖ log id ‖ author ‖ seq u64. */
@@ -138,7 +150,7 @@ export function bytesOf(hex: string): Uint8Array {
   return fromHex(hex) ?? new Uint8Array(0);
 }
 
-/** `[0, auth op]`. */
+/** `[0, auth op]`, which `forgeControl` signs. */
 export const authContent = (op: Uint8Array): Uint8Array => encodeCbor([0, op]);
 /** `[1, bundle]`. */
 export const bundleContent = (bundle: VerifiedBundle): Uint8Array =>
