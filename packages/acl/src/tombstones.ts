@@ -26,10 +26,16 @@ export interface Tombstones {
   verdictOn(event: ViewEvent, isEntitled: (mark: ViewEvent) => boolean): GateVerdict;
 }
 
+/** Marks of one event: by log, with the hash they name. */
+type Marks = Map<string, { readonly event: ViewEvent; readonly hash: Uint8Array }[]>;
+
+/** Marks of one log on one event that are looked at: its first ones. */
+const marksOfLogMax = 16;
+
 /** No marks yet. */
 export function createTombstones(): Tombstones {
   const byLog = new Map<string, Mark[]>();
-  const byTarget = new Map<string, { readonly event: ViewEvent; readonly hash: Uint8Array }[]>();
+  const byTarget = new Map<string, Marks>();
   return {
     add: (events) => {
       const ranges: EventRange[] = [];
@@ -39,9 +45,12 @@ export function createTombstones(): Tombstones {
         byLog.set(event.logId, log);
         log.push({ event, names });
         for (const name of names) {
-          const marks = byTarget.get(placeOf(name)) ?? [];
+          const marks: Marks = byTarget.get(placeOf(name)) ?? new Map();
           byTarget.set(placeOf(name), marks);
-          marks.push({ event, hash: name.hash });
+          const ofLog = marks.get(event.logId) ?? [];
+          marks.set(event.logId, ofLog);
+          if (ofLog.length >= marksOfLogMax) continue;
+          ofLog.push({ event, hash: name.hash });
           ranges.push(rangeOf(name));
         }
       }
@@ -53,7 +62,8 @@ export function createTombstones(): Tombstones {
         .flatMap(({ names }) => names.map(rangeOf)),
     verdictOn: (event, isEntitled) => {
       let first: ViewEvent | undefined;
-      for (const mark of byTarget.get(placeOf(event)) ?? []) {
+      const marks = byTarget.get(placeOf(event));
+      for (const mark of [...(marks?.values() ?? [])].flat()) {
         if (!equalBytes(mark.hash, event.hash) || !sees(mark.event, event)) continue;
         if (first !== undefined && compareEvents(first, mark.event) < 0) continue;
         if (isEntitled(mark.event)) first = mark.event;

@@ -431,6 +431,36 @@ describe("edits that are none", () => {
     expect(values.every((value) => document?.peers.has(value))).toBe(true);
   });
 
+  test("[TQ-quotes] [TD-8] quotes and escapes in ids and contents change no verdict", async () => {
+    const ids = ["it's", 'say "so"', "back\\slash", "\\u0022", "line\nend", "a' || 'b", "${x}"];
+    const history = foundedHistory(2, 3);
+    for (const id of ids) history.edit(1, id, [standard("no-access"), grant(2, "write")]);
+    history.sync(2, 3);
+    for (const id of ids) {
+      history.say(2, id, { sequence: id });
+      history.say(3, `not ${id}`, { sequence: id });
+    }
+    const { texts, withheld } = await readWith(gate, history.events);
+    expect(texts).toEqual(ids);
+    expect(withheld).toEqual(ids.map((id) => `not ${id}: refuse NO_ROLE`));
+  });
+
+  test("[TH-192] many marks by somebody who may not delete cost a moment, and one who may is heard", async () => {
+    const history = foundedHistory(2, 3);
+    const said = history.say(2, "said");
+    history.sync(3, 4);
+    for (let i = 0; i < 3_000; i++) history.mark(3, said);
+    const fold = gate.start();
+    let rejudged = 0;
+    for (const event of history.events) if (fold.add([event]) !== "none") rejudged += 1;
+    expect(rejudged).toBeLessThan(30);
+    expect(fold.judge(said).verdict).toBe("admit");
+    history.sync(1);
+    history.edit(1, spaceId, [grant(4, "delete")]);
+    history.sync(4);
+    expect((await readWith(gate, [...history.events, history.mark(4, said)])).texts).toEqual([]);
+  });
+
   test("[TD-8] an edit that says too much or nothing is not written", () => {
     const peer = "p".repeat(10_000);
     expect(() => encodeEdits(spaceId, [{ type: "grant", peer, role: "write" }])).toThrow(

@@ -157,7 +157,7 @@ export interface OpenView<State> extends AsyncDisposable {
   readonly ready: Promise<void>;
   /** Resolves when the event is folded in (read your writes). Rejects if the view stops. */
   applied(ref: EventRef, options?: { readonly signal?: AbortSignal }): Promise<void>;
-  /** Appends events and resolves when this view shows them. */
+  /** Appends events and resolves when this view shows them; a gate may withhold them. */
   write(drafts: readonly EventDraft[]): Promise<readonly EventRef[]>;
   /** What the gate keeps out, in total order; empty without a gate. */
   withheld(): readonly WithheldEvent[];
