@@ -2,7 +2,7 @@
  * The device behind all spaces: its identity and its prekeys (docs/spec/6-space.md §9). Layer 5,
  * internal.
  */
-import { decodeCbor, encodeCbor } from "@hawser/codec";
+import { decodeCbor, encodeCbor, toHex } from "@hawser/codec";
 import type { AuthorId, HpkeMessage, Random } from "@hawser/crypto";
 import {
   decodePrekeys,
@@ -127,6 +127,20 @@ interface DeviceState {
 }
 
 const nothing: DeviceState = { prekeys: [], bundles: [] };
+
+/** The stored state of a device with the prekeys of an archived one, so that both open what they did. */
+export function mergeDevices(
+  crypto: SpacesDeps["crypto"],
+  author: AuthorId,
+  states: { readonly archived: Uint8Array; readonly stored: Uint8Array | undefined },
+): Uint8Array {
+  const archived = decodeDevice(crypto, states.archived, author);
+  if (states.stored === undefined) return states.archived;
+  const stored = decodeDevice(crypto, states.stored, author);
+  const known = new Set(stored.prekeys.map((prekey) => toHex(prekey.secret.reveal())));
+  const more = archived.prekeys.filter((prekey) => !known.has(toHex(prekey.secret.reveal())));
+  return encodeDevice([...stored.prekeys, ...more], stored.bundles);
+}
 
 function encodeDevice(prekeys: Prekeys, bundles: readonly VerifiedBundle[]): Uint8Array {
   return encodeCbor([version, encodePrekeys(prekeys), ...bundles.map(encodeBundle)]);
