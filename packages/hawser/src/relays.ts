@@ -104,6 +104,7 @@ export function createRelays(deps: RelaysDeps): Relays {
     const bundle = checkBundle(deps.crypto, await client.bundle({ signal }));
     authors.add(bundle.author);
     if (await isHosted(deps.store, space.topic, bundle.author)) return;
+    await announce(space, client.addresses);
     if (space.access(bundle.author) === undefined) await space.add(bundle, "pull");
     await client.host(space.hosting(bundle, client.addresses), { signal });
     await saveHosted(deps.store, space.topic, bundle.author);
@@ -204,6 +205,18 @@ export function createRelays(deps: RelaysDeps): Relays {
       tell();
     },
   };
+}
+
+/** A year; a device that is in use hands its spaces over again before that. */
+const announcedSeconds: number = 365 * 24 * 3_600;
+
+/** A relay is one more address of this device's logs (TH-039). */
+async function announce(space: Space, addresses: readonly string[]): Promise<void> {
+  const known = space.addresses().filter(({ author }) => author === space.author);
+  for (const address of addresses) {
+    if (known.some((one) => one.address === address)) continue;
+    await space.announceAddress(address, announcedSeconds);
+  }
 }
 
 function isRefusal(error: unknown): boolean {

@@ -30,6 +30,22 @@ async function close(...things: readonly (AsyncDisposable | MemoryRelay)[]): Pro
 }
 
 describe("two devices and a relay", () => {
+  test("[TH-039] a relay is one more address of the logs of whoever chose it", async () => {
+    const relay = await createMemoryRelay();
+    const client: RelayClient = { ...relay, addresses: ["wss://relay.example"] };
+    const ada = await createHawser({ relay: client });
+    const ben = await createHawser({ relay });
+    const trip = await ada.create();
+    const shared = await ben.join(await trip.invite());
+    await shared.synced();
+    for (const space of [trip, shared]) {
+      expect(space.space.addresses()).toMatchObject([
+        { author: ada.author, address: "wss://relay.example" },
+      ]);
+    }
+    await close(ada, ben, relay);
+  });
+
   test("[TH-020] [TH-109] what one writes the other reads, both ways", async () => {
     const { relay, ada, ben, trip, shared } = await pair();
     await trip.kv.put("to", "Lofoten");
