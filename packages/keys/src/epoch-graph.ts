@@ -25,7 +25,7 @@ export interface EpochGraph {
   readonly generations: ReadonlyMap<EpochId, number>;
   /** Complete epochs, the newest generation first, then by id. */
   readonly newestFirst: readonly EpochId[];
-  /** Known epochs by the first 4 bytes of their ids in hex; sorted. */
+  /** Announced epochs by the first 4 bytes of their ids in hex; sorted. */
   readonly byReference: ReadonlyMap<string, readonly EpochId[]>;
   holdersOf(id: EpochId): Holders;
   announcementOf(id: EpochId): Announcement | undefined;
@@ -96,8 +96,12 @@ function createGraph(state: KeyState, holdersOf: (facts: EpochFacts) => Holders)
 /** The first 4 bytes of an epoch id in hex. */
 export const referenceHexLength = 8;
 
+/** Of epochs that nobody announced no key can be held: they may be as many as a reader makes up. */
 function referencesOf(state: KeyState): ReadonlyMap<string, readonly EpochId[]> {
-  const ids = sortedIds([...state.epochs.keys(), ...state.secrets.keys()]);
+  const announced = [...state.epochs].flatMap(([id, { announcement }]) =>
+    announcement === undefined ? [] : [id],
+  );
+  const ids = sortedIds([...announced, ...state.secrets.keys()]);
   return Map.groupBy(ids, (id) => id.slice(0, referenceHexLength));
 }
 

@@ -103,7 +103,7 @@ export interface KeyAgreement {
   followKey(state: KeyState, id: EpochId): Uint8Array | undefined;
   /** Follow keys that prove membership now: newest first, at most 4. */
   currentFollowKeys(state: KeyState, members: Members): readonly FollowKey[];
-  /** Known epochs whose id starts with these 4 bytes; sorted. Almost always one. */
+  /** Announced epochs whose id starts with these 4 bytes; sorted. Almost always one. */
   resolveReference(state: KeyState, reference: Uint8Array): readonly EpochId[];
 
   /** Canonical bytes of the state. They hold secrets. */

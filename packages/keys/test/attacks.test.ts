@@ -6,6 +6,7 @@ import {
   createBundle,
   createKeyRing,
   encodeKeyOp,
+  epochReferenceOf,
   type EpochId,
   type GiveOp,
   type KeyOp,
@@ -515,4 +516,22 @@ test("[P2-M17] who asks a hundred times before anybody answers is answered as of
     space.pay(alice);
     expect(alice.owed().gives).toEqual([]);
   }
+});
+
+test("[P2-M8] an epoch that a give alone names is no candidate for content, until it is announced", () => {
+  const space = createSpace();
+  const { alice, carol } = space;
+  space.setReaders(alice, carol);
+  const id = space.rekey(alice);
+  const give = { recipient: carol.bundle, level: "read", epochIds: [id], authHeads: [] } as const;
+  const [bytes] = alice.ring.forward(alice.state, give, alice.random);
+  const forward = space.publish(alice, bytes!);
+  const [announcement] = space.ops;
+  const reference = epochReferenceOf(id);
+  // Without the message of her own: what was set aside is what opens.
+  const early = carol.ring.receive(carol.state, [forward], carol.prekeys).state;
+  expect(carol.ring.resolveReference(early, reference)).toEqual([]);
+  const { state } = carol.ring.receive(early, [announcement!], []);
+  expect(carol.ring.resolveReference(state, reference)).toEqual([id]);
+  expect(carol.ring.readKey(state, id)).toEqual(alice.readKey(id));
 });
