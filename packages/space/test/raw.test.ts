@@ -367,7 +367,7 @@ describe("hostile authors", () => {
     ]);
     const metadataKey = metadataKeyOf(world.crypto, space.id ?? ("" as never));
     const control = await forgeControl({ ...base, metadataKey }, [
-      encodeCbor([0, utf8("an operation")]),
+      encodeCbor([0, utf8("an operation"), new Uint8Array(64)]),
       encodeCbor([77]),
       addressContent("wss://eve.example", 60),
     ]);
