@@ -22,6 +22,16 @@ export interface IndexReader {
   edge(signal: AbortSignal | undefined): Promise<IndexEdge | undefined>;
 }
 
+/** Entries from `from` to before `to`. */
+interface SeqSpan {
+  readonly from: number;
+  readonly to: number;
+}
+
+function isWithin({ from, to }: SeqSpan, seq: number): boolean {
+  return from <= seq && seq < to;
+}
+
 type PageReader = (
   offset: number | undefined,
   level: number,
@@ -57,6 +67,8 @@ export function createIndexReader(
   state: () => StreamState,
 ): IndexReader {
   const readPage = createPageReader(crypto, store, state);
+  // Pages that call nothing signed would be gone through for every entry.
+  let unsigned: SeqSpan = { from: 0, to: 0 };
 
   /** The level-0 page that should hold `seq`. */
   const pageOf = async (
@@ -89,14 +101,27 @@ export function createIndexReader(
     },
     signedAfter: async (seq, signal) => {
       const head = state().height - 1;
+      const found = (at: number): number => {
+        unsigned = { from: seq, to: at };
+        return at;
+      };
       for (let at = seq; at < head;) {
+        if (isWithin(unsigned, at)) {
+          at = unsigned.to;
+          continue;
+        }
         const page = await pageOf(at, signal);
         const end = page === undefined ? 0 : page.first + page.offsets.length;
         // A false page must not hold the search in place.
-        if (page === undefined || page.first > at || end <= at) return head;
-        for (; at < end; at++) if (page.signed[at - page.first] === true) return at;
+        if (page === undefined || page.first > at || end <= at) {
+          found(at);
+          return head;
+        }
+        for (; at < end && !isWithin(unsigned, at); at++) {
+          if (page.signed[at - page.first] === true) return found(at);
+        }
       }
-      return head;
+      return found(head);
     },
     edge: async (signal) => {
       const { pages: newest, edges } = state().edge;

@@ -94,6 +94,41 @@ describe("a stream whose index is spoiled", () => {
   });
 });
 
+describe("an index that calls nothing signed", () => {
+  /** The bytes with the bits of every page at zero, and the pages' hashes right. */
+  function withoutSigned(bytes: Uint8Array): Uint8Array {
+    const lying = bytes.slice();
+    for (const [offset, packet] of packetsOf(bytes)) {
+      const isPage = packet.linkCount === 0 && packet.group.every((byte) => byte === 0);
+      if (!isPage || packet.kind !== "linkpoint" || packet.data[0] !== 0) continue;
+      const place = offset + packet.data.byteOffset - packet.bytes.byteOffset;
+      lying.fill(0, place + packet.data.length - 32, place + packet.data.length);
+      const point = lying.subarray(offset + packetOffsets.point, offset + packet.bytes.length);
+      lying.set(crypto.hash(point), offset + packetOffsets.hash);
+    }
+    return lying;
+  }
+
+  test.each([false, true])("is gone through once, in reverse %s", async (reverse) => {
+    const { stream, store } = await make();
+    const many = 256 * 40;
+    const drafts = Array.from({ length: many }, () => ({}));
+    await stream.appendMany(drafts, { signEvery: 9_000 });
+    const { store: counted, read } = counting(withoutSigned(store.contents()));
+    const copy = await open(counted);
+    const wanted = 150;
+    const from = 10;
+    let seen = 0;
+    for await (const info of copy.blocks({ from, to: from + wanted, reverse })) {
+      expect(info.isSigned).toBe(info.seq === many || info.seq === 9_000);
+      seen += 1;
+    }
+    expect(seen).toBe(wanted);
+    // For each entry the entries on the way to it from the head; not the 40 pages.
+    expect(read()).toBeLessThan(wanted * (reverse ? 30 : 10) * 4_096);
+  });
+});
+
 describe("a walk", () => {
   test.each([1, 2, 7, 64, 100_000])(
     "finds any entry with %i places remembered",
