@@ -21,7 +21,7 @@ export function emptyOutcome(): Outcome {
   return { documents: createDocuments(), statuses: new Map() };
 }
 
-/** Resolves edits given in total order; the set holds whatever one of its edits had seen. */
+/** Resolves edits given in total order. */
 export function resolve(rules: AclRules, edits: readonly Edit[]): Outcome {
   const strikers = strikersIn(rules, edits);
   const overruled = overruledIn(edits, strikers);

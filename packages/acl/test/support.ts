@@ -48,6 +48,8 @@ export interface History {
   readonly events: readonly ViewEvent[];
   /** The writer now sees everything that was written. */
   sync(...writers: readonly number[]): void;
+  /** The writer now sees what those others wrote, and not what they had seen. */
+  learn(writer: number, others: readonly number[]): void;
   write(writer: number, type: string, body: Uint8Array, options?: WriteOptions): ViewEvent;
   say(writer: number, text: string, options?: WriteOptions): ViewEvent;
   edit(
@@ -69,6 +71,13 @@ export function createHistory(options: { readonly blind?: boolean } = {}): Histo
     known.set(writer, heights);
     return heights;
   };
+  const see = (writer: number, isSeen: (event: ViewEvent) => boolean): void => {
+    const heights = knownOf(writer);
+    for (const event of events.filter(isSeen)) {
+      heights.set(event.logId, Math.max(heights.get(event.logId) ?? 0, event.seq + 1));
+      stamps.set(writer, Math.max(stamps.get(writer) ?? 1_000, event.stamp));
+    }
+  };
   const write: History["write"] = (writer, type, body, { sequence, stamp } = {}) => {
     const heights = knownOf(writer);
     const seq = heights.get(authorOf(writer)) ?? 0;
@@ -86,13 +95,11 @@ export function createHistory(options: { readonly blind?: boolean } = {}): Histo
   return {
     events,
     sync: (...writers) => {
-      for (const writer of writers) {
-        const heights = knownOf(writer);
-        for (const event of events) {
-          heights.set(event.logId, Math.max(heights.get(event.logId) ?? 0, event.seq + 1));
-          stamps.set(writer, Math.max(stamps.get(writer) ?? 1_000, event.stamp));
-        }
-      }
+      for (const writer of writers) see(writer, () => true);
+    },
+    learn: (writer, others) => {
+      const logIds = new Set<string>(others.map(authorOf));
+      see(writer, ({ logId }) => logIds.has(logId));
     },
     write,
     say: (writer, text, given) => write(writer, "say", utf8(text), given),

@@ -25,8 +25,8 @@ export interface ViewEvent {
   readonly sequence?: string | undefined;
   readonly body: Uint8Array;
   /**
-   * How many entries of a log the author had seen when writing this, directly or through others;
-   * `undefined` or 0 for none. Of its own log: `seq`. Complete, and the same at every reader. A
+   * How many entries of a log the author says to have seen when writing this; `undefined` or 0 for
+   * none. Of its own log: `seq`. The same at every reader, and never less further on in a log. A
    * source gives it with every event or with none; gates rest on it (docs/spec/7-views.md §7.2).
    */
   readonly frontier?: Seen | undefined;
