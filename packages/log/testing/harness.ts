@@ -7,6 +7,10 @@ export interface StoreHarness {
   open(): Promise<LogStore>;
   /** Closes a store of `open` and opens what it kept; absent for stores that keep nothing. */
   reopen?(store: LogStore): Promise<LogStore>;
+  /** Bytes of memory in use after a collection; without it nobody looks. */
+  memoryBytes?(): number;
+  /** How much a store may grow by a million small entries, in bytes; default 192 MiB. */
+  readonly memoryGrowthBytesMax?: number;
 }
 
 /** One promise of the contract. */

@@ -13,4 +13,5 @@ export {
   testTopic,
 } from "./fixtures.ts";
 export { createOracleLog, lipmaa, oracleSkipTarget, oracleVerify } from "./oracle.ts";
+export { logStoreScaleCases } from "./scale-cases.ts";
 export { logStoreCases } from "./store-cases.ts";
