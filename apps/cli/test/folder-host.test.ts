@@ -5,6 +5,7 @@ import { buildKeypoint, publicGroup } from "@hawser/packet";
 import { createMemoryBytes, createStream } from "@hawser/stream";
 import { createStreamHandler, type StreamHandler } from "@hawser/stream/http";
 import { describe, expect, test } from "vitest";
+import { openFileBytes } from "@hawser/stream/node";
 import { createFolderHost } from "../src/stream/folder-host.ts";
 import { createStreamBench, crypto, noise, type StreamBench } from "./support/streams.ts";
 
@@ -41,6 +42,8 @@ interface Served extends Disposable {
   get(path: string): Promise<Response>;
   status(path: string): Promise<number>;
   send(method: string, path: string, body: Uint8Array, etag?: string): Promise<Response>;
+  /** POSTs a body that comes piece by piece. */
+  stream(path: string, body: ReadableStream<Uint8Array>, etag: string): Promise<Response>;
   /** Packets behind the head, with its tag. */
   post(id: string, body: Uint8Array): Promise<Response>;
 }
@@ -67,6 +70,11 @@ function serve(): Served {
     put: (name, bytes) => writeFileSync(bench.path(name), bytes),
     get,
     send,
+    stream: (path, body, etag) => {
+      const init = { method: "POST", body, headers: { "if-match": etag }, duplex: "half" };
+      // Safe: Node wants `duplex`, which its declaration of the type leaves out.
+      return handler(new Request(`http://host/${path}`, init as RequestInit));
+    },
     post: async (id, body) => {
       const { headers, body: all } = await get(id);
       await all?.cancel();
@@ -255,5 +263,33 @@ describe("[IW-http] a served folder", () => {
     const listed = readdirSync(served.bench.folder).filter((name) => !name.endsWith(".lock"));
     expect(listed).toEqual([]);
     expect((await served.send("PUT", id, bytes)).status).toBe(201);
+  });
+
+  test("who sends slowly keeps nobody else from writing, and leaves nothing behind", async () => {
+    using served = serve();
+    const { id, bytes } = await make(noise(500));
+    served.put("log", bytes);
+    const etag = (await served.get(id)).headers.get("etag") ?? "";
+    const stop = new AbortController();
+    const sent = Promise.withResolvers<void>();
+    const body = new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        controller.enqueue(noise(100));
+        // The second pull comes when the first piece was taken; it waits until it is aborted.
+        sent.resolve();
+        await new Promise<void>((resolve) =>
+          stop.signal.addEventListener("abort", () => resolve()),
+        );
+        controller.error(new Error("gone"));
+      },
+    });
+    const posting = served.stream(id, body, etag);
+    await sent.promise;
+    await using store = await openFileBytes(served.bench.path("log"), { mode: "append" });
+    expect(await store.size()).toBe(bytes.length);
+    stop.abort();
+    expect((await posting).status).toBe(500);
+    expect(readdirSync(served.bench.folder).filter((name) => name.startsWith("."))).toEqual([]);
+    expect(served.bench.read("log").equals(bytes)).toBe(true);
   });
 });

@@ -40,6 +40,8 @@ export interface FolderHostOptions {
 const filesMax = 10_000;
 /** Names the files of streams that others make. */
 const suffix = ".stream";
+/** What is read of a spooled body at once. */
+const pieceBytes = 256 << 10;
 
 /** By what a file is known to be unchanged. */
 interface Version {
@@ -114,9 +116,12 @@ export function createFolderHost(
     path: string,
     ...[bytes, options]: Parameters<Stream["accept"]>
   ): Promise<AcceptVerdict> => {
+    // Anybody may send, and slowly: the lock is taken when everything is here, or it would keep the
+    // author out meanwhile.
+    await using spooled = await spool(join(folder, `.${id}.post`), bytes);
     await using store = await openFileBytes(path, { mode: "append" });
     const stream = await openToAppend(deps, store, id);
-    const verdict = await stream.accept(bytes, options);
+    const verdict = await stream.accept(spooled.pieces(), options);
     await current(id);
     return verdict;
   };
@@ -179,6 +184,44 @@ async function giveName(file: string, target: string): Promise<void> {
     // Windows opens no directories; its file systems journal names themselves.
     if (!["EPERM", "EISDIR", "EACCES"].includes(codeOf(error))) throw error;
   }
+}
+
+interface Spooled extends AsyncDisposable {
+  pieces(): AsyncIterable<Uint8Array>;
+}
+
+/** The bytes in a file that is gone when it is disposed. */
+async function spool(
+  path: string,
+  bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<Spooled> {
+  const file = await openFile(path, "w+");
+  const dispose = async (): Promise<void> => {
+    await file.close();
+    await rm(path, { force: true });
+  };
+  let size = 0;
+  try {
+    for await (const piece of bytes) {
+      await file.writeFile(piece);
+      size += piece.length;
+    }
+  } catch (error) {
+    await dispose();
+    throw codeOf(error) === "ENOSPC"
+      ? new StreamError("BYTES_FULL", "there is no room left for what is sent", { cause: error })
+      : error;
+  }
+  async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let offset = 0; offset < size;) {
+      const buffer = new Uint8Array(Math.min(pieceBytes, size - offset));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
+      if (bytesRead === 0) return;
+      offset += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+  return { pieces, [Symbol.asyncDispose]: dispose };
 }
 
 /** The stream, brought in order if a crash left a torn append. Throws STREAM_FAULT for damage. */
