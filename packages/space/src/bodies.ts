@@ -94,7 +94,8 @@ const keptBytesMaxDefault: number = 1024 * 1024 * 1024;
 /** Levels of a tree of the greatest blob, and one more. */
 const roundsMax = 6;
 const contextLabel = utf8("hawser body v1");
-const shredPending = 1;
+/** First byte of a note about a body whose packets may still be here. */
+export const shredPending = 1;
 const shredDone = 2;
 const empty = new Uint8Array(0);
 /** Wishes of one maker about one body that are looked at. */

@@ -6,11 +6,12 @@
  *   plaintext = canonical CBOR [0, auth op, signature] | [1, bundle] | [2, keys op] | [3, address, ttl s]
  *             | [4, more, part of a plaintext] | [5, author, from, count, range]
  *             | [6, author, seq, entry hash, [auth head, …]] | [7, [auth op, signature], …]
+ *             | [8, epoch id, nonce, sealed offer]
  */
 import type { OpId } from "@hawser/auth";
-import { concatBytes, decodeCbor, encodeCbor, type CborValue } from "@hawser/codec";
+import { concatBytes, decodeCbor, encodeCbor, toHex, type CborValue } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
-import { authHeadsMax } from "@hawser/keys";
+import { authHeadsMax, type EpochId } from "@hawser/keys";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { SpaceError } from "./errors.ts";
 import { associatedData, hexBytes, type Place } from "./place.ts";
@@ -32,7 +33,16 @@ export type ControlContent =
   | { readonly kind: "address"; readonly address: string; readonly ttlSeconds: number }
   | { readonly kind: "evidence"; readonly evidence: Evidence }
   | { readonly kind: "shred"; readonly shred: Shred }
-  | { readonly kind: "carry"; readonly ops: readonly SignedOp[] };
+  | { readonly kind: "carry"; readonly ops: readonly SignedOp[] }
+  | { readonly kind: "offer"; readonly offer: SealedOffer };
+
+/** A space that a group is in, told to the group's readers. */
+export interface SealedOffer {
+  readonly epochId: EpochId;
+  /** 24 bytes. */
+  readonly nonce: Uint8Array;
+  readonly sealed: Uint8Array;
+}
 
 /** An operation with its author's signature: it proves itself wherever it stands. */
 export interface SignedOp {
@@ -157,6 +167,8 @@ function encodeContent(content: ControlContent): Uint8Array {
       return encodeEvidence(content.evidence);
     case "shred":
       return encodeShred(content.shred);
+    case "offer":
+      return encodeOffer(content.offer);
     case "carry":
       return encodeCbor([7, ...content.ops.map(({ op, signature }) => [op, signature])]);
   }
@@ -172,6 +184,22 @@ function decodeShred(fields: readonly CborValue[]): ControlContent | undefined {
   if (!Array.isArray(heads) || heads.length > authHeadsMax || !heads.every(is32)) return undefined;
   const authHeads = heads.map(toOpId);
   return { kind: "shred", shred: { author: toAuthorId(author), seq, hash, authHeads } };
+}
+
+/** Bytes of the longest sealed offer. */
+const sealedOfferBytesMax = 4_096;
+
+function encodeOffer({ epochId, nonce, sealed }: SealedOffer): Uint8Array {
+  return encodeCbor([8, hexBytes(epochId), nonce, sealed]);
+}
+
+function decodeOffer(fields: readonly CborValue[]): ControlContent | undefined {
+  const [, epoch, nonce, sealed] = fields;
+  if (fields.length !== 4 || !is32(epoch)) return undefined;
+  if (!(nonce instanceof Uint8Array) || nonce.length !== nonceBytes) return undefined;
+  if (!(sealed instanceof Uint8Array) || sealed.length > sealedOfferBytesMax) return undefined;
+  // Safe: 32 bytes in hex name an epoch.
+  return { kind: "offer", offer: { epochId: toHex(epoch) as EpochId, nonce, sealed } };
 }
 
 /** Operations one entry may carry. */
@@ -230,6 +258,7 @@ function decodeControl(plaintext: Uint8Array): ControlContent | ControlPart | un
   }
   if (kind === 6) return decodeShred(value);
   if (kind === 7) return decodeCarry(value.slice(1));
+  if (kind === 8) return decodeOffer(value);
   if (kind === 0) {
     const signed = decodeSignedOp(value.slice(1));
     return signed && { kind: "auth", ...signed };

@@ -69,6 +69,8 @@ export interface Core extends Reading {
   forkedAt(logId: LogId): number | undefined;
   /** The space of this device whose membership group this is. */
   coreOf(group: GroupId): Core | undefined;
+  /** Spaces of this device that contain this one's group. */
+  outer(): readonly Core[];
   /** Branches to show to others. */
   unshown(): readonly Evidence[];
   state(): SpaceState;
@@ -97,6 +99,8 @@ export interface CoreListeners {
   readonly onTopicChanged: () => void;
   /** Finds another space of the device by its membership group. */
   readonly coreOf: (group: GroupId) => Core | undefined;
+  /** Finds the spaces that contain a group. */
+  readonly outerOf: (group: GroupId) => readonly Core[];
 }
 
 /** Entries stamped further ahead wait, unless told otherwise. */
@@ -207,7 +211,7 @@ export async function openCore(
     if (change.gained.length > 0) keyRevision += 1;
     if (change.gained.length > 0) writes.push(keysWrite(fold.keyState));
     if (writes.length > 0) await store.commit({ writes });
-    if (change.membership || change.keys || nonce !== undefined) {
+    if (change.membership || change.keys || change.offers || nonce !== undefined) {
       listeners.onTopicChanged();
       await listeners.onFolded(core, change);
     }
@@ -552,6 +556,7 @@ export async function openCore(
     },
     fold: () => fold,
     coreOf: listeners.coreOf,
+    outer: () => listeners.outerOf(fold.group),
     sequencer: () => sequencer,
     opener: () => opener,
     forkedAt: (logId) => forks.ends.get(logId),

@@ -20,6 +20,7 @@ import {
 import type { ControlContent } from "./control.ts";
 import { authHeads, type Core, type Publication } from "./core.ts";
 import { bring, carryDebt, losers, type CarryDebt } from "./group-carry.ts";
+import { offerDebt, offersOf } from "./group-offers.ts";
 import { tryIssue } from "./issue.ts";
 import { hexBytes } from "./place.ts";
 import { bundlesForRekey, canRekey, leastSuite, payable, sendable } from "./suites.ts";
@@ -62,6 +63,9 @@ export function createDebtPayer(core: Core): DebtPayer {
       isAhead ||= ended.contents.length > 0;
       const publication = payments(core, bundles, { carried, ended });
       if (publication !== undefined) await core.publish(publication);
+      // Sealed in the epoch that was made just now, if one was due.
+      const offers = offersOf(core, offerDebt(core, core.outer()));
+      if (offers.length > 0) await core.publish({ contents: offers });
     } catch (error) {
       // The graph may hold operations that no log does.
       if (isAhead) await core.refold();
@@ -293,6 +297,10 @@ function delayMs(core: Core, debts: Debts, refused: ReadonlySet<AuthorId>): numb
   if (debts.requests.length > 0 || core.unshown().length > 0) return 0;
   const lacking = carryDebt(core);
   if (lacking !== undefined) return step * carrierRank(core, lacking);
+  const [untold] = offerDebt(core, core.outer());
+  if (untold !== undefined && !debts.rekey && offersOf(core, [untold]).length > 0) {
+    return step * rankOf(core, hexBytes(untold.about().topic));
+  }
   const [gift] = debts.gives;
   if (gift !== undefined) return step * rankOf(core, hexBytes(gift.recipient));
   const [ended] = endableInvites(core, refused);

@@ -43,6 +43,7 @@ import {
   openControl,
   type ControlContent,
   type Evidence,
+  type SealedOffer,
   type Shred,
   type SignedOp,
 } from "./control.ts";
@@ -107,6 +108,15 @@ export interface FoldChange {
   readonly attachments: readonly Uint8Array[];
   /** Branches of control logs that were shown. */
   readonly evidence: readonly Evidence[];
+  /** Somebody told of a space that this group is in. */
+  readonly offers: boolean;
+}
+
+/** A sealed offer with where it stands. */
+export interface PlacedOffer extends SealedOffer {
+  readonly by: AuthorId;
+  readonly logId: LogId;
+  readonly at: number;
 }
 
 /** Where an operation stands. */
@@ -152,6 +162,8 @@ export interface ControlFold {
   learnBundle(bundle: VerifiedBundle): void;
   /** Makes a raise known before the entry that brings it is written. */
   learnRaise(op: OpId, suite: number): void;
+  /** Spaces that this group is said to be in; who may say so is for group-offers.ts. */
+  readonly offers: readonly PlacedOffer[];
   /** Wishes that a detached body be forgotten; who may wish so is for shreds.ts. */
   readonly shreds: readonly PlacedShred[];
   /** A signed control entry by its hash in hex. */
@@ -198,7 +210,7 @@ export interface ControlFold {
   hasGroups(): boolean;
   /** The author's signature under an accepted operation. */
   signatureOf(op: OpId): Uint8Array | undefined;
-  /** The first place it was folded at. */
+  /** Of its places the one whose entry claims to be earliest. */
   placeOf(op: OpId): OpPlace | undefined;
   /** More than one where it stands on several branches. */
   placesOf(op: OpId): readonly OpPlace[];
@@ -241,10 +253,18 @@ interface Progress {
   readonly gained: EpochId[];
   readonly attachments: Uint8Array[];
   readonly evidence: Evidence[];
+  offers: boolean;
 }
 
 function emptyProgress(): Progress {
-  return { membership: false, keys: false, gained: [], attachments: [], evidence: [] };
+  return {
+    membership: false,
+    keys: false,
+    gained: [],
+    attachments: [],
+    evidence: [],
+    offers: false,
+  };
 }
 
 /** Going on without them would save a state that has lost them. Throws `SPACE_STATE_CORRUPT`. */
@@ -285,6 +305,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   const leaves = new Map<AuthorId, readonly OpId[]>();
   const raises = new Map<OpId, number>();
   const shreds: PlacedShred[] = [];
+  const offers: PlacedOffer[] = [];
   const signed = new Map<string, SignedPlace>();
   const rulings = new Map<string, PlacedRuling[]>();
   // Logs with an undecided op; key ops whose auth heads are not all here.
@@ -404,7 +425,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     const known = places.get(placed.op.id);
     // Two branches may hold one operation, and several members may carry one.
     if (known !== undefined) {
-      known.push(placeOf(log, placed));
+      // Of one log the first entry: nobody adds to what he acknowledged by carrying it again.
+      if (known.every(({ logId }) => logId !== log.logId)) known.push(placeOf(log, placed));
       return;
     }
     places.set(placed.op.id, [placeOf(log, placed)]);
@@ -509,6 +531,10 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         return undefined;
       case "evidence":
         progress.evidence.push(content.evidence);
+        return undefined;
+      case "offer":
+        offers.push({ ...content.offer, by: log.author, logId: log.placeId, at: entry.seq });
+        progress.offers = true;
         return undefined;
       case "shred":
         shreds.push({ ...content.shred, by: log.author, logId: log.placeId, at: entry.seq });
@@ -634,6 +660,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       bundles = addBundles(bundles, [bundle]);
     },
     shreds,
+    offers,
     findSigned: (hash) => signed.get(hash),
     learnRaise: (op, suite) => void raises.set(op, suite),
     leastSuite: () => {
@@ -704,7 +731,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     isCarried: (op) => carriedOps.has(op),
     hasGroups: () => hasGroups,
     signatureOf: (op) => signatures.get(op),
-    placeOf: (op) => places.get(op)?.[0],
+    placeOf: (op) => places.get(op)?.toSorted(byStamp)[0],
     placesOf: (op) => places.get(op) ?? [],
     rulingsOf: (logId) => rulings.get(logId) ?? [],
     controlLogs: () => logs.values(),
@@ -732,6 +759,10 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       return admitJoiningLog(rules, range, range.entries);
     },
   };
+}
+
+function byStamp(a: OpPlace, b: OpPlace): number {
+  return a.stamp - b.stamp || (a.logId < b.logId ? -1 : 1);
 }
 
 function placeOf({ logId, author }: ControlLog, { seq, stamp }: PlacedOp): OpPlace {

@@ -92,6 +92,11 @@ const labels: Readonly<Record<Offer["kind"], string>> = {
   raw: "hawser raw hosting v1",
 };
 
+/** What `decodeSpaceOffer` reads. */
+export function encodeSpaceOffer(offer: SpaceOffer): Uint8Array {
+  return encodeCbor(payloadOf(offer));
+}
+
 function payloadOf(offer: Offer): readonly CborValue[] {
   if (offer.kind === "raw") {
     return [hexBytes(offer.topic), offer.metadataKey, offer.followKey, offer.addresses];
@@ -102,7 +107,8 @@ function payloadOf(offer: Offer): readonly CborValue[] {
     : [hexBytes(offer.topic), offer.metadataKey, ...rest];
 }
 
-function decodeSpaceOffer(payload: Uint8Array): SpaceOffer | undefined {
+/** The offer in bytes that were sealed; `undefined` when they are none. */
+export function decodeSpaceOffer(payload: Uint8Array): SpaceOffer | undefined {
   const value = decodeCbor(payload);
   if (!Array.isArray(value) || value.length !== 4) return undefined;
   const [idBytes, createOp, followKey, addresses]: readonly CborValue[] = value;

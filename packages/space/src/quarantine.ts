@@ -2,7 +2,7 @@
  * Quarantined entries, and what managers rule about them (docs/spec/6-space.md §7 *rulings*).
  * Layer 5, internal.
  */
-import { allows, type OpId, type RuleAction } from "@hawser/auth";
+import { allows, type GroupId, type Member, type OpId, type RuleAction } from "@hawser/auth";
 import type { LogHead, LogId } from "@hawser/log";
 import { changeMembership } from "./actions.ts";
 import type { Core } from "./core.ts";
@@ -124,7 +124,8 @@ function createCauses(core: Core): CauseOf {
   const { graph, group } = fold;
   // Whoever is lowered to write still writes.
   const removals = graph
-    .removals(group)
+    .groups()
+    .flatMap((each) => graph.removals(each))
     .filter(({ status, access }) => status.state === "effective" && !allows(access, "write"));
   const since = (ops: readonly OpId[]): number | undefined => {
     const stamps = ops.flatMap((op) => fold.placeOf(op)?.stamp ?? []);
@@ -138,8 +139,13 @@ function createCauses(core: Core): CauseOf {
     const acks = createAcks(judgeDepsOf(core), logId);
     const isUnseen = (op: OpId): boolean =>
       graph.dominates(heads, [op]) === false && acks(op) <= seq;
+    // Whoever was in a group is struck together with it.
+    const isStruck = ({ kind, id }: Member): boolean =>
+      id === author ||
+      // Safe: a member of kind "group" carries a group id.
+      (kind === "group" && graph.accessOf(id as GroupId, author, heads) !== undefined);
     const strikes = removals
-      .filter(({ member, op }) => member.id === author && isUnseen(op))
+      .filter(({ member, op }) => isStruck(member) && isUnseen(op))
       .map(({ op }) => op);
     if (strikes.length > 0) return { cause: "ENDED", by: strikes, since: since(strikes) };
     const left = lastLeave(fold, author, heads);

@@ -24,6 +24,7 @@ import { SpaceError } from "./errors.ts";
 import { genesisSpaceId, metadataKeyOf, parseSpaceId, topicOf, type SpaceId } from "./ids.ts";
 import { parseInviteLink } from "./link.ts";
 import { nestedGroups } from "./group-carry.ts";
+import { createOfferHearer, openHeardTopics } from "./group-offers.ts";
 import { createQueue } from "./queue.ts";
 import { isFoundingRange } from "./join.ts";
 import { issue } from "./issue.ts";
@@ -173,14 +174,17 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   const raws = createRawSpaces(deps, options, { device, onTopicsChanged: notify });
   const coreOf = (group: GroupId): Core | undefined =>
     [...cores.values()].find((core) => core.fold().group === group);
+  const outerOf = (group: GroupId): readonly Core[] =>
+    [...cores.values()].filter((core) => nestedGroups(core).includes(group));
   const onFolded = async (core: Core): Promise<void> => {
     joiners.get(core)?.schedule();
     await payers.get(core)?.schedule();
-    // Spaces that contain this one may have to be told.
-    for (const outer of cores.values()) {
-      const isInside = outer !== core && nestedGroups(outer).includes(core.fold().group);
-      if (isInside) await payers.get(outer)?.schedule();
+    // Spaces that contain this one may have to be told, and groups inside this one of it.
+    const inside = nestedGroups(core).flatMap((group) => coreOf(group) ?? []);
+    for (const other of [...core.outer(), ...inside]) {
+      if (other !== core) await payers.get(other)?.schedule();
     }
+    if (options.acceptGroupOffers !== false) hearer.look(core);
   };
 
   /** What is damaged is not written over: it may still be mended. */
@@ -192,7 +196,11 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   /** Opens a core and makes it known. `found` runs first, inside the core's queue. */
   const addCore = async (about: About, found: (core: Core) => Promise<void>): Promise<Space> => {
     assertWhole(about.topic);
-    const parts = { device, about, listeners: { onFolded, onTopicChanged: notify, coreOf } };
+    const parts = {
+      device,
+      about,
+      listeners: { onFolded, onTopicChanged: notify, coreOf, outerOf },
+    };
     const core = await openCore(deps, options, parts);
     try {
       await core.queue.run(() => found(core));
@@ -425,10 +433,20 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       closed ? Promise.reject(new SpaceError("SPACE_CLOSED", "the spaces are closed")) : job(),
     );
 
+  const hearer = createOfferHearer({
+    heard: await openHeardTopics(deps.store, device.vault),
+    isHere: (topic) => cores.has(topic) || raws.space(topic) !== undefined || damaged.has(topic),
+    open: ({ offer: { id, createOp, followKey, addresses } }) =>
+      adopt(memberAbout(deps, id, { createOp, givenFollowKeys: [followKey], addresses })),
+    run: whileOpen,
+    timers: deps.timers,
+  });
+
   const close = async (): Promise<void> => {
     if (closed) return;
     closed = true;
     await queue.idle();
+    hearer.stop();
     for (const payer of payers.values()) payer.stop();
     for (const joiner of joiners.values()) joiner.stop();
     for (const core of cores.values()) await core.close();
@@ -445,6 +463,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       damaged.set(topic, damageOf(cause));
     }
   }
+  hearer.start();
   await raws.load((topic, cause) => damaged.set(topic, damageOf(cause)));
   return {
     author: device.author,

@@ -19,10 +19,11 @@ interface Found {
 /** Every operation that is here, causes first; concurrent ones by claimed time, then op id. */
 export function timelineOf(core: Core): readonly TimelineItem[] {
   const fold = core.fold();
-  const { graph, group } = fold;
+  const { graph } = fold;
   const found = findOps(fold.controlLogs());
   placeInTime(found);
-  const reports = new Map(graph.removals(group).map((report) => [report.op, report]));
+  const removals = graph.groups().flatMap((group) => graph.removals(group));
+  const reports = new Map(removals.map((report) => [report.op, report]));
   return [...found.values()]
     .sort((a, b) => a.time - b.time || a.depth - b.depth || compareOps(a, b))
     .map(({ log, placed }) => {

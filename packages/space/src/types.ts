@@ -378,6 +378,11 @@ export interface SpacesOptions {
   readonly answerDelayMs?: number;
   /** Asked before anything foreign is stored: a reason to refuse, or `undefined`. */
   readonly admit?: (request: AdmissionRequest) => string | undefined;
+  /**
+   * Opens spaces that a member of one of this device's groups says the group is in; default true.
+   * A space that this device has or had stays as it is.
+   */
+  readonly acceptGroupOffers?: boolean;
   /** Asked before a space is followed that is not on this device: a reason to refuse it. */
   readonly admitSpace?: (topic: Topic) => string | undefined;
 }
