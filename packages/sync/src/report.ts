@@ -106,7 +106,8 @@ export function standingOf(
   if (state.phase !== "open" || topic?.peerNumber === undefined) return undefined;
   const { access, complete } = topic.in;
   if (!complete || topic.given === "none" || (access ?? "none") === "none") return undefined;
-  if (topic.headsState !== "ready" || topic.in.answers !== topic.proofCounter) return undefined;
+  if (topic.in.open > 0 || topic.headsState !== "ready" || topic.in.answers !== topic.proofCounter)
+    return undefined;
   const logs = logIds.map((logId) => {
     const log = topic.in.logs[topic.in.numbers.get(logId) ?? -1];
     if (log === undefined) return { announced: 0, here: true };

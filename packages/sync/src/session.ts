@@ -60,7 +60,7 @@ export interface SyncSession {
   access(topic: Topic): SessionAccess | undefined;
   /**
    * How single logs of a topic stand against what the peer announced of them; `undefined` until it
-   * has announced all it lets us know of.
+   * has announced all it lets us know of and nothing of that is still on its way.
    */
   standing(topic: Topic, logIds: readonly LogId[]): TopicStanding | undefined;
   /** Ends the session; resolves when its connection is closed. */

@@ -83,7 +83,7 @@ export interface ArchiveExport {
 /** Beside what spaces keep: what the layers above keep and belongs to the account. */
 const accountPrefixes: readonly string[] = [
   "account",
-  "groups/",
+  "group-offers",
   "hawser/relays",
   "hawser/hosted/",
 ];
@@ -145,7 +145,7 @@ interface SpaceSnapshot {
 }
 
 function createRecordWriter(deps: ArchiveDeps, options: ExportOptions): RecordWriter {
-  const { store, crypto, clock, identity } = deps;
+  const { store, clock, identity } = deps;
   const vault = createVault(deps, identity.secret);
   const skipped: ArchiveGap[] = [];
   let [spaces, logs, entries] = [0, 0, 0];

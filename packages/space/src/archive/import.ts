@@ -17,6 +17,7 @@ import {
   type Topic,
 } from "@hawser/log";
 import { decodeAbout, encodeAbout } from "../about.ts";
+import { shredPending } from "../bodies.ts";
 import { aboutPrefix, keysKey } from "../core.ts";
 import { deviceKey, mergeDevices } from "../device.ts";
 import { SpaceError } from "../errors.ts";
@@ -204,6 +205,7 @@ function createTaker(deps: ImportDeps, owners: Owners, vault: Vault): Taker {
   const { owner, identity, isSame } = owners;
   const spaces = new Set<Topic>();
   const skipped: ArchiveGap[] = [];
+  const shredded = new Set<Topic>();
   let log: OpenLog | undefined;
   let entries = 0;
   let isEnded = false;
@@ -257,7 +259,21 @@ function createTaker(deps: ImportDeps, owners: Owners, vault: Vault): Taker {
     if (key === keysKey(topic)) return takeKeys(topic, record);
     // What own entries have pointed at is no other device's affair.
     if (!isSame && key.startsWith(`space/${topic}/seen/`)) return;
+    if (key.startsWith(`space/${topic}/body-key/`)) await shredAgain(topic);
     await putNew(record);
+  };
+
+  /** What was shredded here may come back with the keys of bodies: it is forgotten anew at the start. */
+  const shredAgain = async (topic: Topic): Promise<void> => {
+    if (shredded.has(topic)) return;
+    shredded.add(topic);
+    const notes = await store.list(`space/${topic}/shredded/`);
+    const writes = notes.map(({ key, value }) => {
+      const pending = value.slice();
+      pending[0] = shredPending;
+      return { key, value: pending };
+    });
+    if (writes.length > 0) await store.commit({ writes });
   };
 
   const takeKeys = async (topic: Topic, { key, value }: ValueRecord): Promise<void> => {
