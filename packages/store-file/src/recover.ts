@@ -111,9 +111,10 @@ function readNames(files: FileLayer, folder: string): FoundNames {
     if (parsed?.kind === "index") indexes.push({ name, ...parsed });
   }
   const kept = chooseSegments(ids);
-  for (const id of ids) if (!kept.includes(id)) leftovers.push(`${baseName(id)}.segment`);
+  const keptNames = new Set(kept.map(baseName));
+  for (const id of ids) if (!keptNames.has(baseName(id))) leftovers.push(`${baseName(id)}.segment`);
   for (const { name, last, generation } of indexes) {
-    if (kept.some((id) => id.last === last && id.generation === generation)) continue;
+    if (keptNames.has(baseName({ last, generation }))) continue;
     // Behind the last segment there can be no leftover: what the index spoke of is gone.
     if (last > (kept.at(-1)?.last ?? 0))
       throw corrupt(name, 0, "the segment of this index is gone");

@@ -7,12 +7,11 @@
  */
 import { join } from "node:path";
 import type { Located } from "./directory.ts";
-import { corrupt } from "./errors.ts";
+import { corrupt, toReadError } from "./errors.ts";
 import type { FileLayer, StoreFile } from "./files.ts";
 import {
   baseName,
   endBytes,
-  frameBytes,
   headerBytes,
   readFrame,
   type Frame,
@@ -117,22 +116,24 @@ export class SegmentTable {
     this.newlyDeadBytes += length;
   }
 
-  /** The record at a place. Throws STORE_CORRUPT with the file and byte when it is damaged. */
+  /**
+   * The record at a place. Throws STORE_CORRUPT with the file and byte when it is damaged, and
+   * STORE_UNREADABLE when the file cannot be read.
+   */
   read({ place, length }: Located, window: ReadWindow | undefined): Frame {
     const segment = this.#bySlot.get(Math.floor(place / offsetRange));
     if (segment === undefined)
       throw corrupt("the directory", place, "names a segment that is gone");
+    const name = `${baseName(segment.id)}.segment`;
     const offset = offsetOf(place);
-    const file = this.file(segment);
-    const ahead = window?.get(file, offset, length);
-    const frame = ahead === undefined ? undefined : readFrame(segment.id, offset, ahead);
-    if (frame !== undefined) return frame;
-    // A window may hold bytes of a write that failed and was made anew; the file itself decides.
-    const bytes = new Uint8Array(length);
-    const isWhole = length >= frameBytes && file.read(bytes, offset) === length;
-    const again = isWhole ? readFrame(segment.id, offset, bytes) : undefined;
-    if (again !== undefined) return again;
-    throw corrupt(`${baseName(segment.id)}.segment`, offset, "a stored record is damaged");
+    let frame: Frame | undefined;
+    try {
+      frame = readAt(this.file(segment), segment.id, { offset, length }, window);
+    } catch (error) {
+      throw toReadError(error, name);
+    }
+    if (frame === undefined) throw corrupt(name, offset, "a stored record is damaged");
+    return frame;
   }
 
   /** The file of a segment, open for reading. */
@@ -157,4 +158,18 @@ export class SegmentTable {
       return;
     }
   }
+}
+
+function readAt(
+  file: StoreFile,
+  id: SegmentId,
+  { offset, length }: { readonly offset: number; readonly length: number },
+  window: ReadWindow | undefined,
+): Frame | undefined {
+  const ahead = window?.get(file, offset, length);
+  const frame = ahead === undefined ? undefined : readFrame(id, offset, ahead);
+  if (frame !== undefined) return frame;
+  // A window may hold bytes of a write that failed and was made anew; the file itself decides.
+  const bytes = new Uint8Array(length);
+  return file.read(bytes, offset) === length ? readFrame(id, offset, bytes) : undefined;
 }

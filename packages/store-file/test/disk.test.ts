@@ -71,6 +71,32 @@ describe("a full disk", () => {
   });
 });
 
+test("a value of 20 MiB is stored like any other, and found after reopening", async () => {
+  const path = freshPath();
+  let store = await createFileStore({ crypto }, { path, durability: "normal" });
+  const value = new Uint8Array(20 * 2 ** 20).map((_, index) => index * 7);
+  await store.commit({ writes: [{ key: "large", value }, ...put("small", 3).writes] });
+  await store.close();
+  store = await createFileStore({ crypto }, { path });
+  expect(Buffer.compare((await store.get("large")) ?? new Uint8Array(), value)).toBe(0);
+  expect(await store.get("small")).toHaveLength(3);
+  await store.close();
+});
+
+test("a disk that cannot be read is an error that names the file, and passes", async () => {
+  const disk = createMemoryDisk();
+  const store = await openOn(disk);
+  await store.commit(put("a", 500));
+  disk.isUnreadable = true;
+  await expect(store.get("a")).rejects.toThrow("00000001-00000000.segment cannot be read");
+  expect(await codeOf(store.list(""))).toBe("STORE_UNREADABLE");
+  disk.isUnreadable = false;
+  expect(await store.get("a")).toHaveLength(500);
+  await store.close();
+  disk.isUnreadable = true;
+  expect(await codeOf(openOn(disk))).toBe("STORE_UNREADABLE");
+});
+
 describe("a sync that fails", () => {
   test("takes back its commits, and the store goes on when the next sync works", async () => {
     const disk = createMemoryDisk();

@@ -32,6 +32,8 @@ export interface MemoryDisk {
   stepsLeft: number;
   /** Bytes written so far. */
   readonly writtenBytes: number;
+  /** Every read fails. */
+  isUnreadable: boolean;
   names(): readonly string[];
   bytes(name: string): Uint8Array;
   put(name: string, bytes: Uint8Array): void;
@@ -57,6 +59,7 @@ export function createMemoryDisk(start: ReadonlyMap<string, Uint8Array> = new Ma
     failingSyncs: 0,
     stepsLeft: Number.POSITIVE_INFINITY,
     writtenBytes: 0,
+    isUnreadable: false,
   };
 
   const step = (): void => {
@@ -71,6 +74,7 @@ export function createMemoryDisk(start: ReadonlyMap<string, Uint8Array> = new Ma
   const openContent = (content: Content): StoreFile => ({
     size: () => content.bytes.length,
     read: (target, position) => {
+      if (disk.isUnreadable) throw systemError("EIO");
       const part = content.bytes.subarray(position, position + target.length);
       target.set(part);
       return part.length;

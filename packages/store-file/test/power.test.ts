@@ -120,7 +120,7 @@ describe("at any step of the disk", () => {
     "[TH-153] a power loss takes nothing that was acknowledged in full mode",
     { timeout: 60_000 },
     async () => {
-      for (let seed = 0; seed < 120; seed++) await live(seed, "full", "power");
+      for (let seed = 0; seed < 60; seed++) await live(seed, "full", "power");
     },
   );
 
@@ -128,7 +128,7 @@ describe("at any step of the disk", () => {
     "[TH-153] a kill takes nothing that was acknowledged, in either mode",
     { timeout: 60_000 },
     async () => {
-      for (let seed = 200; seed < 260; seed++) {
+      for (let seed = 200; seed < 230; seed++) {
         await live(seed, "normal", "kill");
         await live(seed, "full", "kill");
       }
@@ -139,7 +139,7 @@ describe("at any step of the disk", () => {
     "a power loss in normal mode leaves a store that opens, with whole batches",
     { timeout: 60_000 },
     async () => {
-      for (let seed = 300; seed < 400; seed++) await live(seed, "normal", "power");
+      for (let seed = 300; seed < 350; seed++) await live(seed, "normal", "power");
     },
   );
 });
