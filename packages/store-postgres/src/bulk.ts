@@ -24,7 +24,7 @@ function placeholders(rows: Rows, types?: readonly string[]): string {
   return rows.map((row) => `(${row.map(one).join(", ")})`).join(", ");
 }
 
-/** `target` is a table with its columns, `suffix` what follows the values. */
+/** Inserts rows. `target` is a table with its columns, `suffix` what follows the values. */
 export async function bulkInsert(
   session: Session,
   target: string,
@@ -38,7 +38,7 @@ export async function bulkInsert(
 }
 
 /**
- * `statement` gets the values and returns a row for each one it changed. Rejects when that is not
+ * Changes rows. `statement` gets the values and returns a row for each one it changed. Rejects when that is not
  * each of them: somebody else was faster, and the transaction has to be begun anew.
  */
 export async function bulkUpdate(

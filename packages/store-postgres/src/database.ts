@@ -25,6 +25,7 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
+/** A pool of connections. */
 export interface Database extends Session {
   /** One statement, tried again like a transaction: for reading. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
@@ -40,6 +41,7 @@ export interface Database extends Session {
   close(): Promise<void>;
 }
 
+/** What a connection that listens tells. */
 export interface ListenEvents {
   message(payload: string): void;
   end(): void;

@@ -26,6 +26,7 @@ export type PostgresStoreErrorCode =
   /** The database could not carry out a statement; it had no effect. */
   | "STORE_WRITE_FAILED";
 
+/** Match on `code`, not on the class. */
 export class PostgresStoreError extends Error {
   override readonly name = "PostgresStoreError";
   readonly code: PostgresStoreErrorCode;

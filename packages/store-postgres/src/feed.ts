@@ -7,11 +7,13 @@
  * none is left out. Notifications and timers only say when to look.
  */
 import type { StoredRange } from "@hawser/log";
-import type { LaneStep } from "./commit.ts";
 import { toStoreError, type PostgresStoreError } from "./errors.ts";
 import type { Timers } from "./options.ts";
-import { laneOf, type ReceivedBounds } from "./reads.ts";
+import type { LaneStep } from "./plan.ts";
+import type { ReceivedBounds } from "./reads.ts";
+import { laneOf } from "./row.ts";
 
+/** What the feed looks at, and whom it tells. */
 export interface FeedDeps {
   readonly timers: Timers;
   /** Cursors of all lanes now. */
@@ -24,6 +26,7 @@ export interface FeedDeps {
   readonly report: (error: PostgresStoreError) => void;
 }
 
+/** A running feed. */
 export interface Feed {
   /** A commit of our own became durable. */
   committed(stored: readonly StoredRange[], steps: readonly LaneStep[]): void;
@@ -37,20 +40,22 @@ export interface Feed {
   stop(): Promise<void>;
 }
 
-/** `start`: the cursors of the lanes, by lane; nothing up to them is told. */
-export function createFeed(
-  deps: FeedDeps,
-  options: { readonly pollMsMin: number; readonly pollMsMax: number },
-  start: readonly number[],
-): Feed {
+/** What was told, lane by lane. */
+interface Progress {
+  /** One look at the database: tells what is new. Whether anything was. */
+  look(): Promise<boolean>;
+  /** Tells a commit of our own where that is its turn. Whether ranges of others come first. */
+  committed(stored: readonly StoredRange[], steps: readonly LaneStep[]): boolean;
+  /** The highest cursor come across. */
+  seen(): number;
+  /** Ends a look that is under way. */
+  stop(): void;
+}
+
+function createProgress(deps: FeedDeps, start: readonly number[]): Progress {
   const told = [...start];
-  let isStopped = false;
-  let isNotified = false;
-  let isWoken = false;
-  let delayMs = options.pollMsMin;
-  let look: Promise<void> | undefined;
-  let stopTimer = (): void => {};
   let highest = Math.max(0, ...start);
+  let isStopped = false;
 
   /** Goes through everything new in one lane. Whether there was any. */
   const catchUp = async (lane: number, last: number): Promise<boolean> => {
@@ -67,24 +72,61 @@ export function createFeed(
     return (told[lane] ?? 0) > before;
   };
 
-  const lookOnce = async (): Promise<boolean> => {
-    let found = false;
-    const toldBefore = [...told];
-    const cursors = await deps.laneCursors();
-    for (const [lane, last] of cursors.entries()) {
-      // Behind what was durable when we asked: the database was set back, by a backup or a failover.
-      if (last < (toldBefore[lane] ?? 0)) told[lane] = last;
-      highest = Math.max(highest, last);
-      if (last > (told[lane] ?? 0)) found = (await catchUp(lane, last)) || found;
-    }
-    return found;
+  return {
+    look: async () => {
+      let found = false;
+      const toldBefore = [...told];
+      const cursors = await deps.laneCursors();
+      for (const [lane, last] of cursors.entries()) {
+        // Behind what was durable when we asked: the database was set back, by a backup or failover.
+        if (last < (toldBefore[lane] ?? 0)) told[lane] = last;
+        highest = Math.max(highest, last);
+        if (last > (told[lane] ?? 0)) found = (await catchUp(lane, last)) || found;
+      }
+      return found;
+    },
+    committed: (stored, steps) => {
+      const next = new Set<number>();
+      let isBehind = false;
+      for (const { lane, before, after } of steps) {
+        highest = Math.max(highest, after);
+        if (told[lane] === before) {
+          told[lane] = after;
+          next.add(lane);
+        } else if ((told[lane] ?? 0) < after) {
+          isBehind = true;
+        }
+      }
+      const ranges = stored.filter((range) => next.has(laneOf(range.context.topic)));
+      if (ranges.length > 0) deps.tell(ranges);
+      return isBehind;
+    },
+    seen: () => highest,
+    stop: () => {
+      isStopped = true;
+    },
   };
+}
+
+/** `start`: the cursors of the lanes, by lane; nothing up to them is told. */
+export function createFeed(
+  deps: FeedDeps,
+  options: { readonly pollMsMin: number; readonly pollMsMax: number },
+  start: readonly number[],
+): Feed {
+  const progress = createProgress(deps, start);
+  let isStopped = false;
+  let isNotified = false;
+  let isWoken = false;
+  let delayMs = options.pollMsMin;
+  let look: Promise<void> | undefined;
+  let stopTimer = (): void => {};
 
   const runLook = async (): Promise<void> => {
     isWoken = false;
     let found = false;
     try {
-      found = await lookOnce();
+      found = await progress.look();
     } catch (error) {
       if (!isStopped) deps.report(toStoreError(error));
     }
@@ -109,23 +151,9 @@ export function createFeed(
   startLook();
   return {
     committed: (stored, steps) => {
-      // Lanes where foreign ranges come first are left to the next look.
-      const next = new Set<number>();
-      let isBehind = false;
-      for (const { lane, before, after } of steps) {
-        highest = Math.max(highest, after);
-        if (told[lane] === before) {
-          told[lane] = after;
-          next.add(lane);
-        } else if ((told[lane] ?? 0) < after) {
-          isBehind = true;
-        }
-      }
-      const ranges = stored.filter((range) => next.has(laneOf(range.context.topic)));
-      if (ranges.length > 0) deps.tell(ranges);
-      if (isBehind) wake();
+      if (progress.committed(stored, steps)) wake();
     },
-    seen: () => highest,
+    seen: progress.seen,
     wake,
     setNotified: (value) => {
       isNotified = value;
@@ -134,6 +162,7 @@ export function createFeed(
     },
     stop: async () => {
       isStopped = true;
+      progress.stop();
       stopTimer();
       await look;
     },

@@ -10,7 +10,7 @@ import { formatTable, formatVersion, migrations, type TableName } from "./schema
 /** "HAWS": the advisory lock of everybody who migrates in this database. */
 const lockKey = 0x48415753;
 
-/** Rejects with STORE_NEWER_FORMAT, STORE_FOREIGN_SCHEMA, or as statements do. */
+/** Makes or updates the tables. Rejects with STORE_NEWER_FORMAT, STORE_FOREIGN_SCHEMA, or as statements do. */
 export async function migrate(database: Database, name: TableName, schema: string): Promise<void> {
   // A role that may not make tables can still open what is up to date.
   if ((await readVersion(database, name, schema)) === formatVersion) return;

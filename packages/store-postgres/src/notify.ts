@@ -6,6 +6,7 @@ import type { Database, Listening } from "./database.ts";
 import { toStoreError, type PostgresStoreError } from "./errors.ts";
 import type { Timers } from "./options.ts";
 
+/** Where hints go and come from. */
 export interface NotifierDeps {
   readonly database: Database;
   readonly timers: Timers;
@@ -16,6 +17,7 @@ export interface NotifierDeps {
   readonly onConnection: (isConnected: boolean) => void;
 }
 
+/** Hints out and in. */
 export interface Notifier {
   /** Something was committed. Many calls while one hint is on its way make one more. */
   send(): void;

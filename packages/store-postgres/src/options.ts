@@ -9,6 +9,7 @@ export interface Timers {
   after(delayMs: number, callback: () => void): () => void;
 }
 
+/** What the store is given. */
 export interface PostgresStoreDeps {
   readonly crypto: Pick<Crypto, "hash" | "deriveKey">;
   readonly timers: Timers;
@@ -26,6 +27,7 @@ export interface PostgresAddress {
   readonly password?: string | (() => string | Promise<string>);
 }
 
+/** What the store is told. */
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`, or its parts. Never part of an error. */
   readonly connection: string | PostgresAddress;
@@ -64,7 +66,7 @@ const limits: readonly (readonly [keyof Settings, number, number])[] = [
   ["waitingMax", 1, 1_000_000],
 ];
 
-/** Throws STORE_OPTIONS_INVALID. */
+/** Options with defaults, checked. Throws STORE_OPTIONS_INVALID. */
 export function readOptions(options: PostgresStoreOptions): Settings {
   const settings: Settings = {
     schema: "hawser",
@@ -104,7 +106,7 @@ function checkAddress({ connection, tls }: Settings): void {
   }
 }
 
-/** STORE_OPTIONS_INVALID. */
+/** The error STORE_OPTIONS_INVALID. */
 export function invalid(message: string): PostgresStoreError {
   return new PostgresStoreError("STORE_OPTIONS_INVALID", message);
 }

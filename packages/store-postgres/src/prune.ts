@@ -1,9 +1,11 @@
 /** Dropping the old end of a log, in steps that each hold the lane only briefly. Layer 4. */
 import { encodeChainState, type LogId } from "@hawser/log";
-import { lockLanes, writeLanes } from "./commit.ts";
+import { lockLanes } from "./commit.ts";
 import type { Database, Session } from "./database.ts";
-import { readHead, readStateAt, type ReadDeps } from "./reads.ts";
+import { readStateAt } from "./log-reads.ts";
+import { readHead, type ReadDeps } from "./reads.ts";
 import { bytesOf, integerIn } from "./row.ts";
+import { writeLanes } from "./write.ts";
 
 /** Ranges that one transaction drops at most. */
 const stepRangesMax = 1_000;

@@ -3,8 +3,8 @@
  * sync of the disk, for all of them. Layer 4.
  */
 import type { CommitBatch, CommitOutcome } from "@hawser/log";
-import type { GroupOutcome } from "./commit.ts";
 import { PostgresStoreError } from "./errors.ts";
+import type { GroupOutcome } from "./plan.ts";
 
 /** Batches of one group, and compact bytes after which it takes no further one. */
 const groupBatchesMax = 256;
@@ -16,6 +16,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** Commits that wait. */
 export interface CommitQueue {
   /** Rejects with STORE_QUEUE_FULL, or as the group does. */
   add(batch: CommitBatch): Promise<CommitOutcome>;
@@ -23,7 +24,7 @@ export interface CommitQueue {
   drained(): Promise<void>;
 }
 
-/** `commitGroup` is never called while an earlier call is under way. */
+/** A queue in front of `commitGroup`, which is never called while an earlier call is under way. */
 export function createCommitQueue(
   commitGroup: (batches: readonly CommitBatch[]) => Promise<GroupOutcome>,
   waitingMax: number,

@@ -2,19 +2,10 @@
  * Everything that is read, page by page: no statement returns more than a page, and nothing is held
  * open between two of them. Layer 4.
  */
-import { equalBytes } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import {
-  createRangeWalk,
-  cutRange,
-  decodeChainState,
   decodeForkProof,
-  emptyChain,
   LogError,
-  startMark,
-  stateWithin,
-  type ChainState,
-  type Entry,
   type ForkProof,
   type LogHead,
   type LogId,
@@ -23,22 +14,12 @@ import {
   type Topic,
 } from "@hawser/log";
 import type { Session } from "./database.ts";
-import {
-  bytesIn,
-  bytesOf,
-  headIn,
-  integerIn,
-  logIdIn,
-  placeIn,
-  storedRangeIn,
-  topicIn,
-  type Row,
-} from "./row.ts";
+import { bytesIn, bytesOf, headIn, integerIn, storedRangeIn, topicIn } from "./row.ts";
 import type { TableName } from "./schema.ts";
 
 /** Rows of one page at most; and bytes, but for a single range that is larger. */
-const pageRowsMax = 256;
-const pageBytesMax: number = 1024 * 1024;
+export const pageRowsMax = 256;
+export const pageBytesMax: number = 1024 * 1024;
 
 type ReadCrypto = Pick<Crypto, "hash" | "deriveKey">;
 
@@ -49,11 +30,6 @@ export interface ReadDeps {
   readonly name: TableName;
 }
 
-/** The lane of a topic: its first byte, and the key of its counter. */
-export function laneOf(topic: Topic): number {
-  return bytesOf(topic)[0] ?? 0;
-}
-
 const headColumns =
   "l.log_id, l.state, l.signed_height, l.signed_hash, l.pruned_to, l.marked_at, f.seq AS forked_at";
 
@@ -61,6 +37,7 @@ function logsWithForks(name: TableName): string {
   return `${name("logs")} l LEFT JOIN ${name("forks")} f ON f.topic = l.topic AND f.log_id = l.log_id`;
 }
 
+/** The head of a log; `undefined` for one without entries. */
 export async function readHead(deps: ReadDeps, logId: LogId): Promise<LogHead | undefined> {
   const [row] = await deps.session.query(
     `SELECT ${headColumns} FROM ${logsWithForks(deps.name)} WHERE l.log_id = $1`,
@@ -69,6 +46,7 @@ export async function readHead(deps: ReadDeps, logId: LogId): Promise<LogHead | 
   return row === undefined ? undefined : headIn(deps.crypto, row);
 }
 
+/** Heads of a topic, ordered by log id. */
 export async function readHeads(deps: ReadDeps, topic: Topic): Promise<readonly LogHead[]> {
   const heads: LogHead[] = [];
   let after = new Uint8Array(0);
@@ -85,7 +63,7 @@ export async function readHeads(deps: ReadDeps, topic: Topic): Promise<readonly 
   }
 }
 
-/** Hops from topic to topic along the primary key: the number of logs does not matter. */
+/** All topics in order. Hops from one to the next along the primary key: the number of logs does not matter. */
 export async function readTopics(deps: ReadDeps): Promise<readonly Topic[]> {
   const topics: Topic[] = [];
   let after = new Uint8Array(0);
@@ -106,33 +84,6 @@ export async function readTopics(deps: ReadDeps): Promise<readonly Topic[]> {
     if (last === undefined || rows.length < pageRowsMax) return topics;
     after = new Uint8Array(bytesIn(last, "topic"));
   }
-}
-
-/**
- * Ranges of a log from the one that holds `from` (or the first after it) up to `to`, as many as make
- * a page; rows of `ranges`.
- */
-async function logPage(
-  { session, name }: ReadDeps,
-  head: LogHead,
-  from: number,
-  to: number,
-): Promise<readonly Row[]> {
-  const ranges = name("ranges");
-  return session.query(
-    `WITH page AS (
-       SELECT first, count, cursor, before, bytes FROM ${ranges}
-       WHERE topic = $1 AND log_id = $2 AND first < $4 AND first >= coalesce(
-         (SELECT max(first) FROM ${ranges} WHERE topic = $1 AND log_id = $2 AND first <= $3), 0)
-       ORDER BY first LIMIT ${pageRowsMax}
-     ), sized AS (
-       SELECT page.*, sum(octet_length(bytes)) OVER (ORDER BY first) - octet_length(bytes) AS ahead
-       FROM page
-     )
-     SELECT first, count, cursor, before, bytes, $5::bigint AS signed_height
-     FROM sized WHERE ahead < ${pageBytesMax} AND first + count > $3 ORDER BY first`,
-    [bytesOf(head.context.topic), bytesOf(head.logId), from, to, head.signedHeight],
-  );
 }
 
 /** Where reading in receive order goes on, and where it ends. */
@@ -199,158 +150,7 @@ export async function readLaneCursors({ session, name }: ReadDeps): Promise<read
   return rows.map((row) => integerIn(row, "cursor"));
 }
 
-/** Ranges of a log in seq order, each cut to [from, to). A prune meanwhile skips what it dropped. */
-export async function* readRanges(
-  deps: ReadDeps,
-  head: LogHead,
-  from: number,
-  to: number,
-): AsyncGenerator<StoredRange, void, void> {
-  const { context, logId } = head;
-  for await (const row of logRows(deps, head, from, to)) {
-    const range: StoredRange = { ...placeIn(row), context, logId };
-    const end = Math.min(to, head.height, range.from + range.count);
-    const part = cutRange(range, Math.max(from, range.from), end);
-    yield { ...range, ...part, signed: part.from + part.count <= head.signedHeight };
-  }
-}
-
-/** Decoded entries of a log in seq order. A prune meanwhile skips what it dropped. */
-export async function* readEntries(
-  deps: ReadDeps,
-  head: LogHead,
-  from: number,
-  to: number,
-): AsyncGenerator<Entry, void, void> {
-  let state: ChainState | undefined;
-  for await (const row of logRows(deps, head, from, to)) {
-    const first = integerIn(row, "first");
-    if (state?.height !== first) state = await stateBefore(deps, head, row);
-    if (state === undefined) {
-      // Pruned while it was looked up; what is left has a state of its own.
-      await prunedSince(deps, head.logId, first);
-      continue;
-    }
-    const walk = createRangeWalk(deps.crypto, bytesIn(row, "bytes"), startMark(state));
-    const end = Math.min(to, head.height, first + integerIn(row, "count"));
-    while (walk.cursor.height < end) {
-      const entry = walk.next();
-      if (typeof entry === "string") throw new LogError("STORE_CORRUPT", "a stored range went bad");
-      if (entry.seq >= from) yield entry;
-    }
-    state = walk.cursor.state();
-  }
-}
-
-/** The rows that hold [from, to) of a log as long as it was at `head`, without a gap but a prune's. */
-async function* logRows(
-  deps: ReadDeps,
-  head: LogHead,
-  from: number,
-  to: number,
-): AsyncGenerator<Row, void, void> {
-  const end = Math.min(to, head.height);
-  for (let next = Math.max(from, head.prunedTo); next < end;) {
-    const rows = await logPage(deps, head, next, end);
-    if (rows.length === 0) await prunedSince(deps, head.logId, next);
-    if (rows.length === 0) return;
-    for (const row of rows) {
-      const first = integerIn(row, "first");
-      if (first > next) await prunedSince(deps, head.logId, next);
-      yield row;
-      next = first + integerIn(row, "count");
-    }
-  }
-}
-
-/** Resolves when a log was meanwhile pruned beyond `seq`. Throws STORE_CORRUPT when it was not. */
-async function prunedSince(deps: ReadDeps, logId: LogId, seq: number): Promise<void> {
-  const now = await readHead(deps, logId);
-  if (now !== undefined && now.prunedTo > seq) return;
-  throw new LogError("STORE_CORRUPT", `the range of entry ${seq} is missing`);
-}
-
-/**
- * The state before the range in `row`: at the closest mark, or rolled forward from it. `undefined`
- * when ranges on the way are missing.
- */
-async function stateBefore(
-  deps: ReadDeps,
-  head: LogHead,
-  row: Row,
-): Promise<ChainState | undefined> {
-  const first = integerIn(row, "first");
-  const own = row["before"];
-  if (own instanceof Uint8Array) return decodeChainState(deps.crypto, own);
-  if (first === 0) return emptyChain(deps.crypto, head.context);
-  const [marked] = await deps.session.query(
-    `SELECT first, before FROM ${deps.name("ranges")}
-     WHERE topic = $1 AND log_id = $2 AND first <= $3 AND before IS NOT NULL
-     ORDER BY first DESC LIMIT 1`,
-    [bytesOf(head.context.topic), bytesOf(head.logId), first],
-  );
-  let state =
-    marked === undefined
-      ? emptyChain(deps.crypto, head.context)
-      : decodeChainState(deps.crypto, bytesIn(marked, "before"));
-  while (state.height < first) {
-    const rows = await logPage(deps, head, state.height, first);
-    for (const next of rows) {
-      const range = { ...placeIn(next), context: head.context };
-      if (range.from !== state.height) return undefined;
-      state = stateWithin(deps.crypto, state, range, range.from + range.count);
-    }
-    if (rows.length === 0) return undefined;
-  }
-  return state.height === first ? state : undefined;
-}
-
-/** `undefined` above the head and below what is kept. */
-export async function readStateAt(
-  deps: ReadDeps,
-  head: LogHead,
-  height: number,
-): Promise<ChainState | undefined> {
-  if (height > head.height || height < head.prunedTo) return undefined;
-  if (height === head.height) {
-    const { context, logId, hash, stamp, skips } = head;
-    return { context, logId, height, hash, stamp, skips };
-  }
-  const [row] = await logPage(deps, head, height, height + 1);
-  const before = row === undefined ? undefined : await stateBefore(deps, head, row);
-  if (row === undefined || before === undefined) {
-    await prunedSince(deps, head.logId, height);
-    return undefined;
-  }
-  return stateWithin(deps.crypto, before, { ...placeIn(row), context: head.context }, height);
-}
-
-/** Six bytes of a hash as an exact Number: the index of signed entries. */
-export function hashPrefix(hash: Uint8Array): number {
-  let value = 0;
-  for (let index = 0; index < 6; index++) value = value * 256 + (hash[index] ?? 0);
-  return value;
-}
-
-export async function findSignedEntry(
-  deps: ReadDeps,
-  hash: Uint8Array,
-): Promise<{ readonly logId: LogId; readonly seq: number } | undefined> {
-  const places = await deps.session.query(
-    `SELECT log_id, seq FROM ${deps.name("signed")} WHERE prefix = $1`,
-    [hashPrefix(hash)],
-  );
-  for (const place of places) {
-    const [logId, seq] = [logIdIn(place), integerIn(place, "seq")];
-    const head = await readHead(deps, logId);
-    if (head === undefined) continue;
-    for await (const entry of readEntries(deps, head, seq, seq + 1)) {
-      if (equalBytes(entry.hash, hash)) return { logId, seq };
-    }
-  }
-  return undefined;
-}
-
+/** The proof with the smallest seq, or none. */
 export async function readForkProofs(
   { session, name }: ReadDeps,
   logId: LogId,
@@ -366,6 +166,7 @@ export async function readForkProofs(
   });
 }
 
+/** The value of a key, if it has one. */
 export async function readValue(
   { session, name }: ReadDeps,
   key: string,
@@ -377,7 +178,7 @@ export async function readValue(
   return row === undefined ? undefined : bytesIn(row, "value");
 }
 
-/** Keys are printable ASCII in binary order, so 0x7f ends every prefix. */
+/** Pairs by prefix. Keys are printable ASCII in binary order, so 0x7f ends every prefix. */
 export async function listValues(
   { session, name }: ReadDeps,
   prefix: string,
@@ -397,7 +198,7 @@ export async function listValues(
   }
 }
 
-/** Kept per lane by every commit and prune, so that nothing is counted. */
+/** What the store holds. Kept per lane by every commit and prune, so that nothing is counted. */
 export async function readTotals({
   session,
   name,
@@ -416,7 +217,7 @@ export async function readTotals({
   };
 }
 
-/** Tables and indexes; `undefined` where the engine has no such function. */
+/** Bytes of tables and indexes; `undefined` where the engine has no such function. */
 export async function readDiskBytes(
   { session }: ReadDeps,
   schema: string,

@@ -11,6 +11,7 @@ import {
   type Topic,
 } from "@hawser/log";
 
+/** A row by column names. */
 export type Row = Readonly<Record<string, unknown>>;
 
 /** Bytes of a column. Throws STORE_CORRUPT. */
@@ -32,17 +33,31 @@ export function bytesOf(id: string): Uint8Array {
   return fromHex(id) ?? new Uint8Array(0);
 }
 
+/** The lane of a topic: its first byte, and the key of its counter. */
+export function laneOf(topic: Topic): number {
+  return bytesOf(topic)[0] ?? 0;
+}
+
+/** Six bytes of a hash as an exact Number: the index of signed entries. */
+export function hashPrefix(hash: Uint8Array): number {
+  let value = 0;
+  for (let index = 0; index < 6; index++) value = value * 256 + (hash[index] ?? 0);
+  return value;
+}
+
+/** The log id of a row. */
 export function logIdIn(row: Row): LogId {
   // Safe: only log ids are stored in that column.
   return toHex(bytesIn(row, "log_id")) as LogId;
 }
 
+/** The topic of a row of `logs` or `ranges`. */
 export function topicIn(row: Row): Topic {
-  // Safe: only topics are stored in that column of the tables read with this.
+  // Safe: those tables hold whole topics only.
   return toHex(bytesIn(row, "topic")) as Topic;
 }
 
-/** The head in a row of `logs` with `forked_at`. */
+/** The head in a row of `logs` with `forked_at`. Throws STORE_CORRUPT. */
 export function headIn(crypto: Pick<Crypto, "deriveKey">, row: Row): LogHead {
   const signedHash = row["signed_hash"];
   return {
@@ -54,7 +69,7 @@ export function headIn(crypto: Pick<Crypto, "deriveKey">, row: Row): LogHead {
   };
 }
 
-/** A row of `ranges` with the log's `context` and `signed_height`. */
+/** The range in a row of `ranges` with the log's `context` and `signed_height`. */
 export function storedRangeIn(row: Row): StoredRange {
   const context = decodeContext(bytesIn(row, "context"));
   if (context === undefined) throw new LogError("STORE_CORRUPT", "a context does not parse");

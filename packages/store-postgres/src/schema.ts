@@ -25,7 +25,7 @@ export function tableNames(schema: string): TableName {
 export function migrations(
   name: TableName,
 ): readonly { readonly version: number; readonly statements: readonly string[] }[] {
-  return [{ version: 1, statements: firstTables(name) }];
+  return [{ version: 1, statements: [...logTables(name), ...otherTables(name)] }];
 }
 
 /** Made before anything else: it tells what else there is. */
@@ -37,7 +37,7 @@ export function formatTable(name: TableName): string {
   )`;
 }
 
-function firstTables(name: TableName): readonly string[] {
+function logTables(name: TableName): readonly string[] {
   return [
     `CREATE TABLE ${name("lanes")} (
       topic bytea PRIMARY KEY,
@@ -77,6 +77,11 @@ function firstTables(name: TableName): readonly string[] {
       UNIQUE (topic, log_id, first)
     )`,
     `CREATE INDEX ranges_lane ON ${name("ranges")} (lane, cursor)`,
+  ];
+}
+
+function otherTables(name: TableName): readonly string[] {
+  return [
     `CREATE TABLE ${name("signed")} (
       topic bytea NOT NULL,
       log_id bytea NOT NULL,

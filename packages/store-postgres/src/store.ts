@@ -14,9 +14,10 @@ import {
   type LogStore,
   type StoredRange,
 } from "@hawser/log";
-import { commitGroup, type GroupOutcome } from "./commit.ts";
+import { commitGroup } from "./commit.ts";
 import { createDatabase, type Database } from "./database.ts";
 import { createFeed, type Feed } from "./feed.ts";
+import { findSignedEntry, readEntries, readRanges, readStateAt } from "./log-reads.ts";
 import { migrate } from "./migrate.ts";
 import { createNotifier, type Notifier } from "./notify.ts";
 import {
@@ -25,21 +26,18 @@ import {
   type PostgresStoreOptions,
   type Settings,
 } from "./options.ts";
+import type { GroupOutcome } from "./plan.ts";
 import { pruneLog } from "./prune.ts";
 import { createCommitQueue, type CommitQueue } from "./queue.ts";
 import {
-  findSignedEntry,
   lanePage,
   listValues,
   readDiskBytes,
-  readEntries,
   readForkProofs,
   readHead,
   readHeads,
   readLaneCursor,
   readLaneCursors,
-  readRanges,
-  readStateAt,
   readTopics,
   readTotals,
   readValue,

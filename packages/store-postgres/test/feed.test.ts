@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import type { StoredRange } from "@hawser/log";
 import { testLog, testTopic } from "@hawser/log/testing";
 import { createFeed } from "../src/feed.ts";
-import { laneOf, type ReceivedBounds } from "../src/reads.ts";
+import type { ReceivedBounds } from "../src/reads.ts";
+import { laneOf } from "../src/row.ts";
 
 /** Three topics, each in a lane of its own. */
 const logs = [0, 1, 2].map((number) => testLog(number, { topic: testTopic(number) }));
