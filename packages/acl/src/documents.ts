@@ -2,7 +2,7 @@
  * Documents as edits make them (docs/spec/7-views.md §9.5). Edits are applied in total order; each
  * register keeps the edits that hold, so that of concurrent ones the taking one wins.
  */
-import { isAboutPeers, sees, type Edit } from "./edit.ts";
+import { isAboutPeers, knows, type Edit } from "./edit.ts";
 import { allows, lesserRole, roles } from "./roles.ts";
 import type { AclDocument, Role } from "./types.ts";
 
@@ -103,7 +103,7 @@ function applyTo(document: DocumentState, edit: Edit): void {
       update(peer, role, (old) => (isDenial(role) ? lift : revoke)(old, edit));
   }
   if (edit.default === undefined) return;
-  const unseen = document.standards.filter((old) => !sees(edit.event, old.edit.event));
+  const unseen = document.standards.filter((old) => !knows(edit, old.edit));
   document.standards = [...unseen, { edit, role: edit.default }];
 }
 
@@ -117,13 +117,13 @@ function isDenial(role: Role): boolean {
 
 /** Holds unless somebody took the role without its author knowing. */
 function grant(old: Register, edit: Edit): Register {
-  const isKnown = old.against.every((taking) => sees(edit.event, taking.event));
+  const isKnown = old.against.every((taking) => knows(edit, taking));
   return isKnown ? { ...old, live: [...old.live, edit] } : old;
 }
 
 /** Ends all grants before it in total order, seen or not. */
 function revoke(old: Register, edit: Edit): Register {
-  const unseen = old.against.filter((taking) => !sees(edit.event, taking.event));
+  const unseen = old.against.filter((taking) => !knows(edit, taking));
   return { live: [], against: [...unseen, edit] };
 }
 
@@ -133,7 +133,7 @@ function impose(old: Register, edit: Edit): Register {
 
 /** Lifts what its author knew of. */
 function lift(old: Register, edit: Edit): Register {
-  return { ...old, live: old.live.filter((denial) => !sees(edit.event, denial.event)) };
+  return { ...old, live: old.live.filter((denial) => !knows(edit, denial)) };
 }
 
 /** What all of them allow. */

@@ -31,6 +31,8 @@ export interface Edit extends DecodedEdit {
   readonly keys: readonly string[];
   /** At least one. */
   readonly ways: readonly Way[];
+  /** Of each log of edits, how far the author knew it: one more than the seq of an edit. */
+  readonly known: ReadonlyMap<string, number>;
   /** The oldest edit on which the right rests; `undefined` for a founder. */
   readonly grant: ViewEvent | undefined;
 }
@@ -64,6 +66,13 @@ export function sees(later: ViewEvent, earlier: ViewEvent): boolean {
   if (later.logId === earlier.logId) return later.seq > earlier.seq;
   if (later.frontier === undefined) return compareEvents(earlier, later) < 0;
   return (later.frontier.get(earlier.logId) ?? 0) > earlier.seq;
+}
+
+/** Had the author of `later` seen `earlier`, or an edit whose author knew it? */
+export function knows(later: Edit, earlier: Edit): boolean {
+  const { logId, seq } = earlier.event;
+  if (later.event.logId === logId) return later.event.seq > seq;
+  return (later.known.get(logId) ?? 0) > seq;
 }
 
 /** The first index from which on `isPast` holds, where it never fails again. */

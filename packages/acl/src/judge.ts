@@ -4,7 +4,7 @@
  */
 import { equalBytes } from "@hawser/codec";
 import type { EventRef, GateVerdict, ViewEvent } from "@hawser/view";
-import { sees, type Edit, type Way } from "./edit.ts";
+import { knows, type Edit, type Way } from "./edit.ts";
 import { rulesId } from "./keys.ts";
 import type { Ledger, LedgerChange, Vantage } from "./ledger.ts";
 import { placeOf } from "./place.ts";
@@ -50,7 +50,7 @@ export function createJudge(rules: AclRules, ledger: Ledger): Judge {
     need: Need,
     sequence: string | undefined,
   ): GateVerdict => {
-    const past = ledger.seenFrom(vantage);
+    const past = ledger.knownAt(vantage);
     const now = ledger.now();
     let found: Doubts | undefined;
     for (const documentId of documentsOf(rules, sequence)) {
@@ -71,7 +71,7 @@ export function createJudge(rules: AclRules, ledger: Ledger): Judge {
     const vantage = ledger.vantageOf(event);
     const isAccepted = accepting.has(placeOf(event));
     // What founders may do can differ from event to event.
-    const hasEditor = ledger.seenFrom(vantage).documents.hasWriter(rulesId(rules.id));
+    const hasEditor = ledger.knownAt(vantage).documents.hasWriter(rulesId(rules.id));
     if (isAccepted || !hasEditor) return judgeFrom(asker, vantage, need, sequence);
     const place = { event, keys: asker.keys, vantage, need, sequence };
     const known = verdicts.find(place);
@@ -131,7 +131,7 @@ function doubtsOn(concurrent: readonly Edit[], now: Outcome, accepts: readonly E
 }
 
 function knew(later: Edit, earlier: Edit): boolean {
-  return later === earlier || sees(later.event, earlier.event);
+  return later === earlier || knows(later, earlier);
 }
 
 function isLeft(way: Way, asker: Asker, need: Need, doubts: Doubts, now: Outcome): boolean {

@@ -24,7 +24,7 @@ export interface LedgerChange {
 
 /** Where an event stands among the edits: for each log of edits, two indexes. */
 export interface Vantage {
-  /** How many edits of the log the event's author had seen. */
+  /** How many edits of the log the event's author knew. */
   readonly from: readonly number[];
   /** The first edit of the log whose author had seen the event; what lies between is concurrent. */
   readonly to: readonly number[];
@@ -38,13 +38,11 @@ export interface Ledger {
   /** What all edits come to. */
   now(): Outcome;
   vantageOf(event: ViewEvent): Vantage;
-  /** What the edits come to that are seen from there; the same object as `now()` if all are. */
-  seenFrom(vantage: Vantage): Outcome;
+  /** What the edits come to that are known there; the same object as `now()` if all are. */
+  knownAt(vantage: Vantage): Outcome;
   concurrentAt(vantage: Vantage): readonly Edit[];
   /** Of the edit at a place; `refused` where there is none. */
   statusOf(ref: EventRef): EditStatus;
-  /** How far into the edits of each log the event's author had seen, by log id. */
-  heightsSeen(event: ViewEvent): readonly (readonly [string, number])[];
 }
 
 interface EditLog {
@@ -68,9 +66,29 @@ export function createLedger(rules: AclRules): Ledger {
     return current;
   };
 
-  /** How many edits of each log the author of an event had seen. */
-  const countsSeen = (event: ViewEvent): readonly number[] =>
-    logs.map((log) => firstIndex(log.edits.length, (index) => !seesAt(event, log, index)));
+  /** How far the author of an event knew the edits of each log. */
+  const heightsKnown = (event: ViewEvent): ReadonlyMap<string, number> => {
+    const heights = new Map<string, number>();
+    const raise = (logId: string, height: number): void => {
+      if ((heights.get(logId) ?? 0) < height) heights.set(logId, height);
+    };
+    for (const log of logs) {
+      const count = firstIndex(log.edits.length, (index) => !seesAt(event, log, index));
+      // The last one seen knows what those before it know.
+      const newest = log.edits[count - 1];
+      if (newest === undefined) continue;
+      raise(log.logId, newest.event.seq + 1);
+      for (const [logId, height] of newest.known) raise(logId, height);
+    }
+    return heights;
+  };
+
+  const countsOf = (heights: ReadonlyMap<string, number>): readonly number[] =>
+    logs.map(({ logId, edits: own }) => {
+      const height = heights.get(logId) ?? 0;
+      return firstIndex(own.length, (index) => (own[index]?.event.seq ?? height) >= height);
+    });
+
   const areAll = (counts: readonly number[]): boolean =>
     logs.every((log, index) => log.edits.length === counts[index]);
 
@@ -86,21 +104,20 @@ export function createLedger(rules: AclRules): Ledger {
   };
 
   /** The edit an event is, if its author had the right by what it had seen. */
-  const admit = (event: ViewEvent, counts: readonly number[]): Edit | undefined => {
+  const admit = (event: ViewEvent, known: Edit["known"]): Edit | undefined => {
     const decoded = decodeEdit(event.body);
     if (decoded === undefined) return undefined;
     const asker = askerOf(rules, event);
     const question = { documentId: rulesId(rules.id), need: "write" } as const;
-    const ways = waysOf(rules, outcomeOf(counts).documents, asker, question);
+    const ways = waysOf(rules, outcomeOf(countsOf(known)).documents, asker, question);
     if (ways.length === 0) return undefined;
-    return { ...decoded, event, keys: asker.keys, ways, grant: oldestGrant(ways) };
+    return { ...decoded, event, keys: asker.keys, ways, known, grant: oldestGrant(ways) };
   };
 
   const take = (event: ViewEvent): Edit | undefined => {
-    const counts = countsSeen(event);
-    const edit = admit(event, counts);
+    const edit = admit(event, heightsKnown(event));
     if (edit === undefined) return undefined;
-    if (areAll(counts) && current !== undefined) extend(current, edit);
+    if (areAll(countsOf(edit.known)) && current !== undefined) extend(current, edit);
     else current = undefined;
     insertInOrder(edits, edit);
     byPlace.set(placeOf(event), edit);
@@ -143,21 +160,13 @@ export function createLedger(rules: AclRules): Ledger {
       return { admitted, isRebuilt: true };
     },
     vantageOf: (event) => {
-      const from = countsSeen(event);
+      const from = countsOf(heightsKnown(event));
       if (areAll(from)) return { from, to: from };
       return { from, to: logs.map((log, index) => firstSeeing(log, from[index] ?? 0, event)) };
     },
-    seenFrom: ({ from }) => outcomeOf(from),
+    knownAt: ({ from }) => outcomeOf(from),
     concurrentAt: ({ from, to }) =>
       logs.flatMap((log, index) => log.edits.slice(from[index], to[index])),
-    heightsSeen: (event) => {
-      const counts = countsSeen(event);
-      const heights = logs.flatMap((log, index): readonly (readonly [string, number])[] => {
-        const seen = log.edits[(counts[index] ?? 0) - 1];
-        return seen === undefined ? [] : [[log.logId, seen.event.seq + 1]];
-      });
-      return heights.sort(([a], [b]) => (a < b ? -1 : 1));
-    },
     statusOf: (ref) => {
       const edit = byPlace.get(placeOf(ref));
       return edit === undefined ? "refused" : (now().statuses.get(edit) ?? "refused");

@@ -5,7 +5,7 @@
  */
 import { compareEvents } from "@hawser/view";
 import { createDocuments, type Documents } from "./documents.ts";
-import { compareRanks, sees, type Edit } from "./edit.ts";
+import { compareRanks, knows, type Edit } from "./edit.ts";
 import { rulesId } from "./keys.ts";
 import type { AclRules, EditStatus } from "./types.ts";
 import { takes } from "./ways.ts";
@@ -74,7 +74,7 @@ function keysTaken(edit: Edit): ReadonlySet<string> {
 }
 
 function areConcurrent(a: Edit, b: Edit): boolean {
-  return a !== b && !sees(a.event, b.event) && !sees(b.event, a.event);
+  return a !== b && !knows(a, b) && !knows(b, a);
 }
 
 /** Goes from the most senior to the most junior: nobody is overruled by whom a senior overrules. */

@@ -29,10 +29,10 @@ export function createAclView(rules: AclRules): View<AclState> {
 }
 
 function encodeLedger(ledger: Ledger): Uint8Array {
-  const items = ledger.edits.map(({ event }): CborValue => {
+  const items = ledger.edits.map(({ event, known }): CborValue => {
     const { author, logId, seq, hash, stamp, body } = event;
-    // Heights as far as edits go: other entries are nothing to the documents.
-    const past = event.frontier === undefined ? null : ledger.heightsSeen(event);
+    const heights = [...known].sort(([a], [b]) => (a < b ? -1 : 1));
+    const past = event.frontier === undefined ? null : heights;
     return [author, logId, seq, hash, stamp, past, body];
   });
   return encodeCbor([1, items]);

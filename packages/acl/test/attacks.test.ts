@@ -170,6 +170,21 @@ describe("writing after the right was taken", () => {
     ]);
   });
 
+  test("[TH-182] nobody hides a removal by pointing at it and not at what entitles its author", async () => {
+    const history = createHistory();
+    history.edit(0, editorsId, [grant(0, "write")]);
+    history.edit(0, spaceId, [grant(2, "write")]);
+    history.sync(2);
+    history.edit(0, editorsId, [grant(1, "write")]);
+    history.sync(1);
+    history.edit(1, spaceId, [revoke(2, "write")]);
+    // Points at the removal, and at the founder's log only as far as it likes.
+    history.learn(2, [1]);
+    const said = history.say(2, "hidden");
+    expect(said.frontier?.get(authorOf(0))).toBe(2);
+    expect((await readWith(gate, history.events)).withheld).toEqual(["hidden: refuse NO_ROLE"]);
+  });
+
   test("[TH-182] a lower default takes from whom only the default named", async () => {
     const history = foundedHistory(2);
     history.edit(1, spaceId, [standard("write")]);

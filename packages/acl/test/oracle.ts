@@ -36,10 +36,6 @@ function sees(a: ViewEvent, b: ViewEvent): boolean {
   return (a.frontier.get(b.logId) ?? 0) > b.seq;
 }
 
-function concurrent(a: ViewEvent, b: ViewEvent): boolean {
-  return a !== b && !sees(a, b) && !sees(b, a);
-}
-
 /** Answers for a fixed set of events. */
 export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
   const all: readonly Edit[] = events.flatMap((event) => {
@@ -48,12 +44,28 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
   });
   const editorsId = `${rules.id}-acl`;
   const admittedMemo = new Map<Edit, boolean>();
+  const knowsMemo = new Map<string, boolean>();
   const statusMemo = new Map<string, Status>();
   const overruledMemo = new Map<string, boolean>();
 
   const keyOf = (edits: readonly Edit[]): string => edits.map((edit) => all.indexOf(edit)).join();
   const pastOf = (event: ViewEvent): readonly Edit[] =>
-    all.filter((edit) => sees(event, edit.event) && isAdmitted(edit));
+    all.filter((edit) => knows(event, edit) && isAdmitted(edit));
+  function knows(event: ViewEvent, edit: Edit): boolean {
+    const key = `${all.indexOf(edit)}/${event.logId}/${event.seq}`;
+    const known = knowsMemo.get(key);
+    if (known !== undefined) return known;
+    const answer =
+      sees(event, edit.event) ||
+      all.some(
+        (between) =>
+          sees(event, between.event) && isAdmitted(between) && knows(between.event, edit),
+      );
+    knowsMemo.set(key, answer);
+    return answer;
+  }
+  const concurrent = (a: Edit, b: Edit): boolean =>
+    a !== b && !knows(a.event, b) && !knows(b.event, a);
   const keysOf = (event: ViewEvent): readonly string[] => [
     event.author,
     ...(rules.groups?.groupsOf(event.author, event) ?? []),
@@ -78,7 +90,7 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
       (edit) =>
         edit.documentId === id &&
         edit.grants.get(peer)?.has(role) &&
-        takers.every((taker) => sees(edit.event, taker.event)),
+        takers.every((taker) => knows(edit.event, taker)),
     );
   }
 
@@ -89,12 +101,12 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
     const lifts = effective(set).filter(
       (edit) => edit.documentId === id && edit.revokes.get(peer)?.has("no-access"),
     );
-    return denials.some((denial) => !lifts.some((lift) => sees(lift.event, denial.event)));
+    return denials.some((denial) => !lifts.some((lift) => knows(lift.event, denial)));
   }
 
   function standardIn(set: readonly Edit[], id: string) {
     const said = effective(set).filter((e) => e.documentId === id && e.default !== undefined);
-    const grants = said.filter((edit) => !said.some((later) => sees(later.event, edit.event)));
+    const grants = said.filter((edit) => !said.some((later) => knows(later.event, edit)));
     const isAllowed = (need: Need): boolean =>
       grants.length > 0 &&
       grants.every((edit) => needs[edit.default ?? "no-access"].includes(need));
@@ -182,8 +194,7 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
     const known = overruledMemo.get(key);
     if (known !== undefined) return known;
     const seniors = set.filter(
-      (other) =>
-        concurrent(other.event, edit.event) && isSenior(other, edit) && !isOverruled(set, other),
+      (other) => concurrent(other, edit) && isSenior(other, edit) && !isOverruled(set, other),
     );
     // Of one rank are edits of one author: the earlier of them comes first.
     const answer = waysOfEdit(edit).every(
@@ -207,9 +218,7 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
 
   function work(set: readonly Edit[], edit: Edit): Status {
     if (isOverruled(set, edit)) return "overruled";
-    const against = set.filter(
-      (other) => concurrent(other.event, edit.event) && !isOverruled(set, other),
-    );
+    const against = set.filter((other) => concurrent(other, edit) && !isOverruled(set, other));
     const isStruck = waysOf(pastOf(edit.event), edit.event, editorsId, "write").every(
       (way) =>
         (way.grants.length > 0 &&
@@ -230,8 +239,9 @@ export function createOracle(rules: AclRules, events: readonly ViewEvent[]) {
     );
     const against = effective(whole).filter(
       (edit) =>
-        concurrent(edit.event, event) &&
-        !accepts.some((accept) => accept === edit || sees(accept.event, edit.event)),
+        !knows(event, edit) &&
+        !sees(edit.event, event) &&
+        !accepts.some((accept) => accept === edit || knows(accept.event, edit)),
     );
     const ids = sequence === undefined ? [rules.id] : [rules.id, sequence];
     const verdicts = ids.map((id) => {
