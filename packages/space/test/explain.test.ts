@@ -1,123 +1,34 @@
 /** Everything that has no effect says why (docs/spec/6-space.md §7 *explain*): a row per reason. */
-import { createOp, inviteOfSecret, proveJoin, type AuthAction, type OpId } from "@hawser/auth";
+import { createOp, type AuthAction, type OpId } from "@hawser/auth";
 import { encodeCbor, utf8 } from "@hawser/codec";
-import { createBundle, encodeBundle } from "@hawser/keys";
-import { logIdOf, type EncodedRange, type LogId } from "@hawser/log";
-import type { Space } from "@hawser/space";
+import { encodeBundle } from "@hawser/keys";
+import { logIdOf, type LogId } from "@hawser/log";
 import { describe, expect, test } from "vitest";
-import { joinBinding } from "../src/join.ts";
 import { plainEvent } from "../src/layers.ts";
-import { attacker, forge, forgeControl, type ForgedContent } from "./forge.ts";
-import { createWorld, spaceOn, twoMembers, write, type TestDevice, type World } from "./world.ts";
-
-interface Scene {
-  readonly world: World;
-  readonly ada: TestDevice;
-  readonly ben: TestDevice;
-  readonly space: Space;
-  readonly other: Space;
-}
-
-/** Ada and Ben, who manages unless told otherwise. */
-async function scene(isManager = true): Promise<Scene> {
-  const world = await createWorld();
-  const { ada, ben, space, other } = await twoMembers(world);
-  if (isManager) await space.set(ben.author, "manage");
-  await world.settle(ada, ben);
-  return { world, ada, ben, space, other };
-}
-
-const individual = (id: string) => ({ kind: "individual", id }) as never;
-const filled = (byte: number, count = 32) => new Uint8Array(count).fill(byte);
-const write1 = { level: "write", mayDelete: false } as const;
-
-function headsOf(space: Space): readonly OpId[] {
-  const items = space.timeline().filter(({ status }) => status.state !== "rejected");
-  const seen = new Set(items.flatMap(({ deps }) => deps));
-  return items.map(({ op }) => op).filter((op) => !seen.has(op));
-}
-
-const groupOf = ({ space, ada }: Scene) => space.why(ada.author, "pull")!.chain[0]!.group;
-const foundingOf = ({ space }: Scene): OpId => space.timeline()[0]!.op;
-
-/** A membership operation of Ben, bytes alone. */
-function opBytes(
-  at: Scene,
-  action: AuthAction,
-  change: { readonly deps?: readonly OpId[]; readonly author?: string } = {},
-): Uint8Array {
-  return createOp(at.world.crypto, {
-    author: (change.author ?? at.ben.author) as never,
-    group: groupOf(at),
-    deps: change.deps ?? headsOf(at.space),
-    action,
-  }).bytes;
-}
-
-const auth = (op: Uint8Array): ForgedContent => ({ kind: "auth", op });
-
-/** Ben's next control entries, as he would write them by hand. */
-function byBen(at: Scene, contents: readonly ForgedContent[]): Promise<EncodedRange> {
-  const { world, ben, ada, space } = at;
-  return forgeControl({
-    crypto: world.crypto,
-    id: space.id!,
-    topic: space.topic,
-    author: ben.author,
-    secret: ben.secret,
-    now: world.clock.nowMicros(),
-    base: ada.store,
-    contents,
-  });
-}
-
-/** What Ada says about the last of these entries, once she has them. */
-async function explained(at: Scene, contents: readonly ForgedContent[]) {
-  const { world, ada, ben, space } = at;
-  const range = await byBen(at, contents);
-  expect((await ada.spaces.ingest(range)).status).toBe("stored");
-  const context = { topic: space.topic, author: ben.author, domain: "hawser.control" };
-  const ref = { logId: logIdOf(world.crypto, context), seq: range.from + range.count - 1 };
-  const here = await space.explain(ref);
-  // Whoever gets it in another session, and reads everything again, says the same.
-  await at.world.copy(ada, ben);
-  expect(await spaceOn(ben, space).explain(ref)).toEqual(here);
-  return here;
-}
-
-type Make = (at: Scene) => readonly ForgedContent[] | Promise<readonly ForgedContent[]>;
-
-const op =
-  (action: (at: Scene) => AuthAction, deps?: (at: Scene) => readonly OpId[]): Make =>
-  (at) => [auth(opBytes(at, action(at), deps === undefined ? {} : { deps: deps(at) }))];
-
-const secret = filled(7);
-const inviteOf = ({ world }: Scene) => inviteOfSecret(world.crypto, secret);
-const invite =
-  (uses: number, notAfter?: number) =>
-  (at: Scene): AuthAction => ({
-    type: "invite",
-    invite: inviteOf(at),
-    access: write1,
-    uses,
-    notAfter,
-  });
-
-const remove = (id: string): AuthAction => ({ type: "remove", member: individual(id) });
-const nobody = "ab".repeat(32);
-
-/** An array that is nearly an operation. */
-const raw =
-  (fields: (at: Scene) => readonly unknown[]): Make =>
-  (at) => [auth(encodeCbor(fields(at) as never))];
-
-const fieldsWith =
-  (change: Readonly<Record<number, unknown>>) =>
-  (_: Scene): readonly unknown[] => {
-    const fields: unknown[] = [1, 2, filled(1), filled(2), [filled(3)], [0, filled(4)]];
-    for (const [index, field] of Object.entries(change)) fields[Number(index)] = field;
-    return fields;
-  };
+import {
+  auth,
+  explained,
+  filled,
+  foundingOf,
+  groupOf,
+  headsOf,
+  individual,
+  invite,
+  inviteOf,
+  joinOutcome,
+  nobody,
+  op,
+  opBytes,
+  raw,
+  fieldsWith,
+  remove,
+  scene,
+  write1,
+  type Make,
+  type Scene,
+} from "./explain-scene.ts";
+import { attacker, forge, forgeControl } from "./forge.ts";
+import { write } from "./world.ts";
 
 /** Content of a manager, and the reason why it has no effect. */
 const controlRows: readonly (readonly [string, string, Make])[] = [
@@ -319,57 +230,6 @@ describe("control entries", () => {
     expect(reasons.length).toBeGreaterThanOrEqual(2);
   });
 });
-
-/** A join as a stranger publishes it; the answer is Ada's. */
-async function joinOutcome(
-  at: Scene,
-  change: { readonly time?: number; readonly flip?: boolean; readonly uses?: number } = {},
-) {
-  const { world, ada, space } = at;
-  const { crypto } = world;
-  const eve = attacker(crypto, "eve");
-  const nowSeconds = Math.floor(world.clock.nowMicros() / 1e6);
-  const { bundle } = createBundle(
-    crypto,
-    {
-      identity: {
-        id: eve.author,
-        sign: (label, message) => crypto.signTagged(label, message, eve.secret),
-      },
-      lifetime: { notBefore: nowSeconds - 10, notAfter: nowSeconds + 86_400 },
-    },
-    (byteCount) => filled(3, byteCount),
-  );
-  const group = groupOf(at);
-  const claim = {
-    group,
-    author: eve.author,
-    binding: joinBinding(crypto, bundle),
-    time: change.time ?? nowSeconds,
-  };
-  const action = proveJoin(crypto, claim, secret);
-  if (change.flip === true && action.type === "join") action.proof[5]! ^= 1;
-  const { bytes } = createOp(crypto, {
-    author: eve.author,
-    group,
-    deps: headsOf(space),
-    action,
-  });
-  const range = await forgeControl({
-    crypto,
-    id: space.id!,
-    topic: space.topic,
-    author: eve.author,
-    secret: eve.secret,
-    now: world.clock.nowMicros(),
-    contents: [{ kind: "bundle", bundle: encodeBundle(bundle) }, auth(bytes)],
-  });
-  const before = await ada.store.stats();
-  const outcome = await ada.spaces.ingest(range);
-  const context = { topic: space.topic, author: eve.author, domain: "hawser.control" };
-  const ref = { logId: logIdOf(crypto, context), seq: 0 };
-  return { outcome, explanation: await space.explain(ref), before, after: await ada.store.stats() };
-}
 
 describe("what was refused", () => {
   for (const [reason, what, prepare, change] of [
