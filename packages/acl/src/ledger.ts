@@ -66,20 +66,23 @@ export function createLedger(rules: AclRules): Ledger {
     return current;
   };
 
-  /** How far the author of an event knew the edits of each log. */
-  const heightsKnown = (event: ViewEvent): ReadonlyMap<string, number> => {
+  /** How many edits of each log the author of an event had seen. */
+  const countsSeen = (event: ViewEvent): readonly number[] =>
+    logs.map((log) => firstIndex(log.edits.length, (index) => !seesAt(event, log, index)));
+
+  /** How far somebody knows the edits of each log who had seen so many. */
+  const heightsKnown = (seen: readonly number[]): ReadonlyMap<string, number> => {
     const heights = new Map<string, number>();
     const raise = (logId: string, height: number): void => {
       if ((heights.get(logId) ?? 0) < height) heights.set(logId, height);
     };
-    for (const log of logs) {
-      const count = firstIndex(log.edits.length, (index) => !seesAt(event, log, index));
+    logs.forEach((log, index) => {
       // The last one seen knows what those before it know.
-      const newest = log.edits[count - 1];
-      if (newest === undefined) continue;
+      const newest = log.edits[(seen[index] ?? 0) - 1];
+      if (newest === undefined) return;
       raise(log.logId, newest.event.seq + 1);
       for (const [logId, height] of newest.known) raise(logId, height);
-    }
+    });
     return heights;
   };
 
@@ -115,7 +118,7 @@ export function createLedger(rules: AclRules): Ledger {
   };
 
   const take = (event: ViewEvent): Edit | undefined => {
-    const edit = admit(event, heightsKnown(event));
+    const edit = admit(event, heightsKnown(countsSeen(event)));
     if (edit === undefined) return undefined;
     if (areAll(countsOf(edit.known)) && current !== undefined) extend(current, edit);
     else current = undefined;
@@ -160,7 +163,8 @@ export function createLedger(rules: AclRules): Ledger {
       return { admitted, isRebuilt: true };
     },
     vantageOf: (event) => {
-      const from = countsOf(heightsKnown(event));
+      const seen = countsSeen(event);
+      const from = areAll(seen) ? seen : countsOf(heightsKnown(seen));
       if (areAll(from)) return { from, to: from };
       return { from, to: logs.map((log, index) => firstSeeing(log, from[index] ?? 0, event)) };
     },
