@@ -48,6 +48,16 @@ export async function loadSecret(
   return { secret, confirm: () => Promise.resolve() };
 }
 
+/** The secret of the device whose store it is, or `undefined`. */
+export function readSecret(store: LogStore): Promise<Uint8Array | undefined> {
+  return store.get(secretKey);
+}
+
+/** Makes the store that of a device; it had none. */
+export async function saveSecret(store: LogStore, secret: Uint8Array): Promise<void> {
+  await store.commit({ writes: [{ key: secretKey, value: secret }] });
+}
+
 /** The topic of this device's account, if it belongs to one. */
 export async function loadAccountTopic(store: LogStore): Promise<string | undefined> {
   const stored = await store.get(accountKey);

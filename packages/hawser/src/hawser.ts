@@ -30,7 +30,11 @@ export async function createHawser(options: HawserOptions = {}): Promise<Hawser>
   }
 }
 
-async function openStore(options: HawserOptions, crypto: Crypto): Promise<LogStore> {
+/** The store that was given, or the file, or memory. */
+export async function openStore(
+  options: Pick<HawserOptions, "store" | "path">,
+  crypto: Crypto,
+): Promise<LogStore> {
   if (options.store !== undefined) return options.store;
   if (options.path === undefined) return createMemoryStore({ crypto });
   return await openSqlite(crypto, options.path);

@@ -422,6 +422,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       const core = cores.get(topic);
       if (core !== undefined) await onFolded(core);
       (core ?? raws.core(topic))?.changed.notify();
+      notify();
     },
     onFailure: (topic, cause) => cores.get(topic)?.fail(cause),
   });
