@@ -1,4 +1,5 @@
 /** Cipher suites in spaces (docs/spec/6-space.md §14, chapter 5 §4.1): a space moves to X-Wing. */
+import { readdirSync, readFileSync } from "node:fs";
 import { proveJoin } from "@hawser/auth";
 import { utf8 } from "@hawser/codec";
 import { createCrypto } from "@hawser/crypto";
@@ -325,6 +326,16 @@ async function forgedJoin(
     authContent(op),
   ]);
 }
+
+test("no source of the space layer imports the hybrid: it is in a bundle only if injected", () => {
+  const folder = new URL("../src/", import.meta.url);
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const sources = names.filter((name) => name.endsWith(".ts"));
+  expect(sources.length).toBeGreaterThan(40);
+  for (const name of sources) {
+    expect(readFileSync(new URL(name, folder), "utf8")).not.toMatch(/from "@hawser\/crypto\//);
+  }
+});
 
 test("bodies for chosen devices name a bundle of suite 1", async () => {
   const world = await createWorld(hybrid);
