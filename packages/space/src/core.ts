@@ -383,6 +383,7 @@ export async function openCore(
     const log: ControlRange = { context, logId, entries: good.entries };
     const admitted = fold.admitJoiningLog(log);
     if (admitted.ok) return undefined;
+    if (admitted.hasLearned === true) await refold();
     const mayJoinBranch = admitted.missing?.some((op) => forks.uncounted.has(op)) === true;
     const reason =
       mayJoinBranch && (await joinsBranch(log))
@@ -524,9 +525,13 @@ export async function openCore(
   const syncTopic: SyncTopic = {
     topic,
     followKeys: () => followKeysOf(about, fold),
-    accessOf: (identity) =>
-      // A newcomer that has nothing yet asks whoever knows the topic for the control logs.
-      fold.graph.has(about.createOp) ? accessOf(fold, identity, core.time()) : "control",
+    accessOf: (identity) => {
+      // A newcomer has nothing yet, a restored device may not know who follows the space by now: they
+      // exchange control logs with whoever knows the topic.
+      const isRestored = device.guard.problem(topic) === "SPACE_RESTORED";
+      const asksAnybody = isRestored || !fold.graph.has(about.createOp);
+      return asksAnybody ? "control" : accessOf(fold, identity, core.time());
+    },
     controlDomains: [controlDomain],
   };
   const bodies = await openBodies({
