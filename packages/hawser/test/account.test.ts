@@ -109,6 +109,23 @@ describe("an account over a relay", () => {
     expect(again.space.timeline().filter(({ status }) => status.state !== "effective")).toEqual([]);
   });
 
+  test("[NB-8] it comes back whichever log the relay sends first", async () => {
+    // Ids are drawn anew in each round, and with them the order of the logs.
+    for (let round = 0; round < 4; round++) {
+      const relay = await relayed();
+      const laptop = await device(relay);
+      const phone = await device(relay);
+      const { account, phrase } = await createAccount(laptop, { name: "laptop" });
+      kept(await pairUp(laptop, kept(account), phone));
+      await account.revoke(phone.author);
+      await account.synced();
+      const signal = AbortSignal.timeout(15_000);
+      const tablet = await device(relay);
+      const back = kept(await recoverAccount(tablet, { phrase, name: "tablet", signal }));
+      await untilNames(back, ["laptop", "tablet", "paper"]);
+    }
+  });
+
   test("[NB-8] friends with enough shares bring the phrase back", async () => {
     const relay = await relayed();
     const laptop = await device(relay);
