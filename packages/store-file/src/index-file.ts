@@ -34,15 +34,26 @@ export interface SegmentEnd {
   readonly cursor: number;
 }
 
+/** What an index file says. */
+export interface SegmentIndex extends SegmentEnd {
+  readonly records: readonly IndexedRecord[];
+  /** The records in their bytes. */
+  readonly bytes: Uint8Array;
+  /** Where the last of them ends in the segment. */
+  readonly recordsEnd: number;
+}
+
 /** Gathers the index of one segment while it grows. */
 export interface IndexBuilder {
   add(record: IndexedRecord): void;
   encode(id: SegmentId, end: SegmentEnd): Uint8Array;
 }
 
-export function createIndexBuilder(): IndexBuilder {
+/** Goes on from what an index file says, so that opening need not encode it again. */
+export function createIndexBuilder(start?: SegmentIndex): IndexBuilder {
   const writer = createByteWriter(4_096);
-  let previousEnd = headerBytes;
+  let previousEnd = start?.recordsEnd ?? headerBytes;
+  if (start !== undefined) writer.bytes(start.bytes);
   return {
     add: ({ meta, offset, length }) => {
       writer.u8(meta.type);
@@ -74,28 +85,26 @@ function encodeIndex(id: SegmentId, end: SegmentEnd, records: ByteWriter): Uint8
 }
 
 /** A segment's index, or `undefined` when the bytes are damaged or of another segment. */
-export function decodeIndex(
-  id: SegmentId,
-  bytes: Uint8Array,
-): (SegmentEnd & { readonly records: readonly IndexedRecord[] }) | undefined {
-  if (bytes.length < indexMagic.length + checksumBytes) return undefined;
-  const content = bytes.subarray(0, bytes.length - checksumBytes);
+export function decodeIndex(id: SegmentId, file: Uint8Array): SegmentIndex | undefined {
+  if (file.length < indexMagic.length + checksumBytes) return undefined;
+  const content = file.subarray(0, file.length - checksumBytes);
   const reader = createByteReader(content);
-  if (createByteReader(bytes, content.length).u32() !== crc32(content)) return undefined;
+  if (createByteReader(file, content.length).u32() !== crc32(content)) return undefined;
   if (!equalBytes(reader.bytes(indexMagic.length), indexMagic)) return undefined;
   if (reader.u16() !== formatVersion) return undefined;
   if (reader.u32() !== id.last || reader.u32() !== id.generation) return undefined;
   const end = { end: reader.u32(), checksum: reader.u32(), cursor: reader.u64() };
+  const bytes = content.subarray(reader.offset);
   const records: IndexedRecord[] = [];
-  let previousEnd = headerBytes;
+  let recordsEnd = headerBytes;
   while (!reader.failed && reader.remaining > 0) {
     const type = reader.u8();
-    const offset = previousEnd + reader.varint();
+    const offset = recordsEnd + reader.varint();
     const length = reader.varint() + frameBytes;
     const meta = readMeta(type, reader);
-    previousEnd = offset + length;
-    if (meta === undefined || previousEnd > end.end) return undefined;
+    recordsEnd = offset + length;
+    if (meta === undefined || recordsEnd > end.end) return undefined;
     records.push({ meta, offset, length });
   }
-  return reader.failed ? undefined : { ...end, records };
+  return reader.failed ? undefined : { ...end, records, bytes, recordsEnd };
 }

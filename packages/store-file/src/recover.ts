@@ -21,6 +21,7 @@ import {
   decodeIndex,
   type IndexBuilder,
   type IndexedRecord,
+  type SegmentIndex,
 } from "./index-file.ts";
 import type { LiveSegment } from "./live.ts";
 import { checkTail, endFrameAt, scanSegment, type ScanResult, type ScanSource } from "./scan.ts";
@@ -194,9 +195,7 @@ function loadSegment(target: LoadTarget, id: SegmentId, isLast: boolean): Loaded
   segments.append(segment);
   const file = segments.file(segment);
   const source = { file, id, size: file.size() };
-  const index = createIndexBuilder();
   const take = (record: IndexedRecord): void => {
-    index.add(record);
     segment.heldBytes += record.length;
     const place = placeOf(segment, record.offset);
     directory.apply(record.meta, { place, length: record.length });
@@ -213,9 +212,13 @@ function loadSegment(target: LoadTarget, id: SegmentId, isLast: boolean): Loaded
     start = known;
   }
   const isEndSealed = isIndexed && endFrame?.type === recordTypes.seal;
+  const index = createIndexBuilder(isIndexed && !isEndSealed ? known : undefined);
   const scan = isEndSealed
     ? { ...start, isSealed: true, stoppedAt: start.end }
-    : scanSegment(source, start, take);
+    : scanSegment(source, start, (record) => {
+        index.add(record);
+        take(record);
+      });
   // Nothing is ever written behind a seal, and every segment but the last has one.
   const isEnded = scan.isSealed || !isLast;
   checkTail(source, scan, Math.max(known?.end ?? 0, isEnded ? source.size : 0));
@@ -229,7 +232,7 @@ function loadSegment(target: LoadTarget, id: SegmentId, isLast: boolean): Loaded
 function readIndexFile(
   { files, segments }: LoadTarget,
   segment: Segment,
-): ReturnType<typeof decodeIndex> {
+): SegmentIndex | undefined {
   let file: StoreFile;
   try {
     file = files.open(segments.path(segment.id, "index"), "read");
