@@ -21,7 +21,7 @@ import {
   type Past,
 } from "./node.ts";
 import { groupIdOf } from "./op.ts";
-import { emptyState, type GroupState } from "./state.ts";
+import { emptyState, type GroupState, isManager } from "./state.ts";
 import { effectOf, transition } from "./transition.ts";
 import type { AuthOp, GroupId, Member, RejectReason } from "./types.ts";
 
@@ -78,12 +78,25 @@ export function checkOp(on: Acceptance, candidate: Candidate): Admission | Refus
   const node = draftNode({ candidate, names, before, history, groupPast });
   const outcome = transition(before, node, "acceptance", on.interner.numberOf);
   if (!outcome.ok) return outcome;
+  if (op.action.type === "join" && !managesJoiner(on, past, op)) {
+    return { ok: false, reason: "NOT_GROUP_MANAGER" };
+  }
   if (op.action.type === "join" && !verifyJoin(on.crypto, op, op.action)) {
     return { ok: false, reason: "BAD_JOIN_PROOF" };
   }
   node.stateAfter = outcome.state;
   node.past = extendPast(past, node);
   return { ok: true, history, node };
+}
+
+/** Is the group that joins, if any, managed by the author himself, as far as the author has seen? */
+function managesJoiner(on: Acceptance, past: Past, { author, action }: AuthOp): boolean {
+  if (action.type !== "join" || action.as === undefined) return true;
+  const history = on.historyOf(action.as);
+  const number = on.interner.find({ kind: "individual", id: author });
+  if (history === undefined || number === undefined) return false;
+  const state = history.stateAt(intGet(past, history.number));
+  return isManager(intGet(state.individuals, number));
 }
 
 /** Everything that does not depend on the group's state. */
@@ -110,6 +123,7 @@ function knowsGroup(on: Acceptance, past: Past, group: GroupId): boolean {
 
 function newGroupsOf(op: AuthOp): readonly GroupId[] {
   const { action } = op;
+  if (action.type === "join") return action.as === undefined ? [] : [action.as];
   const grants = action.type === "create" ? action.grants : [];
   const members = action.type === "add" ? [action.grant.member] : grants.map((g) => g.member);
   // Safe: a member of kind "group" carries a group id.
@@ -150,10 +164,11 @@ function memberNamed({ action }: AuthOp): Member | undefined {
       return action.member;
     case "leave":
       return action.successor;
+    case "join":
+      return action.as === undefined ? undefined : { kind: "group", id: action.as };
     case "create":
     case "invite":
     case "revoke":
-    case "join":
     case "rule":
     case "raise":
       return undefined;

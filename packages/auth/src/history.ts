@@ -145,13 +145,14 @@ export function createHistory(root: OpNode, options: HistoryOptions): GroupHisto
     if (op.action.type === "add" || op.action.type === "leave") {
       note(admissions, names.member, node);
     }
-    if (op.action.type === "join") note(admissions, names.author, node);
+    if (op.action.type === "join") note(admissions, names.member ?? names.author, node);
     if (op.action.type === "set") note(raises, node.effect.raises, node);
   };
 
   const noteLinks = (node: OpNode): void => {
     const { action: made } = node.op;
     const grants = made.type === "create" ? made.grants : made.type === "add" ? [made.grant] : [];
+    if (made.type === "join" && made.as !== undefined) linkList.push({ node, group: made.as });
     for (const { member } of grants) {
       // Safe: a member of kind "group" carries a group id.
       if (member.kind === "group") linkList.push({ node, group: member.id as GroupId });

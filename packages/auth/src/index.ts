@@ -39,7 +39,7 @@ export type {
 export { allows, joinAccess, levels, meetAccess } from "./access.ts";
 export { AuthError } from "./errors.ts";
 export { createAuthGraph, restoreAuthGraph } from "./graph.ts";
-export { inviteOfSecret, proveJoin } from "./join.ts";
+export { inviteOfSecret, proveJoin, verifyJoinProof } from "./join.ts";
 export { createOp, encodeOp, groupIdOf, parseOp } from "./op.ts";
 export { signOp, verifyOpSignature } from "./signature.ts";
 export { depsMax, grantsMax, opBytesMax, proofBytes, usesMax } from "./limits.ts";

@@ -20,6 +20,8 @@ export interface JoinClaim {
   readonly binding: Uint8Array;
   /** Unix seconds. */
   readonly time: number;
+  /** The group that joins, if it is not the author. */
+  readonly as?: GroupId | undefined;
 }
 
 /**
@@ -33,7 +35,9 @@ export function proveJoin(crypto: Crypto, claim: JoinClaim, inviteSecret: Uint8A
   const invite = inviteOfSecret(crypto, inviteSecret);
   const message = joinMessage(claim, invite);
   const proof = crypto.signTagged("join", message, inviteSecret);
-  return { type: "join", invite, binding: claim.binding, time: claim.time, proof };
+  const { binding, time, as } = claim;
+  const join: JoinAction = { type: "join", invite, binding, time, proof };
+  return as === undefined ? join : { ...join, as };
 }
 
 /** The invite id (public half) of a one-time secret. Throws `AUTH_BAD_SECRET`. */
@@ -54,14 +58,23 @@ export function verifyJoin(crypto: Crypto, op: AuthOp, action: JoinAction): bool
   return publicKey !== undefined && crypto.verifyTagged("join", message, action.proof, publicKey);
 }
 
+/** As the graph checks it, for whoever has to decide before the op's past is here. */
+export function verifyJoinProof(crypto: Crypto, op: AuthOp): boolean {
+  return op.action.type === "join" && verifyJoin(crypto, op, op.action);
+}
+
 function joinMessage(claim: JoinClaim, invite: AuthorId): Uint8Array {
-  const writer = createByteWriter(136);
-  for (const id of [claim.group, invite, claim.author]) {
-    const bytes = fromHex(id);
-    if (bytes?.length !== 32) throw new AuthError("AUTH_BAD_OP", "an id is 64 hex characters");
-    writer.bytes(bytes);
-  }
+  const writer = createByteWriter(168);
+  for (const id of [claim.group, invite, claim.author]) writer.bytes(idBytes(id));
   writer.bytes(claim.binding);
   writer.u64(claim.time);
+  // No other join has this length, so the two forms cannot be mixed up.
+  if (claim.as !== undefined) writer.bytes(idBytes(claim.as));
   return writer.finish();
+}
+
+function idBytes(id: string): Uint8Array {
+  const bytes = fromHex(id);
+  if (bytes?.length !== 32) throw new AuthError("AUTH_BAD_OP", "an id is 64 hex characters");
+  return bytes;
 }

@@ -6,6 +6,7 @@ import { type CborValue, decodeCbor, encodeCbor, fromHex, toHex } from "@hawser/
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import { levels, rankOf } from "./access.ts";
 import { AuthError } from "./errors.ts";
+import type { JoinAction } from "./join.ts";
 import {
   bindingBytes,
   depsMax,
@@ -162,7 +163,7 @@ function payloadOf(action: AuthAction): CborValue {
     case "revoke":
       return [bytesOf(action.invite)];
     case "join":
-      return [bytesOf(action.invite), action.binding, action.time, action.proof];
+      return encodeJoin(action);
     case "rule": {
       const { log, from, to, hash, verdict } = action;
       return [bytesOf(log), from, to, hash, verdicts.indexOf(verdict)];
@@ -170,6 +171,11 @@ function payloadOf(action: AuthAction): CborValue {
     case "raise":
       return [action.suite];
   }
+}
+
+function encodeJoin({ invite, binding, time, proof, as }: JoinAction): readonly CborValue[] {
+  const fields = [bytesOf(invite), binding, time, proof];
+  return as === undefined ? fields : [...fields, bytesOf(as)];
 }
 
 function encodeMember(member: Member): readonly CborValue[] {
@@ -254,13 +260,21 @@ function inviteOf(payload: readonly CborValue[]): AuthAction | OpParseReason {
 }
 
 function joinOf(payload: readonly CborValue[]): AuthAction | OpParseReason {
-  const [key, binding, time, proof] = payload;
+  const [key, binding, time, proof, groupBytes] = payload;
   const invite = idOf(key);
-  if (payload.length !== 4 || invite === undefined || typeof time !== "number") return "BAD_SHAPE";
+  const as = payload.length === 5 ? idOf(groupBytes) : undefined;
+  if (
+    payload.length !== (as === undefined ? 4 : 5) ||
+    invite === undefined ||
+    typeof time !== "number"
+  )
+    return "BAD_SHAPE";
   if (!isBytes(binding, bindingBytes) || !isBytes(proof, proofBytes)) return "BAD_SHAPE";
   if (time < 0) return "OUT_OF_RANGE";
   // Safe: 32 bytes in hex.
-  return { type: "join", invite: invite as AuthorId, binding, time, proof };
+  const join: JoinAction = { type: "join", invite: invite as AuthorId, binding, time, proof };
+  // Safe: 32 bytes in hex.
+  return as === undefined ? join : { ...join, as: as as GroupId };
 }
 
 function ruleOf(payload: readonly CborValue[]): AuthAction | OpParseReason {

@@ -283,8 +283,10 @@ function crowdsToSettle(bubble: Bubble, dead: ReadonlyMap<OpNode, VoidCause>): r
     const count = Math.max(0, free);
     const losers = ordered.slice(count);
     crowds.push({ losers, winner: ordered[count - 1] });
-    // A join mentions its author once: another mention is an op that may need the membership.
-    if (losers.some((node) => mentions.get(node.names.author) !== 1)) break;
+    // A join mentions whom it lets in once: another mention is an op that may need the membership.
+    const isNeeded = ({ names }: OpNode): boolean =>
+      mentions.get(names.author) !== 1 || (mentions.get(names.member ?? names.author) ?? 1) !== 1;
+    if (losers.some(isNeeded)) break;
   }
   return crowds;
 }

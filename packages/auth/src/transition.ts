@@ -285,7 +285,9 @@ function join(
   action: Extract<AuthAction, { readonly type: "join" }>,
   asked: Asked,
 ): Outcome {
-  const known = intGet(state.individuals, node.names.author);
+  const side: MemberSide = action.as === undefined ? "individuals" : "groups";
+  const joiner = node.names.member ?? node.names.author;
+  const known = intGet(state[side], joiner);
   if (activeOf(known) !== undefined) return refused("ALREADY_MEMBER");
   const offer = offerOf(state, node);
   const terms = offer?.by.op.action;
@@ -298,12 +300,17 @@ function join(
   if (asked === "acceptance") {
     if (intSize(offer.joins) >= terms.uses) return refused("INVITE_EXHAUSTED");
     // Whoever left or was removed comes back only by an invite that was made after that.
-    const seen = intGet(offer.by.stateBefore.individuals, node.names.author);
+    const seen = intGet(offer.by.stateBefore[side], joiner);
     if ((seen?.counter ?? 0) < (known?.counter ?? 0)) return refused("INVITE_OLDER_THAN_EXIT");
   }
   const spent = withOffer(state, inviteOf(node), { ...offer, joins: withJoin(offer.joins, node) });
-  const standing = admitted(known, terms.access, node);
-  return done(withStanding(spent, "individuals", node.names.author, standing));
+  const standing = admitted(known, joinAccessOf(terms.access, side), node);
+  return done(withStanding(spent, side, joiner, standing));
+}
+
+/** Groups never manage: for one an invite to manage is an invite to write. */
+function joinAccessOf(access: Access, side: MemberSide): Access {
+  return side === "groups" && access.level === "manage" ? { ...access, level: "write" } : access;
 }
 
 function delegateOf(
@@ -318,7 +325,8 @@ function delegateOf(
     case "leave":
       return member;
     case "join":
-      return author;
+      // A group acts for nobody.
+      return member === undefined ? author : undefined;
     case "create":
     case "remove":
     case "invite":

@@ -59,15 +59,17 @@ export type AuthAction =
     }
   /** Ends an invite: joins that did not see this op's absence (concurrent ones) do not count. */
   | { readonly type: "revoke"; readonly invite: AuthorId }
-  /** The author joins by an invite in this op's past. */
+  /** The author joins by an invite in this op's past, or a group joins that the author manages. */
   | {
       readonly type: "join";
+      /** The group that joins; its author is then let in by it alone. */
+      readonly as?: GroupId | undefined;
       readonly invite: AuthorId;
       /** 32 bytes that bind the joiner's key bundle. */
       readonly binding: Uint8Array;
       /** Unix seconds, claimed by the joiner. */
       readonly time: number;
-      /** signTagged("join", group ‖ invite ‖ author ‖ binding ‖ time) with the one-time secret. */
+      /** signTagged("join", group ‖ invite ‖ author ‖ binding ‖ time ‖ as) with the one-time secret. */
       readonly proof: Uint8Array;
     }
   | RuleAction
@@ -147,6 +149,8 @@ export type RejectReason =
   | "NO_LONGER_MEMBER"
   /** The author may not change membership. */
   | "NOT_MANAGER"
+  /** A group joins by somebody who does not manage it himself. */
+  | "NOT_GROUP_MANAGER"
   /** The member to be changed was never a member. */
   | "UNKNOWN_MEMBER"
   /** The member to be changed has left or was removed. */

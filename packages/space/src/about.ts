@@ -2,8 +2,8 @@
  * What a device keeps about a space beside its logs (docs/spec/6-space.md §9): the few secrets that
  * stand in no log. Layer 5, pure.
  */
-import type { OpId } from "@hawser/auth";
-import { decodeCbor, encodeCbor, type CborValue } from "@hawser/codec";
+import type { GroupId, OpId } from "@hawser/auth";
+import { decodeCbor, encodeCbor, toHex, type CborValue } from "@hawser/codec";
 import type { Topic } from "@hawser/log";
 import { isAddress } from "./addresses.ts";
 import { SpaceError } from "./errors.ts";
@@ -30,6 +30,8 @@ export interface About {
   readonly nonce: Uint8Array | undefined;
   /** One-time secret of the invite, until the join is published. */
   readonly inviteSecret: Uint8Array | undefined;
+  /** The group of this device that is to join by it, or `undefined`: the device itself. */
+  readonly joinAs: GroupId | undefined;
   /** Follow keys that came by link, offer or hosting request. */
   readonly givenFollowKeys: readonly Uint8Array[];
   readonly addresses: readonly string[];
@@ -54,6 +56,7 @@ export function encodeAbout(about: About): Uint8Array {
     about.givenFollowKeys.slice(0, givenFollowKeysMax),
     about.addresses,
     about.refusal ?? null,
+    about.joinAs === undefined ? null : hexBytes(about.joinAs),
   ]);
 }
 
@@ -66,12 +69,13 @@ export function decodeAbout(bytes: Uint8Array): About {
     const message = `this store's spaces are of version ${fields[0]}; this program reads 1`;
     throw new SpaceError("SPACE_STATE_VERSION", message);
   }
-  const [, role, topic, id, createOp, metadataKey, nonce, inviteSecret, keys, addresses, refusal] =
-    fields;
-  if (fields.length !== 11 || (role !== 0 && role !== 1)) throw corrupt();
+  const [, role, topic, id, createOp, metadataKey, nonce, inviteSecret, keys, addresses] = fields;
+  const [refusal, joinAs] = fields.slice(10);
+  if (fields.length !== 12 || (role !== 0 && role !== 1)) throw corrupt();
   if (!is32(topic) || !is32(createOp) || !is32(metadataKey)) throw corrupt();
   if (!Array.isArray(keys) || !keys.every(is32)) throw corrupt();
   if (!Array.isArray(addresses) || !addresses.every(isAddress)) throw corrupt();
+  if (joinAs !== null && !is32(joinAs)) throw corrupt();
   if (refusal !== null && typeof refusal !== "string") throw corrupt();
   return {
     role: role === 0 ? "member" : "follower",
@@ -81,6 +85,8 @@ export function decodeAbout(bytes: Uint8Array): About {
     metadataKey,
     nonce: optional32(nonce),
     inviteSecret: optional32(inviteSecret),
+    // Safe: 32 bytes in hex name a group.
+    joinAs: joinAs === null ? undefined : (toHex(joinAs) as GroupId),
     givenFollowKeys: keys,
     addresses,
     refusal: refusal ?? undefined,

@@ -27,7 +27,8 @@ import { authHeads, type Core, type Publication } from "./core.ts";
 import { bundleContent, debtsOf, givesFor, payCarries, rekeyFor } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
 import type { PreparedDraft } from "./bodies.ts";
-import { losers } from "./group-carry.ts";
+import { cardOf } from "./group-card.ts";
+import { bring, losers } from "./group-carry.ts";
 import { issue, tryIssue } from "./issue.ts";
 import { joinBinding } from "./join.ts";
 import { bodyBytesMax, sequenceBytesMax, typeBytesMax, type ContentEpoch } from "./layers.ts";
@@ -86,14 +87,13 @@ function waysBack(core: Core, action: AuthAction): readonly AuthorId[] {
   const { graph, group } = fold;
   if (action.type !== "remove" && action.type !== "set") return [];
   const { id } = action.type === "remove" ? action.member : action.grant.member;
-  // Safe: of no group an invite is found by this name.
-  const author = id as AuthorId;
   if (action.type === "set") {
-    const before = graph.accessOf(group, author);
+    const listed = graph.directMembers(group).find(({ member }) => member.id === id);
+    const before = listed?.access;
     const { level } = action.grant.access;
     if (before === undefined || levels.indexOf(level) >= levels.indexOf(before.level)) return [];
   }
-  return fold.openInvitesOf(author);
+  return fold.openInvitesOf(id);
 }
 
 const noKeys: Pick<Publication, "contents" | "keyState"> = { contents: [] };
@@ -215,18 +215,20 @@ async function tryJoin(core: Core): Promise<void> {
   if (!hasSuite(core, leastSuite(core))) return refuse(core, "SPACE_SUITE_UNAVAILABLE");
   const bundle = await core.device.bundle();
   const moreBundles = await ownStronger(core);
-  const claim = {
-    group,
-    author,
-    binding: joinBinding(core.deps.crypto, bundle),
-    time: core.time(),
-  };
+  const { joinAs: as } = core.about();
+  const { crypto } = core.deps;
+  const claim = { group, author, binding: joinBinding(crypto, bundle), time: core.time(), as };
   try {
-    await changeMembership(core, {
-      action: proveJoin(core.deps.crypto, claim, inviteSecret),
-      bundle,
-      moreBundles,
-    });
+    const action = proveJoin(crypto, claim, inviteSecret);
+    if (as === undefined) return await changeMembership(core, { action, bundle, moreBundles });
+    const joining = core.coreOf(as)?.fold();
+    if (joining === undefined) return await refuse(core, "SPACE_UNKNOWN");
+    // The own bundle stands first: by it a joining log is known.
+    const { contents } = bring(core, cardOf(joining));
+    core.fold().learnBundle(bundle);
+    const before = [bundleContent(bundle), ...contents];
+    const beside = core.fold().graph.heads(as);
+    await changeMembership(core, { action, before, beside, moreBundles });
   } catch (error) {
     if (!(error instanceof SpaceError)) throw error;
     await refuse(core, error.code);

@@ -13,6 +13,7 @@ import {
   type GroupId,
   type Level,
   type Member,
+  type MemberId,
   type OpId,
 } from "@hawser/auth";
 import { toHex } from "@hawser/codec";
@@ -60,7 +61,7 @@ import {
   type PlacedOp,
 } from "./control-log.ts";
 import { SpaceError } from "./errors.ts";
-import { grantsOf } from "./grants.ts";
+import { grantsOf, joinerOf } from "./grants.ts";
 import { admitJoiningLog, flawOfOp, type JoiningVerdict } from "./join.ts";
 import { createLevelBook } from "./levels.ts";
 import type { Place } from "./place.ts";
@@ -136,6 +137,14 @@ export interface PlacedShred extends Shred {
   readonly at: number;
 }
 
+/** A join by an invite. */
+export interface InviteJoin {
+  readonly op: OpId;
+  readonly author: AuthorId;
+  /** Whom it lets in: the author, or a group. */
+  readonly member: MemberId;
+}
+
 /** What accepted operations say about one invite. */
 export interface InviteFacts {
   readonly level: Level;
@@ -146,7 +155,7 @@ export interface InviteFacts {
   /** µs, of the entry that made it. */
   readonly stamp: number;
   /** Accepted joins, whether they count or not. */
-  readonly joins: readonly { readonly op: OpId; readonly author: AuthorId }[];
+  readonly joins: readonly InviteJoin[];
 }
 
 /** Membership, keys and addresses of one space. */
@@ -181,8 +190,8 @@ export interface ControlFold {
   awaited(): ReadonlySet<OpId>;
   /** Is there an accepted grant that does not count? */
   hasVoidGrants(): boolean;
-  /** Invites that can still admit somebody and by which this author came. Sorted. */
-  openInvitesOf(author: AuthorId): readonly AuthorId[];
+  /** Invites that can still admit somebody and by which this member came. Sorted. */
+  openInvitesOf(member: MemberId): readonly AuthorId[];
   /** Entries of a control log that were folded. */
   height(logId: LogId): number;
   /** Everything operations say about an invite; `undefined` when none was accepted. */
@@ -347,8 +356,11 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
   const leavesBy = (author: AuthorId): readonly OpId[] => leaves.get(author) ?? [];
 
   /** What its invite says, which stands in its past. */
-  const nestedJoinLevel = ({ group: inGroup, author, id }: AuthOp): Level =>
-    graph.accessOf(inGroup, author, [id])?.level ?? "pull";
+  const nestedJoinLevel = ({ group: inGroup, author, id, action }: AuthOp): Level =>
+    (action.type === "join" && action.as !== undefined
+      ? graph.directMembers(inGroup, [id])?.find(({ member }) => member.id === action.as)?.access
+          .level
+      : graph.accessOf(inGroup, author, [id])?.level) ?? "pull";
 
   const rememberFacts = ({ op, stamp }: PlacedOp): void => {
     const { action } = op;
@@ -368,9 +380,10 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       }
       case "join": {
         const facts = invites.get(action.invite);
-        rememberGrant(op, { kind: "individual", id: op.author }, facts?.level ?? "pull");
+        const member = joinerOf(op.author, action.as);
+        rememberGrant(op, member, facts?.level ?? "pull");
         if (facts === undefined) return;
-        const joins = [...facts.joins, { op: op.id, author: op.author }];
+        const joins = [...facts.joins, { op: op.id, author: op.author, member: member.id }];
         invites.set(action.invite, { ...facts, joins });
         return;
       }
@@ -689,11 +702,11 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     levelClaimed: (author) => levelsClaimed.levelOf(author),
     awaited: () => awaited,
     hasVoidGrants: () => grants.length > 0,
-    openInvitesOf: (author) =>
+    openInvitesOf: (member) =>
       graph
         .invites(group)
         .map((offer) => offer.invite)
-        .filter((id) => invites.get(id)?.joins.some((join) => join.author === author) ?? false),
+        .filter((id) => invites.get(id)?.joins.some((join) => join.member === member) ?? false),
     height: (logId) => logs.get(logId)?.height ?? 0,
     inviteFacts: (invite) => invites.get(invite),
     spentInvites: () => {
@@ -755,7 +768,20 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
         return counted.length >= facts.uses;
       };
       const isAwaited = (op: OpId): boolean => awaited.has(op);
-      const rules = { crypto, group, createOp, metadataKey, graph, isClosed, isAwaited };
+      const isInvite = (invite: AuthorId): boolean => invites.has(invite) && !isClosed(invite);
+      const learnCarried = (ops: readonly AuthOp[]): boolean => pool.learn(ops);
+      const rules = {
+        crypto,
+        group,
+        createOp,
+        metadataKey,
+        graph,
+        isClosed,
+        isAwaited,
+        isInvite,
+        isReachable: (author: AuthorId) => reachable.has(author),
+        learnCarried,
+      };
       return admitJoiningLog(rules, range, range.entries);
     },
   };

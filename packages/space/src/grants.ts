@@ -1,7 +1,7 @@
 /**
  * Whom an operation lets in, whether it counts or not. Layer 5, pure.
  */
-import type { AuthOp, Level, Member } from "@hawser/auth";
+import type { AuthOp, GroupId, Level, Member } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
 
 /** A member, and the level an operation gives it. */
@@ -21,15 +21,22 @@ export function grantsOf({ author, action }: AuthOp): readonly GrantedLevel[] {
     case "leave":
       return action.successor === undefined ? [] : [{ member: action.successor, level: "manage" }];
     case "join":
-      return [{ member: { kind: "individual", id: author }, level: "pull" }];
+      return [{ member: joinerOf(author, action.as), level: "pull" }];
     default:
       return [];
   }
 }
 
+/** Whom a join lets in. */
+export function joinerOf(author: AuthorId, as: GroupId | undefined): Member {
+  return as === undefined ? { kind: "individual", id: author } : { kind: "group", id: as };
+}
+
 /** Individuals whom an operation may let in, so that they have to be reachable. */
 export function newcomersOf(op: AuthOp): readonly AuthorId[] {
   if (op.action.type === "set") return [];
+  // Who lets a group in answers for itself; the group's own ops answer for its other members.
+  if (op.action.type === "join") return [op.author];
   // Safe: an individual's id is an author.
   return grantsOf(op).flatMap(({ member }) =>
     member.kind === "individual" ? [member.id as AuthorId] : [],

@@ -97,18 +97,57 @@ export function parseCard(crypto: Crypto, bytes: Uint8Array): GroupCard | undefi
   if (!isList(opList) || !isList(bundleList)) return undefined;
   const bundles = bundleList.map((item) => bundleOf(crypto, item)).filter((b) => b !== undefined);
   const graph = createAuthGraph({ crypto });
-  const reachable = new Set(
-    bundles.filter(({ suite }) => suite === suiteX25519).map(({ author }) => author),
-  );
+  const ops = proveOps({ crypto, graph, reachable: reachableBy(bundles) }, opList);
+  if (ops === undefined) return undefined;
+  const createOp = toOpId(createBytes);
+  if (graph.get(createOp)?.action.type !== "create") return undefined;
+  return { group: groupIdOf(crypto, createOp), ops, bundles };
+}
+
+/** Operations as a joining log brings them; `undefined`: one is unsigned, or lets in the unreachable. */
+export function proveJoining(
+  crypto: Crypto,
+  signed: readonly SignedOp[],
+  isReachable: (author: AuthorId) => boolean,
+): readonly AuthOp[] | undefined {
+  const ops: AuthOp[] = [];
+  for (const { op, signature } of signed) {
+    const proven = provenOp(crypto, [op, signature]);
+    if (proven === undefined || !newcomersOf(proven.op).every(isReachable)) return undefined;
+    ops.push(proven.op);
+  }
+  return ops;
+}
+
+/** Authors of bundles in bytes that every device can send keys to. */
+export function reachableIn(crypto: Crypto, bundles: readonly Uint8Array[]): ReadonlySet<AuthorId> {
+  return reachableBy(bundles.map((item) => bundleOf(crypto, item)).filter((b) => b !== undefined));
+}
+
+/** Authors whom every device can send keys to. */
+function reachableBy(bundles: readonly VerifiedBundle[]): ReadonlySet<AuthorId> {
+  const usable = bundles.filter(({ suite }) => suite === suiteX25519);
+  return new Set(usable.map(({ author }) => author));
+}
+
+interface ProvingRules {
+  readonly crypto: Crypto;
+  readonly graph: AuthGraph;
+  readonly reachable: ReadonlySet<AuthorId>;
+}
+
+/** Every op signed, accepted after those before it, and of reachable newcomers; or `undefined`. */
+function proveOps(
+  { crypto, graph, reachable }: ProvingRules,
+  items: readonly CborValue[],
+): readonly ProvenOp[] | undefined {
   const ops: ProvenOp[] = [];
-  for (const item of opList) {
+  for (const item of items) {
     const proven = provenOp(crypto, item);
     if (proven === undefined || !isIn(graph, proven.op, reachable)) return undefined;
     ops.push(proven);
   }
-  const createOp = toOpId(createBytes);
-  if (graph.get(createOp)?.action.type !== "create") return undefined;
-  return { group: groupIdOf(crypto, createOp), ops, bundles };
+  return ops;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import {
   parseOp,
+  verifyJoinProof,
   verifyOpSignature,
   type AuthGraph,
   type AuthOp,
@@ -30,7 +31,14 @@ import {
   type LogContext,
   type LogId,
 } from "@hawser/log";
-import { openControl } from "./control.ts";
+import {
+  createPartJoiner,
+  openControl,
+  type ControlContent,
+  type ControlPart,
+  type SignedOp,
+} from "./control.ts";
+import { proveJoining, reachableIn } from "./group-card.ts";
 import { newcomersOf } from "./grants.ts";
 import { controlDomain } from "./words.ts";
 
@@ -92,6 +100,8 @@ export type JoiningVerdict =
   | {
       readonly ok: false;
       readonly reason: string;
+      /** Operations of its group may be in the graph, where nothing carries them now. */
+      readonly hasLearned?: boolean;
       /** Operations that it builds on and that are not here. */
       readonly missing?: readonly OpId[];
     };
@@ -102,6 +112,12 @@ export interface JoiningRules extends OpRules {
   readonly graph: AuthGraph;
   /** Does the invite, as far as is known here, admit nobody more? */
   readonly isClosed: (invite: AuthorId) => boolean;
+  /** Does the space hold a bundle of this author that everybody can use? */
+  readonly isReachable: (author: AuthorId) => boolean;
+  /** May the invite still admit somebody, as far as is known here? */
+  readonly isInvite: (invite: AuthorId) => boolean;
+  /** Puts operations of a group into the graph. */
+  readonly learnCarried: (ops: readonly AuthOp[]) => boolean;
   /** Does an operation that is here build on this one? */
   readonly isAwaited: (op: OpId) => boolean;
 }
@@ -122,10 +138,11 @@ export function admitJoiningLog(
     const place = { topic, logId: log.logId, author, seq: entry.seq };
     return openControl(rules.crypto, rules.metadataKey, place, entry.data);
   };
-  const [first, second] = entries;
+  const [first, ...others] = entries;
   const bundleContent = contentOf(first);
-  const joinContent = contentOf(second);
-  if (bundleContent?.kind !== "bundle" || joinContent?.kind !== "auth" || second === undefined) {
+  const carried = readCarried(others, contentOf);
+  const { joinContent, second } = carried;
+  if (bundleContent?.kind !== "bundle" || joinContent === undefined || second === undefined) {
     return refused("UNKNOWN_AUTHOR");
   }
   const bundle = bundleOf(rules.crypto, bundleContent.bundle, author);
@@ -139,7 +156,61 @@ export function admitJoiningLog(
   if (!verifyOpSignature(rules.crypto, parsed.op, joinContent.signature)) {
     return refused("BAD_OP_SIGNATURE");
   }
-  return admitOp(rules, parsed.op);
+  const flawed = bringGroup(rules, parsed.op, carried);
+  const verdict = flawed === undefined ? admitOp(rules, parsed.op) : refused(flawed);
+  return verdict.ok || carried.ops.length === 0 ? verdict : { ...verdict, hasLearned: true };
+}
+
+/** What stands between the own bundle and the join: the group that joins. */
+interface CarriedGroup {
+  readonly bundles: readonly Uint8Array[];
+  readonly ops: readonly SignedOp[];
+  readonly joinContent: ({ readonly kind: "auth" } & SignedOp) | undefined;
+  /** The entry with the join. */
+  readonly second: Entry | undefined;
+}
+
+/** Entries of a joining log before its join; a group of more has to be added by a manager. */
+const joiningEntriesMax = 512;
+
+function readCarried(
+  entries: readonly Entry[],
+  contentOf: (entry: Entry) => ControlContent | ControlPart | undefined,
+): CarriedGroup {
+  const bundles: Uint8Array[] = [];
+  const ops: SignedOp[] = [];
+  const parts = createPartJoiner();
+  for (const entry of entries.slice(0, joiningEntriesMax)) {
+    const content = parts.next(contentOf(entry));
+    if (content === undefined) continue;
+    if (content === "unreadable") break;
+    if (content.kind === "auth") return { bundles, ops, joinContent: content, second: entry };
+    if (content.kind === "bundle") bundles.push(content.bundle);
+    else if (content.kind === "carry") ops.push(...content.ops);
+    else break;
+  }
+  return { bundles, ops, joinContent: undefined, second: undefined };
+}
+
+/**
+ * Puts the operations of a group that joins into the graph, for whoever owns the invite: nobody else
+ * makes others work. The reason when they do not hold.
+ */
+function bringGroup(
+  rules: JoiningRules,
+  op: AuthOp,
+  { bundles, ops }: CarriedGroup,
+): string | undefined {
+  const { action } = op;
+  if (action.type !== "join" || action.as === undefined) return undefined;
+  const { crypto } = rules;
+  const reachable = reachableIn(crypto, bundles);
+  const isReachable = (author: AuthorId): boolean =>
+    author === op.author || reachable.has(author) || rules.isReachable(author);
+  if (!rules.isInvite(action.invite)) return "UNKNOWN_INVITE";
+  if (!verifyJoinProof(crypto, op)) return "BAD_JOIN_PROOF";
+  const proven = proveJoining(crypto, ops, isReachable);
+  return proven !== undefined && rules.learnCarried(proven) ? undefined : "GROUP_INVALID";
 }
 
 /**

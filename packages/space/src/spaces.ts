@@ -71,6 +71,12 @@ export interface DamagedSpace {
   readonly error: SpaceError;
 }
 
+/** Who joins. */
+export interface JoinOptions {
+  /** A space whose members join as one group; default: this device alone. */
+  readonly as?: Space;
+}
+
 /** All spaces of one device. */
 export interface Spaces extends AsyncDisposable {
   readonly author: AuthorId;
@@ -106,8 +112,12 @@ export interface Spaces extends AsyncDisposable {
    * and the others go on; opening or joining one throws its error.
    */
   damaged(): readonly DamagedSpace[];
-  /** Begins to join; await `ready()` of the space. Throws the codes of `parseInviteLink`. */
-  join(link: string): Promise<Space>;
+  /**
+   * Begins to join; await `ready()` of the space. With `as` a group joins, all its devices, present
+   * and future: a space that this device manages itself (`SPACE_NO_ACCESS`). Throws the codes of
+   * `parseInviteLink`.
+   */
+  join(link: string, options?: JoinOptions): Promise<Space>;
   /** Opens a space this device was added to. Throws `SPACE_OFFER_INVALID`. */
   accept(offer: Uint8Array): Promise<Space>;
   /** Follows a space by a hosting request. Throws `SPACE_OFFER_INVALID`, `SPACE_REFUSED`. */
@@ -268,6 +278,15 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     });
   };
 
+  /** Throws `SPACE_UNKNOWN` for a space of others, `SPACE_NO_ACCESS` unless managed here. */
+  const groupThatJoins = ({ topic }: Space): GroupId => {
+    const fold = cores.get(topic)?.fold();
+    if (fold === undefined) throw new SpaceError("SPACE_UNKNOWN", "no group of this device");
+    const { graph, group } = fold;
+    if (graph.can(group, device.author, "manage")) return group;
+    throw new SpaceError("SPACE_NO_ACCESS", "only a manager of the group lets it join");
+  };
+
   /** Joins a known space again: after a removal, or with another link. */
   const rejoin = async (core: Core, change: Partial<About>): Promise<void> => {
     await core.queue.run(async () => {
@@ -277,11 +296,13 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     notify();
   };
 
-  const join = async (text: string): Promise<Space> => {
+  const join = async (text: string, { as }: JoinOptions): Promise<Space> => {
     const link = parseInviteLink(crypto, text);
+    const joinAs = as === undefined ? undefined : groupThatJoins(as);
     const about = memberAbout(deps, link.id, {
       createOp: link.createOp,
       inviteSecret: link.secret,
+      joinAs,
       givenFollowKeys: [link.followKey],
       addresses: link.addresses,
     });
@@ -290,7 +311,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     if (known.about().role === "follower") throw existsError();
     const { inviteSecret, givenFollowKeys, addresses } = about;
     if (known.state() !== "active") {
-      await rejoin(known, { inviteSecret, givenFollowKeys, addresses });
+      await rejoin(known, { inviteSecret, joinAs, givenFollowKeys, addresses });
     }
     return spaceOf(about.topic);
   };
@@ -482,7 +503,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     openRaw: (idOrLink) => whileOpen(() => raws.open(idOrLink)),
     list: () => [...spaces.keys(), ...rawTopics()].sort().map(spaceOf),
     damaged: () => [...damaged].map(([topic, error]) => ({ topic, error })),
-    join: (link) => whileOpen(() => join(link)),
+    join: (link, joinOptions = {}) => whileOpen(() => join(link, joinOptions)),
     accept: (offer) => whileOpen(() => accept(offer)),
     follow: (hosting) => whileOpen(() => follow(hosting)),
     topics: () => [...cores.values(), ...raws.cores()].map((core) => core.syncTopic),
@@ -554,6 +575,7 @@ function foundingOp(
 const blank = {
   nonce: undefined,
   inviteSecret: undefined,
+  joinAs: undefined,
   givenFollowKeys: [],
   addresses: [],
   refusal: undefined,
