@@ -24,6 +24,10 @@ export type CliErrorCode =
   | "CLI_SPACE_ELSEWHERE"
   /** No member, or several, begin like that. */
   | "CLI_MEMBER_UNKNOWN"
+  /** A file stands where an archive is to be written. */
+  | "CLI_ARCHIVE_EXISTS"
+  /** There is no such archive. */
+  | "CLI_ARCHIVE_MISSING"
   /** This device belongs to no account. */
   | "CLI_NO_ACCOUNT"
   /** No member let this device in within the time. */
@@ -74,6 +78,14 @@ const remedies: Readonly<Record<string, string>> = {
   SPACE_MEMBERSHIP: "`hawser members` shows who is in, and who manages.",
   SPACE_STATE_VERSION: "Update hawser: a newer version wrote this database.",
   SPACE_STATE_CORRUPT: "Run `hawser doctor`; restore the database from a backup or join again.",
+  SPACE_RESTORED: "Run `hawser sync`: the relay says how far this device's own logs go.",
+  SPACE_RETIRED: "Use the device it was moved to, or restore its archive in another --home.",
+  SPACE_ARCHIVE_KEY: "Type the password again; if it is right, the file is damaged: use a copy.",
+  SPACE_ARCHIVE_MALFORMED: "Name a file that `hawser backup` has made.",
+  SPACE_ARCHIVE_VERSION: "Update hawser: the archive was made by a newer version.",
+  SPACE_ARCHIVE_COST: "Do not open it: it was not made by `hawser backup`.",
+  SPACE_ARCHIVE_DAMAGED: "Use another copy of the archive.",
+  SPACE_ARCHIVE_IDENTITY: "Restore into a new home: hawser --home <folder> restore <file>.",
   ACCOUNT_EXISTS: "This device has an account; give another one a home of its own with --home.",
   ACCOUNT_PHRASE_INVALID: "Compare the words with the paper: order and spelling count.",
   ACCOUNT_SHARE_INVALID: "Compare the share with the original, letter by letter.",

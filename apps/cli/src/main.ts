@@ -14,6 +14,7 @@ import {
   type AccountCommand,
 } from "./account.ts";
 import { devicesText } from "./account-devices.ts";
+import { backup, restore } from "./backup.ts";
 import { runDeviceCommand, type ChangeRow, type DeviceAnswers, type MemberRow } from "./device.ts";
 import { doctor } from "./doctor.ts";
 import { CliError, codeOf, messageOf } from "./errors.ts";
@@ -238,6 +239,26 @@ program
   .action(async () => {
     const { home, output } = settings();
     process.exitCode = (await doctor(await openHome(home), output)) ? 0 : 1;
+  });
+
+program
+  .command("backup")
+  .description("write this device into one encrypted file; the password is asked for")
+  .argument("<file>", "a new file")
+  .option("--retire", "the device moves: it writes no more here, for good", false)
+  .addHelpText("after", "\nExample: hawser backup laptop.hawser")
+  .action(async (file: string, { retire }: { retire: boolean }) => {
+    await backup({ ...settings(), file, retire, signal: untilStopped() });
+  });
+
+program
+  .command("restore")
+  .description("bring a device back from its file, or read it beside the device that is here")
+  .argument("<file>")
+  .option("--only-copy", "no other copy of the device has written since: wait for no relay", false)
+  .addHelpText("after", "\nExample: hawser --home ./new restore laptop.hawser")
+  .action(async (file: string, { onlyCopy }: { onlyCopy: boolean }) => {
+    await restore({ ...settings(), file, onlyCopy, signal: untilStopped() });
   });
 
 const account = program
