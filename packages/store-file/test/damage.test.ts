@@ -36,15 +36,15 @@ async function prepare(): Promise<Prepared> {
   const disk = createMemoryDisk();
   const store = await openOn(disk);
   const memory = createMemoryStore({ crypto });
-  const states = [await dump(memory)];
+  const states = [await dump(memory, "records")];
   const ends = [26];
   for (const batch of await commits()) {
     await store.commit(batch);
     await memory.commit(batch);
-    states.push(await dump(memory));
+    states.push(await dump(memory, "records"));
     ends.push(disk.bytes(segment).length);
   }
-  expect(await dump(store)).toBe(states.at(-1));
+  expect(await dump(store, "records")).toBe(states.at(-1));
   const killed = disk.copy();
   await store.close();
   return { killed, closed: disk.copy(), states, ends };
@@ -59,7 +59,7 @@ async function outcomeOf(
   try {
     const store = await openOn(disk);
     try {
-      return { state: await dump(store), cut: store.recovery.cut !== undefined };
+      return { state: await dump(store, "records"), cut: store.recovery.cut !== undefined };
     } finally {
       await store.close();
     }
@@ -78,7 +78,7 @@ describe("a segment cut at every byte", () => {
       const disk = createMemoryDisk(new Map([[segment, whole.slice(0, size)]]));
       const count = prepared.ends.findLastIndex((end) => end <= size);
       const store = await openOn(disk);
-      expect(await dump(store), `${size} bytes`).toBe(prepared.states[count]);
+      expect(await dump(store, "records"), `${size} bytes`).toBe(prepared.states[count]);
       const end = prepared.ends[count] ?? 0;
       const cut = size === end ? undefined : { file: segment, offset: end, byteCount: size - end };
       expect(store.recovery.cut).toEqual(cut);
@@ -122,16 +122,20 @@ function* flips(disk: MemoryDisk, name: string): Generator<{ disk: MemoryDisk; b
 }
 
 describe("every bit flipped", () => {
-  test("in the segment of a closed store: all is as it was, or STORE_CORRUPT", async () => {
-    let corruptCount = 0;
-    for (const { disk, byte } of flips(prepared.closed, segment)) {
-      const { state } = await outcomeOf(disk);
-      // A dead record may go bad unnoticed: nobody reads it.
-      if (state === "STORE_CORRUPT") corruptCount++;
-      else expect(state, `byte ${byte}`).toBe(prepared.states.at(-1));
-    }
-    expect(corruptCount).toBeGreaterThan(prepared.closed.bytes(segment).length * 4);
-  });
+  test(
+    "in the segment of a closed store: all is as it was, or STORE_CORRUPT",
+    { timeout: 120_000 },
+    async () => {
+      let corruptCount = 0;
+      for (const { disk, byte } of flips(prepared.closed, segment)) {
+        const { state } = await outcomeOf(disk);
+        // A dead record may go bad unnoticed: nobody reads it.
+        if (state === "STORE_CORRUPT") corruptCount++;
+        else expect(state, `byte ${byte}`).toBe(prepared.states.at(-1));
+      }
+      expect(corruptCount).toBeGreaterThan(prepared.closed.bytes(segment).length * 4);
+    },
+  );
 
   test("in its index: the segment is read instead", async () => {
     for (const { disk, byte } of flips(prepared.closed, index)) {
@@ -142,18 +146,22 @@ describe("every bit flipped", () => {
     }
   });
 
-  test("[TH-153] without an index: damage before the last write is told, within it cut and told", async () => {
-    const last = prepared.ends.at(-2) ?? 0;
-    for (const { disk, byte } of flips(prepared.killed, segment)) {
-      const { state, cut } = await outcomeOf(disk);
-      if (byte < last) expect(state, `byte ${byte}`).toBe("STORE_CORRUPT");
-      else
-        expect({ state, cut }, `byte ${byte}`).toEqual({
-          state: prepared.states.at(-2),
-          cut: true,
-        });
-    }
-  });
+  test(
+    "[TH-153] without an index: damage before the last write is told, within it cut and told",
+    { timeout: 120_000 },
+    async () => {
+      const last = prepared.ends.at(-2) ?? 0;
+      for (const { disk, byte } of flips(prepared.killed, segment)) {
+        const { state, cut } = await outcomeOf(disk);
+        if (byte < last) expect(state, `byte ${byte}`).toBe("STORE_CORRUPT");
+        else
+          expect({ state, cut }, `byte ${byte}`).toEqual({
+            state: prepared.states.at(-2),
+            cut: true,
+          });
+      }
+    },
+  );
 });
 
 /** A store of several sealed segments, closed. */

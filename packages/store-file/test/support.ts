@@ -16,8 +16,11 @@ export function openOn(
   return createFileStore({ crypto, files: disk.files }, { path: "/store", ...options });
 }
 
-/** Everything a store says, as text. */
-export async function dump(store: LogStore): Promise<string> {
+/**
+ * Everything a store says, as text. `records` leaves out what follows from the bytes of the records:
+ * decoded entries and the places of signed ones.
+ */
+export async function dump(store: LogStore, what: "all" | "records" = "all"): Promise<string> {
   const lines: string[] = [];
   const logIds: LogId[] = [];
   for (const topic of await store.topics()) {
@@ -33,19 +36,24 @@ export async function dump(store: LogStore): Promise<string> {
       lines.push(`received ${range.cursor} ${range.logId} ${range.from} ${range.count}`);
     }
   }
-  for (const logId of logIds) lines.push(...(await dumpLog(store, logId)));
+  for (const logId of logIds) lines.push(...(await dumpLog(store, logId, what)));
   for (const { key, value } of await store.list("")) lines.push(`value ${key} ${toHex(value)}`);
   const { logs, entries, ranges, rangeBytes, dataBytes } = await store.stats();
   lines.push(`stats ${[logs, entries, ranges, rangeBytes, dataBytes].join(" ")}`);
   return lines.join("\n");
 }
 
-async function dumpLog(store: LogStore, logId: LogId): Promise<readonly string[]> {
+async function dumpLog(
+  store: LogStore,
+  logId: LogId,
+  what: "all" | "records",
+): Promise<readonly string[]> {
   const lines: string[] = [];
   for await (const range of store.ranges(logId)) {
     lines.push(`range ${range.from} ${range.signed} ${toHex(range.bytes)}`);
   }
-  for await (const entry of store.entries(logId)) {
+  const to = what === "all" ? Number.MAX_SAFE_INTEGER : 0;
+  for await (const entry of store.entries(logId, { to })) {
     lines.push(`entry ${entry.seq} ${toHex(entry.hash)} ${toHex(entry.data)}`);
     if (entry.signature === undefined) continue;
     const found = await store.findSigned(entry.hash);
