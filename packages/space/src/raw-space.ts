@@ -114,6 +114,7 @@ const withoutMembership = {
   setGroupAccess: rejected,
   removeGroup: rejected,
   groups: () => [],
+  bundleOf: () => undefined,
   groupCard: (): never => {
     throw membershipError();
   },

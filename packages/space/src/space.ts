@@ -11,7 +11,7 @@ import {
   type Need,
 } from "@hawser/auth";
 import type { AuthorId } from "@hawser/crypto";
-import type { KeyBundle, Suite } from "@hawser/keys";
+import { latestBundle, type KeyBundle, type Suite } from "@hawser/keys";
 import { logIdOf, type Frontier, type LogId, type Topic } from "@hawser/log";
 import { addMember, appendDrafts, changeMembership, problemOf, raiseSuite } from "./actions.ts";
 import { createAppender } from "./appender.ts";
@@ -103,6 +103,8 @@ export interface Space extends BodyCalls {
   set(author: AuthorId, level: Level, options?: { readonly mayDelete?: boolean }): Promise<void>;
   /** Removes a member and rotates the keys in one batch. Throws like `set`. */
   remove(author: AuthorId): Promise<void>;
+  /** The newest key bundle of a member that is known here: to add its device elsewhere, for instance. */
+  bundleOf(author: AuthorId): KeyBundle | undefined;
   /**
    * This space's group for whoever wants to make it a member of another space: its operations and
    * the bundles of its members. It proves itself, and is for those who may know who is in the group.
@@ -230,6 +232,7 @@ export function createSpace(core: Core): Space {
       return change({ type: "set", grant: { member: individual(author), access } });
     },
     remove: (author) => change({ type: "remove", member: individual(author) }),
+    bundleOf: (author) => latestBundle(core.fold().bundles, author),
     groupCard: () => groupCard(core),
     addGroup: (group, level, options = {}) => {
       const bytes = group instanceof Uint8Array ? group : group.groupCard();
