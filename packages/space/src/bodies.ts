@@ -4,7 +4,6 @@
  * of the chunks unreadable. Layer 5, internal but for the contracts.
  */
 import {
-  BlobError,
   missingPoints,
   openBlob,
   writeBlob,
@@ -296,7 +295,7 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     try {
       for await (const _ of missingPoints({ crypto }, blob, recorder)) continue;
     } catch (cause) {
-      if (!(cause instanceof BlobError)) throw cause;
+      if (blobCodeOf(cause) === undefined) throw cause;
     }
     return [...found.values()];
   };
@@ -500,15 +499,20 @@ async function collect(
 
 /** Faults of points in words of this layer; whatever else goes on as it is. */
 function bodyError(cause: unknown): unknown {
-  if (!(cause instanceof Error) || !("code" in cause)) return cause;
-  // By code: blobs may come from another copy of their package.
-  const { code } = cause;
-  if (typeof code !== "string" || !code.startsWith("BLOB_")) return cause;
+  const code = blobCodeOf(cause);
+  if (code === undefined) return cause;
   if (code === "BLOB_MISSING" || code === "BLOB_HASH") {
     return new SpaceError("SPACE_BODY_MISSING", "a part of the body is not here", { cause });
   }
   const message = "the body is not what its entry says, or its key is another's";
   return new SpaceError("SPACE_BODY_INVALID", message, { cause });
+}
+
+/** By code, not by class: blobs may come from another copy of their package. */
+function blobCodeOf(cause: unknown): string | undefined {
+  if (!(cause instanceof Error) || !("code" in cause)) return undefined;
+  const { code } = cause;
+  return typeof code === "string" && code.startsWith("BLOB_") ? code : undefined;
 }
 
 function missing(what: string): SpaceError {
