@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { isIPv6 } from "node:net";
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
-import { createSpaces, type Spaces } from "@hawser/space";
+import { createSpaces, rawQuota, type AdmissionRequest, type Spaces } from "@hawser/space";
 import { createSyncPeer, type Connection, type SyncPeer } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
 import { countSignatures, type SignatureCounts } from "./counting.ts";
@@ -105,7 +105,11 @@ async function openFollower(
   const deps = { store, crypto, clock, random, timers, identity };
   const admitSpace = (): string | undefined =>
     isFull(spaces.list().length, usage.total().bytes, limits) ? "the relay is full" : undefined;
-  const spaces = await createSpaces(deps, { admit: usage.admit, admitSpace });
+  // Nobody is let in to a raw space, so no author may use up what the space may store.
+  const overQuota = rawQuota();
+  const admit = (request: AdmissionRequest): string | undefined =>
+    overQuota(request) ?? usage.admit(request);
+  const spaces = await createSpaces(deps, { admit, admitSpace });
   const { ingest, idle } = withQuota(spaces.ingest, usage);
   const { identities, topics } = spaces;
   const peer = createSyncPeer(
