@@ -207,7 +207,10 @@ export async function openCore(
     const writes: KvWrite[] = [];
     const nonce = newNonce(crypto, about, change.attachments);
     mismatch = about.nonce === undefined && nonce === undefined && hasForeign(about, change);
-    if (nonce !== undefined) writes.push(core.amend({ nonce, inviteSecret: undefined }));
+    // Old logs of a space that was forgotten here may tell the nonce before the new join is made.
+    const isIn = fold.graph.accessOf(fold.group, device.author) !== undefined;
+    const used = isIn ? { inviteSecret: undefined } : {};
+    if (nonce !== undefined) writes.push(core.amend({ nonce, ...used }));
     if (change.gained.length > 0) keyRevision += 1;
     if (change.gained.length > 0) writes.push(keysWrite(fold.keyState));
     if (writes.length > 0) await store.commit({ writes });

@@ -42,8 +42,9 @@ export interface Guard {
   /** The wait is over. */
   end(topic: Topic): Promise<void>;
   retire(): Promise<void>;
-  /** The write that remembers that a space was removed from this device on purpose. */
-  forget(topic: Topic): KvWrite;
+  /** The writes that remember that a space was taken off this device on purpose. */
+  forget(topic: Topic): readonly KvWrite[];
+  isForgotten(topic: Topic): Promise<boolean>;
   /** The write that takes that back. */
   welcome(topic: Topic): KvWrite;
 }
@@ -126,7 +127,14 @@ export async function openGuard(store: LogStore, vault: Vault): Promise<Guard> {
       isRetired = true;
       await store.commit({ writes: [{ key: retiredKey, value: new Uint8Array([version]) }] });
     },
-    forget: (topic) => ({ key: forgottenKey(topic), value: new Uint8Array([version]) }),
+    forget: (topic) => {
+      marks.delete(topic);
+      return [
+        { key: restoredKey(topic), value: undefined },
+        { key: forgottenKey(topic), value: new Uint8Array([version]) },
+      ];
+    },
+    isForgotten: async (topic) => (await store.get(forgottenKey(topic))) !== undefined,
     welcome: (topic) => ({ key: forgottenKey(topic), value: undefined }),
   };
 }

@@ -30,6 +30,8 @@ export interface RawSpaces {
   core(topic: Topic): RawCore | undefined;
   space(topic: Topic): RawSpace | undefined;
   cores(): Iterable<RawCore>;
+  /** Closes a space and knows it no more; its record is the caller's affair. */
+  remove(topic: Topic): Promise<void>;
   /** Opens what the store holds; tells which records failed. */
   load(onDamage: (topic: Topic, cause: unknown) => void): Promise<void>;
   close(): Promise<void>;
@@ -71,7 +73,7 @@ export function createRawSpaces(
       throw new SpaceError("SPACE_STATE_CORRUPT", "the record of that raw space is damaged");
     }
     const write = device.vault.write(rawPrefix + about.topic, encodeRawAbout(about));
-    await store.commit({ writes: [write] });
+    await store.commit({ writes: [write, device.guard.welcome(about.topic)] });
     return add(about);
   };
 
@@ -87,6 +89,11 @@ export function createRawSpaces(
     core: (topic) => cores.get(topic),
     space: (topic) => spaces.get(topic),
     cores: () => cores.values(),
+    remove: async (topic) => {
+      await cores.get(topic)?.close();
+      cores.delete(topic);
+      spaces.delete(topic);
+    },
     load: async (onDamage) => {
       for (const { key } of await store.list(rawPrefix)) {
         try {

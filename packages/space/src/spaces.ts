@@ -17,7 +17,7 @@ import type { IngestOutcome, SyncIdentity, SyncSession, SyncTopic } from "@hawse
 import { inviteOfSecret } from "@hawser/auth";
 import { decodeAbout, type About } from "./about.ts";
 import { createJoiner, type Joiner } from "./actions.ts";
-import { aboutPrefix, openCore, type Core } from "./core.ts";
+import { aboutKey, aboutPrefix, openCore, type Core } from "./core.ts";
 import { bundleContent, createDebtPayer, rekeyFor, type DebtPayer } from "./debts.ts";
 import { openDevice } from "./device.ts";
 import { SpaceError } from "./errors.ts";
@@ -30,7 +30,7 @@ import { isFoundingRange } from "./join.ts";
 import { issue } from "./issue.ts";
 import { openOffer, type Offer } from "./offer.ts";
 import { createSpace, type Space } from "./space.ts";
-import { createRawSpaces, type CreateRawOptions } from "./raw-spaces.ts";
+import { createRawSpaces, rawPrefix, type CreateRawOptions } from "./raw-spaces.ts";
 import type { RawSpace } from "./raw-space.ts";
 import { createComparer, ownLogIds, type ComparedSpace } from "./restored.ts";
 import { requireSuite } from "./suites.ts";
@@ -147,6 +147,13 @@ export interface Spaces extends AsyncDisposable {
    */
   assumeOnlyCopy(topic: Topic): Promise<void>;
   /**
+   * Takes a space off this device that it is in no more: its id, its keys and everything kept beside its
+   * logs. The logs stay, sealed; sync and archives do not bring the space back, joining does (and may
+   * open old entries again). Idempotent. Throws `SPACE_MEMBERSHIP` while this device is a member (leave
+   * first), `SPACE_UNKNOWN`.
+   */
+  forget(topic: Topic): Promise<void>;
+  /**
    * This device goes on in another store: from now on writing in this one is refused with
    * `SPACE_RETIRED`, for good. Resolves when that is durable and nothing is being written.
    */
@@ -229,7 +236,36 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   };
 
   const remember = async (core: Core): Promise<void> => {
-    await deps.store.commit({ writes: [core.amend({})] });
+    const { topic } = core.about();
+    await deps.store.commit({ writes: [core.amend({}), device.guard.welcome(topic)] });
+  };
+
+  const forget = async (topic: Topic): Promise<void> => {
+    if (await device.guard.isForgotten(topic)) return;
+    const core = cores.get(topic);
+    const raw = raws.core(topic);
+    if (core === undefined && raw === undefined) assertWhole(topic);
+    if (core === undefined && raw === undefined) throw unknownError();
+    if (core?.state() === "active") {
+      throw new SpaceError("SPACE_MEMBERSHIP", "this device is a member: leave the space first");
+    }
+    if (core !== undefined) await closeCore(core);
+    spaces.delete(topic);
+    await raws.remove(topic);
+    const kept = await deps.store.list(`space/${topic}/`);
+    const names = [aboutKey(topic), rawPrefix + topic, ...kept.map(({ key }) => key)];
+    const writes = names.map((key) => ({ key, value: undefined }));
+    await deps.store.commit({ writes: [...writes, ...device.guard.forget(topic)] });
+    notify();
+  };
+
+  const closeCore = async (core: Core): Promise<void> => {
+    payers.get(core)?.stop();
+    joiners.get(core)?.stop();
+    await core.close();
+    payers.delete(core);
+    joiners.delete(core);
+    cores.delete(core.syncTopic.topic);
   };
 
   const ownBundles = async (): Promise<readonly [VerifiedBundle, ...VerifiedBundle[]]> => {
@@ -408,7 +444,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     const space = spaces.get(topic) ?? raws.space(topic);
     if (space !== undefined) return space;
     assertWhole(topic);
-    throw new SpaceError("SPACE_UNKNOWN", "this device has no such space");
+    throw unknownError();
   };
 
   const identities = (): readonly SyncIdentity[] => {
@@ -537,6 +573,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
         .waiting()
         .map(({ topic }) => topic)
         .sort(),
+    forget: (topic) => whileOpen(() => forget(topic)),
     assumeOnlyCopy: (topic) => whileOpen(() => comparer.assumeOnlyCopy(topic)),
     retire: () =>
       whileOpen(async () => {
@@ -596,6 +633,10 @@ function memberAbout(
     metadataKey: metadataKeyOf(crypto, id),
     ...known,
   };
+}
+
+function unknownError(): SpaceError {
+  return new SpaceError("SPACE_UNKNOWN", "this device has no such space");
 }
 
 function existsError(): SpaceError {

@@ -495,3 +495,56 @@ test("a damaged space is named, and the others come along", async () => {
   const restored = await startOn(world, ada, store);
   expect(await textsOf(spaceOn(restored, second))).toEqual(["whole"]);
 });
+
+describe("a space that is forgotten", () => {
+  test("[TH-131] goes with its keys, once it was left; sync and archives do not bring it back", async () => {
+    const world = await createWorld();
+    const { ada, ben, space, other } = await twoMembers(world);
+    await write(space, "one");
+    await world.settle(ada, ben);
+    const file = await archiveOf(world, ben);
+    const { topic } = space;
+    await expect(ben.spaces.forget(topic)).rejects.toMatchObject({ code: "SPACE_MEMBERSHIP" });
+    await other.leave();
+    await world.settle(ada, ben);
+    await ben.spaces.forget(topic);
+    await ben.spaces.forget(topic);
+    expect(ben.spaces.list()).toEqual([]);
+    const keys = (await ben.store.list("")).map(({ key }) => key);
+    expect(keys.filter((key) => key.includes(topic))).toEqual([`archive/forgotten/${topic}`]);
+    await meet(world, ada, ben);
+    expect(ben.spaces.list()).toEqual([]);
+    await ben.spaces.close();
+    const report = await takeIn(world, ben.store, file);
+    expect(report).toMatchObject({ spaces: [], skipped: [{ topic, reason: "FORGOTTEN" }] });
+    const again = await startOn(world, ben, ben.store);
+    expect(again.spaces.list()).toEqual([]);
+    expect(() => again.spaces.openTopic(topic)).toThrow(
+      expect.objectContaining({ code: "SPACE_UNKNOWN" }),
+    );
+    // Joining does: its old logs are here, so it goes on behind them.
+    const back = await again.spaces.join(await space.invite({ level: "write" }));
+    await world.settle(ada, again);
+    await write(back, "two");
+    await world.settle(ada, again);
+    expect(await textsOf(space)).toEqual(["one", "two"]);
+    expect(await textsOf(back)).toEqual(["one", "two"]);
+  });
+
+  test("a raw one and an unknown one", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const raw = await ada.spaces.createRaw();
+    const { topic } = raw;
+    await write(raw, "one");
+    await ada.spaces.forget(topic);
+    expect(ada.spaces.list()).toEqual([]);
+    expect(ada.spaces.topics()).toEqual([]);
+    const again = await world.restart(ada);
+    expect(again.spaces.list()).toEqual([]);
+    const back = await again.spaces.openRaw(String(raw.id));
+    expect(await textsOf(back)).toEqual(["one"]);
+    const unknown = "0".repeat(64) as typeof topic;
+    await expect(again.spaces.forget(unknown)).rejects.toMatchObject({ code: "SPACE_UNKNOWN" });
+  });
+});
