@@ -80,6 +80,27 @@ async function bytesOfFolder(folder: string): Promise<Buffer> {
 }
 
 describe("two devices", () => {
+  test("[TH-195] share a raw space through a relay that knows neither its id nor its text", async () => {
+    const folder = await temporaryFolder();
+    const relay = await startRelay({ data: folder });
+    const [ada, bob] = [await createDevice("ada"), await createDevice("bob")];
+    const adas = await ada.spaces.createRaw();
+    expect((await hostAt(relay, adas)).status).toBe(204);
+    await write(adas, "whoever finds this may answer");
+    await (await ada.connect(relay)).synced();
+    await hangUp(ada);
+    const bobs = await bob.spaces.openRaw(adas.link([relay.url]));
+    await bob.connect(relay);
+    await write(bobs, "found");
+    expect(await readTexts(bobs, 2)).toEqual(["found", "whoever finds this may answer"]);
+    await bob.peer.peers()[0]!.sessions[0]!.synced();
+    await relay.close();
+    const stored = await bytesOfFolder(folder);
+    expect(stored.includes(Buffer.from(fromHex(adas.topic)!))).toBe(true);
+    expect(stored.includes("whoever finds")).toBe(false);
+    expect(stored.includes(Buffer.from(adas.id!))).toBe(false);
+  });
+
   test("[TH-037] [TH-130] share a space through a relay whose files hold no text and no read key", async () => {
     const folder = await temporaryFolder();
     const [atAda, atRelay] = [recordDerivations(), recordDerivations()];
