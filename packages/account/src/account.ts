@@ -7,6 +7,7 @@ import { createMemoryStore, type LogStore, type Topic } from "@hawser/log";
 import { createSpaces, type Space, type Spaces, type SpacesDeps } from "@hawser/space";
 import { checkedName, nameDraft, watchNames, type DeviceNames } from "./device-names.ts";
 import { AccountError } from "./errors.ts";
+import { keepManagers } from "./managers.ts";
 import {
   decodeAnswer,
   decodeRequest,
@@ -45,7 +46,10 @@ export interface ApproveDeviceOptions {
   readonly signal: AbortSignal;
 }
 
-/** A person's account on this device. */
+/**
+ * A person's account on this device. While it is open, it keeps the managers of spaces that the account
+ * is in: where one device manages a space, all do, and revoked ones no more.
+ */
 export interface Account extends AsyncDisposable {
   /** The space of the devices: name it as a group in other spaces. */
   readonly space: Space;
@@ -178,6 +182,7 @@ export async function remember(store: LogStore, topic: Topic): Promise<void> {
 /** A space as the account that it is. */
 export function accountOf(deps: AccountDeps, space: Space): Account {
   const names: DeviceNames = watchNames(space);
+  const managers = keepManagers(space, deps.spaces, deps.timers);
   const { author: self } = deps.spaces;
   const founder = (): AuthorId | undefined => space.timeline()[0]?.author;
   const deviceOf = (author: AuthorId): AccountDevice => {
@@ -198,7 +203,10 @@ export function accountOf(deps: AccountDeps, space: Space): Account {
     },
     approve: (options) => approve(deps, space, options),
     revoke: (author) => space.remove(author),
-    [Symbol.asyncDispose]: () => names.stop(),
+    [Symbol.asyncDispose]: async () => {
+      await managers.stop();
+      await names.stop();
+    },
   };
 }
 

@@ -203,7 +203,8 @@ async function openPaper(parts: Parts, keys: RecoveryKeys): Promise<PaperDevice>
   for (const client of relays.clients()) paper.relays.add(client, { isOwn: false });
   return {
     space,
-    synced: ({ signal }) => untilSynced({ space, relays: paper.relays }, signal),
+    spaces: paper.spaces,
+    synced: (one, { signal }) => untilSynced({ space: one, relays: paper.relays }, signal),
     [Symbol.asyncDispose]: () => closeParts(paper),
   };
 }
