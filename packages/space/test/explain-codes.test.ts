@@ -252,6 +252,29 @@ describe("control entries", () => {
     seen.add("DEP_UNRELATED");
   });
 
+  test("a join in the name of a group that its author does not manage: NOT_GROUP_MANAGER", async () => {
+    const at = await scene(false);
+    const { world, ada, ben, space } = at;
+    const link = await space.invite({ level: "write" });
+    await world.settle(ada, ben);
+    const bundle = await ben.spaces.bundle();
+    const claim = {
+      group: groupOf(at),
+      author: ben.author,
+      // The one group that everybody here knows of.
+      as: groupOf(at),
+      binding: joinBinding(world.crypto, bundle),
+      time: Math.floor(world.clock.nowMicros() / 1e6),
+    };
+    const join = proveJoin(world.crypto, claim, parseInviteLink(world.crypto, link).secret);
+    const contents = [
+      { kind: "bundle", bundle: encodeBundle(bundle) } as const,
+      auth(opBytes(at, join)),
+    ];
+    expect(await reasonFrom(at, ben, contents)).toBe("NOT_GROUP_MANAGER");
+    seen.add("NOT_GROUP_MANAGER");
+  });
+
   test("joins that a removed member makes by hand: three ways to be late", async () => {
     const found: (string | undefined)[] = [];
     for (const way of ["older", "used", "revoked"] as const) {
@@ -510,6 +533,7 @@ describe("every code", () => {
     NOT_MEMBER: "here",
     NO_LONGER_MEMBER: "explain.test.ts",
     NOT_MANAGER: "explain.test.ts",
+    NOT_GROUP_MANAGER: "here",
     UNKNOWN_MEMBER: "explain.test.ts",
     MEMBER_GONE: "explain.test.ts",
     ALREADY_MEMBER: "explain.test.ts",
