@@ -1,5 +1,5 @@
 /**
- * Operations of nested groups that a space's control logs carry (docs/spec/6-space.md §15): they
+ * Operations of nested groups that a space's control logs carry (docs/spec/6-space.md §16): they
  * prove themselves by their signature, and wait here until the graph wants them. Which of them it
  * takes is a function of what was carried, in whatever order it came. Layer 5, pure; used by fold.ts
  * alone.

@@ -221,7 +221,11 @@ export interface ControlFold {
   signatureOf(op: OpId): Uint8Array | undefined;
   /** Of its places the one whose entry claims to be earliest. */
   placeOf(op: OpId): OpPlace | undefined;
-  /** More than one where it stands on several branches. */
+  /**
+   * Places whose acknowledgements count: more than one where it stands on several branches, or where
+   * several members carried it. One of a nested group stands wherever anybody carried it, so only who
+   * may write, or made it, vouches for what others wrote.
+   */
   placesOf(op: OpId): readonly OpPlace[];
   /** Accepted rulings about a log, whether they count or not. */
   rulingsOf(logId: LogId): readonly PlacedRuling[];
@@ -351,6 +355,11 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
       rememberGrant(op, member, op.action.type === "join" ? nestedJoinLevel(op) : level);
     }
     if (op.action.type === "leave") leaves.set(op.author, [...leavesBy(op.author), op.id]);
+  };
+
+  const couldWrite = (author: AuthorId): boolean => {
+    const level = levelsClaimed.levelOf(author);
+    return level === "write" || level === "manage";
   };
 
   const leavesBy = (author: AuthorId): readonly OpId[] => leaves.get(author) ?? [];
@@ -745,7 +754,12 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     hasGroups: () => hasGroups,
     signatureOf: (op) => signatures.get(op),
     placeOf: (op) => places.get(op)?.toSorted(byStamp)[0],
-    placesOf: (op) => places.get(op) ?? [],
+    placesOf: (op) => {
+      const known = places.get(op) ?? [];
+      const made = graph.get(op);
+      if (made === undefined || made.group === group) return known;
+      return known.filter(({ author }) => author === made.author || couldWrite(author));
+    },
     rulingsOf: (logId) => rulings.get(logId) ?? [],
     controlLogs: () => logs.values(),
     leavesOf: leavesBy,

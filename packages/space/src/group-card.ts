@@ -1,5 +1,5 @@
 /**
- * Group cards (docs/spec/6-space.md §15.2): a group as somebody outside it can be shown it: its
+ * Group cards (docs/spec/6-space.md §16.2): a group as somebody outside it can be shown it: its
  * operations and the key bundles of whoever they let in. A card proves itself. Layer 5, pure.
  *
  *   card = CBOR [1, create op id, [[op, signature], …], [bundle, …]]

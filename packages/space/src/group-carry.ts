@@ -1,5 +1,5 @@
 /**
- * Bringing the operations of groups inside a space into its control logs (docs/spec/6-space.md §15).
+ * Bringing the operations of groups inside a space into its control logs (docs/spec/6-space.md §16).
  * Layer 5, internal.
  */
 import { levels, type Access, type GroupId } from "@hawser/auth";

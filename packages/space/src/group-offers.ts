@@ -1,5 +1,5 @@
 /**
- * Telling a group of the spaces it is in (docs/spec/6-space.md §15.4): an offer stands in the group's
+ * Telling a group of the spaces it is in (docs/spec/6-space.md §16.4): an offer stands in the group's
  * control log, sealed to the group's readers, so that followers of the group do not learn where it is
  * used. Layer 5, internal.
  */

@@ -1,5 +1,5 @@
 /**
- * Groups as members of spaces (docs/spec/6-space.md §15): adding one by its card, and bringing the
+ * Groups as members of spaces (docs/spec/6-space.md §16): adding one by its card, and bringing the
  * operations of groups inside a space into its control logs. Layer 5, internal.
  */
 import type { Access, AuthAction, GroupId } from "@hawser/auth";

@@ -5,7 +5,7 @@ import type { Judgement, OpId } from "@hawser/auth";
 import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { LogId } from "@hawser/log";
-import type { ControlFold, OpPlace } from "./fold.ts";
+import type { ControlFold } from "./fold.ts";
 import { ruledSpans, type RuledSpan } from "./rulings.ts";
 import type { SignedPlace } from "./sequencer.ts";
 
@@ -97,7 +97,7 @@ export function createAcks(deps: JudgeDeps, logId: LogId): (op: OpId) => number 
     if (cached !== undefined) return cached;
     let height = 0;
     // On every branch alike: which of them is the log differs from device to device.
-    for (const place of witnesses(deps.fold, op)) {
+    for (const place of deps.fold.placesOf(op)) {
       for (const seen of deps.fold.seenUpTo(place.logId, place.seq)) {
         for (const dep of seen.deps) {
           const signed = deps.findSigned(toHex(dep.hash));
@@ -108,20 +108,6 @@ export function createAcks(deps: JudgeDeps, logId: LogId): (op: OpId) => number 
     known.set(op, height);
     return height;
   };
-}
-
-/**
- * Places of an operation whose acknowledgements count. That of a nested group stands wherever
- * somebody carried it: only who may write vouches for what others wrote, once for each log.
- */
-function witnesses(fold: ControlFold, op: OpId): readonly OpPlace[] {
-  const places = fold.placesOf(op);
-  const known = fold.graph.get(op);
-  if (known === undefined || known.group === fold.group) return places;
-  return places.filter(({ author }) => {
-    const level = fold.levelClaimed(author);
-    return author === known.author || level === "write" || level === "manage";
-  });
 }
 
 /** The first seq below `end` that fails a test which, once failed, stays failed; else `end`. */

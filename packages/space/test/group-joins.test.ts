@@ -1,4 +1,4 @@
-/** Groups that join by a link (docs/spec/6-space.md §15.5). */
+/** Groups that join by a link (docs/spec/6-space.md §16.5). */
 import type { GroupId } from "@hawser/auth";
 import { describe, expect, test } from "vitest";
 import { createWorld, spaceOn, textsOf, write, type TestDevice, type World } from "./world.ts";

@@ -1,4 +1,4 @@
-/** Groups as members of spaces (docs/spec/6-space.md §15). */
+/** Groups as members of spaces (docs/spec/6-space.md §16). */
 import type { Level } from "@hawser/auth";
 import type { Space } from "@hawser/space";
 import { describe, expect, test } from "vitest";
