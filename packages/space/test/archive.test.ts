@@ -1,4 +1,5 @@
 /** Archives: what comes out is what went in, and neither forks nor resurrects (docs/spec/archive.md). */
+import { createMemoryPoints } from "@hawser/blob";
 import { toHex, utf8 } from "@hawser/codec";
 import { createMemoryStore, ingestRange, verifyForkProof } from "@hawser/log";
 import { withFaults, type CommitFaults } from "@hawser/log/testing";
@@ -546,5 +547,52 @@ describe("a space that is forgotten", () => {
     expect(await textsOf(back)).toEqual(["one"]);
     const unknown = "0".repeat(64) as typeof topic;
     await expect(again.spaces.forget(unknown)).rejects.toMatchObject({ code: "SPACE_UNKNOWN" });
+  });
+});
+
+describe("raw spaces and long bodies", () => {
+  test("[ATK-dep43] a raw space waits as well, until somebody who knows it has spoken", async () => {
+    const world = await createWorld();
+    const [ada, ben] = [await world.device("ada"), await world.device("ben")];
+    const raw = await ada.spaces.createRaw();
+    const other = await ben.spaces.openRaw(String(raw.id));
+    await write(raw, "one");
+    const file = await archiveOf(world, ada);
+    const { logId } = await write(raw, "two");
+    await world.settle(ada, ben);
+    const restored = await restore(world, ada, file);
+    const again = spaceOn(restored, raw);
+    await expect(write(again, "too early")).rejects.toMatchObject({ code: "SPACE_RESTORED" });
+    expect(again.status().problem).toBe("SPACE_RESTORED");
+    await meet(world, restored, ben);
+    expect(restored.spaces.restored()).toEqual([]);
+    await write(again, "three");
+    await meet(world, restored, ben);
+    expect(await textsOf(other)).toEqual(["one", "two", "three"]);
+    expect(await ben.store.forkProofs(logId)).toEqual([]);
+  });
+
+  test("[TH-131] a body that was shredded does not come back with an older archive", async () => {
+    const world = await createWorld();
+    const bodies = createMemoryPoints();
+    const ada = await world.device("ada", { bodies });
+    const space = await ada.spaces.create();
+    const body = new Uint8Array(100_000).fill(7);
+    const [ref] = await space.append([{ type: "film", body, detached: true }]);
+    if (ref === undefined) throw new Error("nothing appended");
+    const file = await archiveOf(world, ada);
+    const keysIn = async () => (await ada.store.list(`space/${space.topic}/body-key/`)).length;
+    await space.shred(ref);
+    expect(await keysIn()).toBe(0);
+    await ada.spaces.close();
+    await takeIn(world, ada.store, file);
+    const spaces = { ...ada.spaces, close: () => Promise.resolve() };
+    const again = await world.restart({ ...ada, spaces }, { bodies });
+    await world.pass(1_000);
+    expect(await spaceOn(again, space).bodyState(ref)).toBe("shredded");
+    expect(await keysIn()).toBe(0);
+    await expect(spaceOn(again, space).openBody(ref)).rejects.toMatchObject({
+      code: "SPACE_BODY_SHREDDED",
+    });
   });
 });
