@@ -97,6 +97,8 @@ const contextLabel = utf8("hawser body v1");
 export const shredPending = 1;
 const shredDone = 2;
 const empty = new Uint8Array(0);
+/** Points of one body that are looked at, one by one. */
+const walkedPointsMax = 1_048_576;
 /** Wishes of one maker about one body that are looked at. */
 const wishesMax = 4;
 /** Wishes of those who may not that are looked at again. */
@@ -249,7 +251,8 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     const hasKey = (await store.get(bodyKeyKey(topic, beside.key))) !== undefined;
     if (!hasKey || points === undefined) return "missing";
     try {
-      for await (const _ of missingPoints({ crypto }, beside.blob, points)) return "missing";
+      const walked = countedSource(points);
+      for await (const _ of missingPoints({ crypto }, beside.blob, walked)) return "missing";
       return "here";
     } catch (cause) {
       throw bodyError(cause);
@@ -285,8 +288,10 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
   /** Points of a blob that are here. A forged one shows what it shows before it is found out. */
   const heldPoints = async (blob: BlobRef, held: PointSource): Promise<readonly Uint8Array[]> => {
     const found = new Map<string, Uint8Array>();
+    const count = createWalkCount();
     const recorder: PointSource = {
       get: async (hash, signal) => {
+        count();
         const packet = await held.get(hash, signal);
         if (packet !== undefined) found.set(toHex(hash), hash.slice());
         return packet;
@@ -295,7 +300,8 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     try {
       for await (const _ of missingPoints({ crypto }, blob, recorder)) continue;
     } catch (cause) {
-      if (blobCodeOf(cause) === undefined) throw cause;
+      const isTooLong = cause instanceof SpaceError && cause.code === "SPACE_BODY_TOO_LARGE";
+      if (blobCodeOf(cause) === undefined && !isTooLong) throw cause;
     }
     return [...found.values()];
   };
@@ -495,6 +501,26 @@ async function collect(
     offset += piece.length;
   }
   return bytes;
+}
+
+/** Throws after as many steps as a body of 64 GiB takes: few points can stand for terabytes. */
+function createWalkCount(): () => void {
+  let count = 0;
+  return () => {
+    count += 1;
+    if (count <= walkedPointsMax) return;
+    throw new SpaceError("SPACE_BODY_TOO_LARGE", "a body of too many parts to look at each");
+  };
+}
+
+function countedSource(points: BodyStore): PointSource {
+  const count = createWalkCount();
+  const has = async (hash: Uint8Array, signal?: AbortSignal): Promise<boolean> => {
+    count();
+    if (points.has !== undefined) return points.has(hash, signal);
+    return (await points.get(hash, signal)) !== undefined;
+  };
+  return { get: (hash, signal) => points.get(hash, signal), has };
 }
 
 /** Faults of points in words of this layer; whatever else goes on as it is. */

@@ -19,7 +19,10 @@ export interface BodyCalls {
    * `SPACE_ENTRY_UNKNOWN`, `SPACE_NO_KEY`, `SPACE_BODY_MISSING`, `_SHREDDED`, `_INVALID`.
    */
   openBody(ref: EntryRef, options?: OpenBodyOptions): Promise<SpaceBody>;
-  /** How it stands on this device. Throws `SPACE_ENTRY_UNKNOWN`, `SPACE_BODY_INVALID`. */
+  /**
+   * How it stands on this device. Throws `SPACE_ENTRY_UNKNOWN`, `SPACE_BODY_INVALID`, and
+   * `SPACE_BODY_TOO_LARGE` for one of more than a million parts.
+   */
   bodyState(ref: EntryRef): Promise<BodyState>;
   /**
    * Fetches what is missing of it, key packet included, as followers do to serve it. Throws as
