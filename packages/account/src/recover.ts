@@ -51,6 +51,7 @@ export async function recoverAccount(deps: AccountDeps, options: RecoverOptions)
   await paper.space.ready({ signal });
   // Nothing is written before everything that is known of this key's own log is here.
   await paper.synced(paper.space, { signal });
+  await untilCompared(paper.spaces, paper.space, signal);
   const bundle = await spaces.bundle();
   if (paper.space.access(bundle.author) === undefined) {
     await paper.space.add(bundle, "manage", { mayDelete: true });
@@ -68,14 +69,14 @@ export async function recoverAccount(deps: AccountDeps, options: RecoverOptions)
 
 /** In every space that the account is in: this device manages it, lost ones do no more. */
 async function settleSpaces(paper: PaperDevice, options: RecoverOptions): Promise<void> {
-  // Offers that came with the account are answered in the order of calls: after this they all are.
-  await paper.spaces.bundle();
+  await paper.spaces.offersHeard();
   const others = paper.spaces.list().filter((space) => space.topic !== paper.space.topic);
   for (const space of others) {
     const limit = AbortSignal.any([options.signal, AbortSignal.timeout(spaceMsMax)]);
     try {
       await space.ready({ signal: limit });
       await paper.synced(space, { signal: limit });
+      await untilCompared(paper.spaces, space, limit);
       for (const due of managersDue(paper.space, paper.spaces)) {
         if (due.space.topic === space.topic) await settleManagers(paper.space, due);
       }
@@ -85,6 +86,20 @@ async function settleSpaces(paper: PaperDevice, options: RecoverOptions): Promis
       if (!limit.aborted) throw error;
       options.onMissed?.(space);
     }
+  }
+}
+
+/** Resolves when this key's own log in the space was compared with a peer's: then it may write. */
+async function untilCompared(spaces: Spaces, space: Space, signal: AbortSignal): Promise<void> {
+  while (spaces.restored().includes(space.topic)) {
+    signal.throwIfAborted();
+    const change = Promise.withResolvers<void>();
+    const unsubscribe = spaces.onTopicsChanged(change.resolve);
+    signal.addEventListener("abort", () => change.resolve(), { once: true });
+    // It may have ended between the two looks.
+    if (!spaces.restored().includes(space.topic)) change.resolve();
+    await change.promise;
+    unsubscribe();
   }
 }
 

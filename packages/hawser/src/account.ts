@@ -23,6 +23,7 @@ import {
 } from "@hawser/account";
 import type { AuthorId } from "@hawser/crypto";
 import { createMemoryStore } from "@hawser/log";
+import type { Space } from "@hawser/space";
 import { platformTimers } from "@hawser/transport-ws";
 import { saveRelays } from "./device-store.ts";
 import { HawserError } from "./errors.ts";
@@ -30,7 +31,7 @@ import { assemble, closeParts, partsOf, type Parts } from "./parts.ts";
 import { systemClock, systemRandom } from "./platform.ts";
 import { createRelayClient } from "./relay-client.ts";
 import { untilSynced } from "./space.ts";
-import type { Hawser } from "./types.ts";
+import type { Hawser, HawserSpace } from "./types.ts";
 
 export type { AccountDevice, DeviceRequest, Rendezvous, ShareOptions };
 
@@ -73,6 +74,8 @@ export interface RecoverOptions {
   readonly name: string;
   /** Which devices are lost and to be revoked; default: none. */
   readonly lost?: (devices: readonly AccountDevice[]) => Promise<readonly AuthorId[]>;
+  /** Hears of spaces that could not be reached: there the account's other devices settle things. */
+  readonly onMissed?: (space: Space) => void;
   readonly signal: AbortSignal;
 }
 
@@ -89,7 +92,7 @@ export async function createAccount(
   const phrase = phraseOf(recoverySecret);
   recoverySecret.fill(0);
   await parts.relays.host(account.space);
-  return { account: withRelays(parts, account), phrase };
+  return { account: taken(parts, account), phrase };
 }
 
 /** The account of this device, or `undefined`. Dispose of it before the device. */
@@ -124,7 +127,7 @@ export async function joinAccount(hawser: Hawser, options: JoinOptions): Promise
   const { account, relays } = await joinByCode(depsOf(parts), { ...options, rendezvous });
   await useRelays(parts, relays);
   await account.space.ready({ signal: options.signal });
-  return withRelays(parts, account);
+  return taken(parts, account);
 }
 
 /**
@@ -137,19 +140,32 @@ export async function recoverAccount(
   options: RecoverOptions,
 ): Promise<HawserAccount> {
   const parts = partsOf(hawser);
-  const { signal, name, lost } = options;
+  const { signal, name, lost, onMissed } = options;
   if (parts.relays.isEmpty) throw noRelay();
   const recoverySecret = secretOf(options.phrase);
   const account = await recoverBy(depsOf(parts), {
     recoverySecret,
     name,
     ...(lost === undefined ? {} : { lost }),
+    ...(onMissed === undefined ? {} : { onMissed }),
     open: (keys) => openPaper(parts, keys),
     signal,
   });
   recoverySecret.fill(0);
   await account.space.ready({ signal });
-  return withRelays(parts, account);
+  return taken(parts, account);
+}
+
+/**
+ * Lets all devices of the account into a space, present and future. They write, or do what `level`
+ * says; where this device manages the space, they all do. Errors: SPACE_NO_ACCESS, SPACE_MEMBERSHIP.
+ */
+export async function addDevices(
+  space: HawserSpace,
+  account: HawserAccount,
+  options: { readonly level?: "pull" | "read" | "write" } = {},
+): Promise<void> {
+  await space.space.addGroup(account.space, options.level ?? "write");
 }
 
 /** The phrase as shares of which any `needed` give it back. Errors: ACCOUNT_OUT_OF_RANGE. */
@@ -164,6 +180,12 @@ export async function sharePhrase(
 /** The phrase of enough shares. Errors: ACCOUNT_SHARE_INVALID, ACCOUNT_SHARES_UNFIT. */
 export async function phraseOfShares(shares: readonly string[]): Promise<string> {
   return phraseOf(await combineShares(shares));
+}
+
+/** This device's account from now on. */
+function taken(parts: Parts, account: Account): HawserAccount {
+  parts.account = account.space.topic;
+  return withRelays(parts, account);
 }
 
 function withRelays({ relays }: Parts, account: Account): HawserAccount {

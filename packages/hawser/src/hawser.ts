@@ -7,9 +7,9 @@ import { createMemoryStore, type LogStore } from "@hawser/log";
 import { parseInviteLink, type Space } from "@hawser/space";
 import { saveRelays } from "./device-store.ts";
 import { HawserError } from "./errors.ts";
-import { assemble, closeParts, keepParts, wrap, type Parts } from "./parts.ts";
+import { appSpaces, assemble, closeParts, keepParts, wrap, type Parts } from "./parts.ts";
 import { createRelayClient } from "./relay-client.ts";
-import type { Hawser, HawserOptions, HawserSpace } from "./types.ts";
+import type { Hawser, HawserOptions, HawserSpace, JoinOptions } from "./types.ts";
 
 /** How long `join` waits for a relay and a member before it gives up. */
 const joinMsMax = 120_000;
@@ -41,7 +41,7 @@ export async function openStore(
 }
 
 function createDevice(parts: Parts): Hawser {
-  const { spaces, relays, open } = parts;
+  const { spaces, relays } = parts;
   let isClosed = false;
   const assertOpen = (): void => {
     if (isClosed) throw new HawserError("HAWSER_CLOSED", "the device is closed");
@@ -57,10 +57,10 @@ function createDevice(parts: Parts): Hawser {
     },
     join: async (link, options = {}) => {
       assertOpen();
-      return await join(parts, link, options.signal);
+      return await join(parts, link, options);
     },
-    spaces: () => [...open.values()],
-    space: (id) => open.get(id),
+    spaces: () => appSpaces(parts),
+    space: (id) => appSpaces(parts).find((space) => space.id === id),
     damaged: () => spaces.damaged(),
     relays: () => relays.states(),
     relaysChanged: (changeOptions = {}) => relays.changed(changeOptions.signal),
@@ -80,11 +80,7 @@ function required(space: HawserSpace | undefined): HawserSpace {
   throw new Error("a space this device founded or joined has an id");
 }
 
-async function join(
-  parts: Parts,
-  link: string,
-  signal: AbortSignal | undefined,
-): Promise<HawserSpace> {
+async function join(parts: Parts, link: string, { signal, as }: JoinOptions): Promise<HawserSpace> {
   const { id, addresses } = parseInviteLink(parts.crypto, link);
   const stale = parts.open.get(id);
   const comesBack = stale !== undefined && stale.space.status().state !== "active";
@@ -93,7 +89,7 @@ async function join(
   if (parts.relays.isEmpty) {
     throw new HawserError("HAWSER_NO_RELAY", "neither the link nor this device names a relay");
   }
-  const space = await parts.spaces.join(link);
+  const space = await parts.spaces.join(link, as === undefined ? {} : { as });
   // A relay that has turned this device away in a session hears its new proof in the next one.
   if (comesBack) await parts.relays.redial();
   const limit = AbortSignal.timeout(joinMsMax);

@@ -4,6 +4,7 @@ export type {
   HawserOptions,
   HawserSpace,
   InviteOptions,
+  JoinOptions,
   RelayClient,
   RelayState,
   SpaceMember,

@@ -24,6 +24,8 @@ export interface Parts {
   readonly peer: SyncPeer;
   readonly relays: Relays;
   readonly open: Map<string, HawserSpace>;
+  /** The topic of the account: its space is no app's. `@hawser/hawser/account` opens it. */
+  account: string | undefined;
 }
 
 const partsOfDevice = new WeakMap<Hawser, Parts>();
@@ -85,13 +87,16 @@ export async function assemble(
     identities: () => spaces.identities(),
     topics: () => spaces.topics(),
   });
-  spaces.onTopicsChanged(() => peer.topicsChanged());
+  spaces.onTopicsChanged(() => {
+    peer.topicsChanged();
+    // Spaces may come by themselves, through a group that this device is in.
+    for (const space of spaces.list()) if (space.status().state === "active") wrap(parts, space);
+  });
   const relays = createRelays({ store, crypto, peer: () => peer, managed: () => managed(spaces) });
   const open = new Map<string, HawserSpace>();
-  const parts = { store, crypto, spaces, peer, relays, open };
-  // The account is no space of an app's: `@hawser/hawser/account` opens it.
   const account = await loadAccountTopic(store);
-  for (const space of spaces.list()) if (space.topic !== account) wrap(parts, space);
+  const parts: Parts = { store, crypto, spaces, peer, relays, open, account };
+  for (const space of spaces.list()) wrap(parts, space);
   await connectRelays(parts, options);
   return parts;
 }
@@ -114,6 +119,11 @@ async function connectRelays(parts: Parts, options: HawserOptions): Promise<void
   }
   for (const { address, isOwn } of stored) parts.relays.add(createRelayClient(address), { isOwn });
   if (typeof relay === "object") parts.relays.add(relay, { isOwn: true });
+}
+
+/** The spaces that apps see. */
+export function appSpaces({ open, account }: Parts): readonly HawserSpace[] {
+  return [...open.values()].filter(({ space }) => space.topic !== account);
 }
 
 /** The one wrapper of a space; followers have no id and none. */

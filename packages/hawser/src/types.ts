@@ -52,6 +52,13 @@ export interface InviteOptions {
   readonly expiresInSeconds?: number;
 }
 
+/** How to join by a link. */
+export interface JoinOptions {
+  readonly signal?: AbortSignal;
+  /** The space of this person's account: all its devices join, present and future (`account.space`). */
+  readonly as?: Space;
+}
+
 export interface SpaceMember {
   readonly author: AuthorId;
   readonly level: Level;
@@ -142,7 +149,7 @@ export interface Hawser extends AsyncDisposable {
   readonly author: AuthorId;
   create(): Promise<HawserSpace>;
   /** Resolves when a member has answered with the keys. Errors: the SPACE_LINK_… and SPACE_INVITE_… codes. */
-  join(link: string, options?: { readonly signal?: AbortSignal }): Promise<HawserSpace>;
+  join(link: string, options?: JoinOptions): Promise<HawserSpace>;
   spaces(): readonly HawserSpace[];
   /** A space by its id. */
   space(id: string): HawserSpace | undefined;

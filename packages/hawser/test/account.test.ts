@@ -1,8 +1,9 @@
 /** Accounts at the front door: devices, a relay, a lost phone, 24 words. */
 import { afterEach, describe, expect, test } from "vitest";
 import { createMemoryRendezvous } from "@hawser/account";
-import { createHawser, type Hawser } from "@hawser/hawser";
+import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
 import {
+  addDevices,
   approveDevice,
   createAccount,
   joinAccount,
@@ -57,6 +58,74 @@ async function untilNames(account: HawserAccount, names: readonly string[]): Pro
     .poll(() => account.devices().map(({ name, isPaper }) => (isPaper ? "paper" : name)))
     .toEqual(expect.arrayContaining([...names]));
 }
+
+describe("spaces of an account", () => {
+  test("[NB-8] come to every device by themselves, go with it, and come back from the words", async () => {
+    const relay = await relayed();
+    const laptop = await device(relay);
+    const phone = await device(relay);
+    const { account, phrase } = await createAccount(laptop, { name: "laptop" });
+    const onPhone = kept(await pairUp(laptop, kept(account), phone));
+    const trip = await laptop.create();
+    await addDevices(trip, account);
+    await trip.kv.put("to", "Lofoten");
+    await expect.poll(() => phone.spaces().length, { timeout: 10_000 }).toBe(1);
+    const [there] = phone.spaces();
+    await expect.poll(() => there?.kv.get("to"), { timeout: 10_000 }).toBe("Lofoten");
+    const managersOf = (space: HawserSpace | undefined) =>
+      (space?.members() ?? []).filter(({ level }) => level === "manage").length;
+    // The laptop, the phone and the words.
+    await expect.poll(() => managersOf(there), { timeout: 10_000 }).toBe(3);
+    await there?.kv.put("by", "ferry");
+    await expect.poll(() => trip.kv.get("by"), { timeout: 10_000 }).toBe("ferry");
+
+    await onPhone.revoke(laptop.author);
+    await expect.poll(() => managersOf(there), { timeout: 10_000 }).toBe(2);
+    await there?.kv.put("by", "plane, and the laptop does not know");
+    await there?.synced();
+    expect(trip.kv.get("by")).toBe("ferry");
+    await onPhone.synced();
+    await onPhone[Symbol.asyncDispose]();
+    await phone[Symbol.asyncDispose]();
+
+    const tablet = await device(relay);
+    const missed: string[] = [];
+    const back = await recoverAccount(tablet, {
+      phrase,
+      name: "tablet",
+      lost: (devices) => Promise.resolve(devices.map(({ author }) => author)),
+      onMissed: ({ topic }) => missed.push(topic),
+      signal: AbortSignal.timeout(30_000),
+    });
+    kept(back);
+    expect(missed).toEqual([]);
+    await expect.poll(() => tablet.spaces().length, { timeout: 10_000 }).toBe(1);
+    const [again] = tablet.spaces();
+    await expect.poll(() => again?.kv.get("by"), { timeout: 10_000 }).toMatch(/^plane/);
+    const authorsNow = () => again?.members().map(({ author }) => author) ?? [];
+    expect(authorsNow()).toContain(tablet.author);
+    await expect.poll(authorsNow, { timeout: 10_000 }).not.toContain(phone.author);
+    expect(again?.space.access()).toEqual({ level: "manage", mayDelete: true });
+  }, 60_000);
+
+  test("[NB-8] a person joins by one link with all devices", async () => {
+    const relay = await relayed();
+    const ada = await device(relay);
+    const laptop = await device(relay);
+    const phone = await device(relay);
+    const { account } = await createAccount(laptop, { name: "laptop" });
+    kept(await pairUp(laptop, kept(account), phone));
+    const trip = await ada.create();
+    await trip.kv.put("to", "Lofoten");
+    const joined = await laptop.join(await trip.invite(), { as: account.space });
+    await joined.synced();
+    expect(joined.kv.get("to")).toBe("Lofoten");
+    await expect.poll(() => phone.spaces().length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => phone.spaces()[0]?.kv.get("to"), { timeout: 10_000 }).toBe("Lofoten");
+    await phone.spaces()[0]?.kv.put("by", "train");
+    await expect.poll(() => trip.kv.get("by"), { timeout: 10_000 }).toBe("train");
+  }, 40_000);
+});
 
 describe("an account over a relay", () => {
   test("[NB-8] a second device joins by a code and is revoked again", async () => {

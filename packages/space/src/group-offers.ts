@@ -138,6 +138,8 @@ export async function openHeardTopics(
 export interface OfferHearer {
   /** Something was folded in a space that may be a group's. */
   look(core: Core): void;
+  /** Resolves when everything that was folded is answered. */
+  settle(): Promise<void>;
   /** From now on all spaces of the device are known. */
   start(): void;
   stop(): void;
@@ -185,6 +187,7 @@ export function createOfferHearer(parts: {
       waiting.add(core);
       wake();
     },
+    settle: () => parts.run(hearAll),
     start: () => {
       isStarted = true;
       wake();

@@ -105,6 +105,8 @@ export interface Spaces extends AsyncDisposable {
   open(id: string): Space;
   /** A space by its topic, for followers, who have no id. Throws `SPACE_UNKNOWN`. */
   openTopic(topic: Topic): Space;
+  /** Resolves when every offer that groups of this device were told, and that is here, is answered. */
+  offersHeard(): Promise<void>;
   /** Every space of this device, sorted by topic. */
   list(): readonly Space[];
   /**
@@ -240,6 +242,14 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     await deps.store.commit({ writes: [core.amend({}), device.guard.welcome(topic)] });
   };
 
+  // A key on paper has no store: it may have written in any space before, and does not know.
+  const isOnPaper = deps.prekeySecret !== undefined;
+  const rememberAsRestored = async (core: Core): Promise<void> => {
+    const { topic } = core.about();
+    const mark = device.guard.begin({ topic, heights: [], behind: [] });
+    await deps.store.commit({ writes: [core.amend({}), mark] });
+  };
+
   const forget = async (topic: Topic): Promise<void> => {
     if (await device.guard.isForgotten(topic)) return;
     const core = cores.get(topic);
@@ -368,7 +378,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
 
   const adopt = async (about: About): Promise<Space> => {
     const known = cores.get(about.topic);
-    if (known === undefined) return addCore(about, remember);
+    if (known === undefined) return addCore(about, isOnPaper ? rememberAsRestored : remember);
     const was = known.about();
     if (was.role !== about.role) throw existsError();
     const isFounded = known.fold().graph.has(was.createOp);
@@ -494,8 +504,11 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
   const hearer = createOfferHearer({
     heard: await openHeardTopics(deps.store, device.vault),
     isHere: (topic) => cores.has(topic) || raws.space(topic) !== undefined || damaged.has(topic),
-    open: ({ offer: { id, createOp, followKey, addresses } }) =>
-      adopt(memberAbout(deps, id, { createOp, givenFollowKeys: [followKey], addresses })),
+    open: async ({ topic, offer: { id, createOp, followKey, addresses } }) => {
+      // What people took off the device stays off.
+      if (await device.guard.isForgotten(topic)) return;
+      await adopt(memberAbout(deps, id, { createOp, givenFollowKeys: [followKey], addresses }));
+    },
     run: whileOpen,
     timers: deps.timers,
   });
@@ -535,6 +548,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       return spaceOf(topicOf(crypto, parsed.value.id));
     },
     openTopic: spaceOf,
+    offersHeard: () => hearer.settle(),
     createRaw: (rawOptions = {}) => whileOpen(() => raws.create(rawOptions)),
     openRaw: (idOrLink) => whileOpen(() => raws.open(idOrLink)),
     list: () => [...spaces.keys(), ...rawTopics()].sort().map(spaceOf),
