@@ -28,6 +28,8 @@ export interface CarriedDeps {
   readonly root: GroupId;
   /** Does a bundle that everybody can read stand in some control log of the space? */
   readonly hasBundle: (author: AuthorId) => boolean;
+  /** Does what stands in an entry hold, by `check` where that is not known? */
+  readonly holds: (log: ControlLog, seq: number, check: () => boolean) => boolean;
   /** An op that was carried there has got in. */
   readonly onAccepted: (log: ControlLog, placed: PlacedOp) => void;
 }
@@ -82,22 +84,30 @@ export function createCarriedPool(deps: CarriedDeps): CarriedPool {
   };
 
   /** All ops of an entry, or why none of them counts. */
-  const read = (log: ControlLog, ops: readonly SignedOp[]): readonly AuthOp[] | string => {
+  const read = (
+    log: ControlLog,
+    seq: number,
+    ops: readonly SignedOp[],
+  ): readonly AuthOp[] | string => {
     if (log.forgedAt !== undefined) return "CARRIER_FORGED";
     if (log.carried.length + ops.length > carriedPerLogMax) return "CARRY_LIMIT";
     const parsed: AuthOp[] = [];
-    for (const { op: bytes, signature } of ops) {
+    for (const { op: bytes } of ops) {
       const result = parseOp(crypto, bytes);
       if (!result.ok) return result.reason;
       if (result.op.group === root) return "OWN_GROUP";
-      if (!verifyOpSignature(crypto, result.op, signature)) return "BAD_OP_SIGNATURE";
       parsed.push(result.op);
     }
-    return parsed;
+    const isSigned = (op: AuthOp, index: number): boolean => {
+      const signature = ops[index]?.signature;
+      return signature !== undefined && verifyOpSignature(crypto, op, signature);
+    };
+    const areSigned = deps.holds(log, seq, () => parsed.every(isSigned));
+    return areSigned ? parsed : "BAD_OP_SIGNATURE";
   };
 
   const take: CarriedPool["take"] = (log, { seq, stamp }, ops) => {
-    const parsed = read(log, ops);
+    const parsed = read(log, seq, ops);
     if (typeof parsed === "string") {
       // Whoever forges once is not worth the work of checking more.
       if (parsed === "BAD_OP_SIGNATURE") log.forgedAt = seq;

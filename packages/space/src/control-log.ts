@@ -53,8 +53,8 @@ export interface ControlLog {
   readonly carried: PlacedOp[];
   /** Carried ops before this index are decided. */
   decidedCarried: number;
-  /** By index into `carried`: maximal ops among those that count up to it. */
-  readonly carriedHeads: Map<number, readonly OpId[]>;
+  /** Maximal ops among the first `end` of `carried` that count; ascending by `end`. */
+  readonly carriedHeads: { readonly end: number; readonly heads: readonly OpId[] }[];
   /** An operation in it bore a false signature: nothing it carries from here on has an effect. */
   forgedAt: number | undefined;
   /** Bundles that stood in this log, by whom they are of. */
@@ -82,7 +82,7 @@ export function createControlLog(
     decidedOps: 0,
     carried: [],
     decidedCarried: 0,
-    carriedHeads: new Map(),
+    carriedHeads: [],
     forgedAt: undefined,
     bundles: new Map(),
     seen: [],
@@ -131,12 +131,14 @@ export function carriedHeadsAt(
   const { parent, branchedAt } = log;
   const before = parent === undefined ? [] : carriedHeadsAt(parent, branchedAt - 1, antichain);
   if (end === 0) return before;
-  const known = log.carriedHeads.get(end);
-  if (known !== undefined) return known;
-  const accepted = log.carried.slice(0, end).filter(({ standing }) => standing === "accepted");
-  const heads = antichain([...before, ...accepted.map(({ op }) => op.id)]);
+  const known = log.carriedHeads.findLast((item) => item.end <= end);
+  if (known?.end === end) return known.heads;
+  const fresh = log.carried.slice(known?.end ?? 0, end);
+  const accepted = fresh.filter(({ standing }) => standing === "accepted");
+  const heads = antichain([...(known?.heads ?? before), ...accepted.map(({ op }) => op.id)]);
   // What is decided stays so.
-  if (end <= log.decidedCarried) log.carriedHeads.set(end, heads);
+  const isLast = (log.carriedHeads.at(-1)?.end ?? 0) < end;
+  if (isLast && end <= log.decidedCarried) log.carriedHeads.push({ end, heads });
   return heads;
 }
 

@@ -24,6 +24,7 @@ import {
 import type { IngestOutcome, SyncTopic, TopicAccess } from "@hawser/sync";
 import { encodeAbout, type About } from "./about.ts";
 import { createBranchBook, rangeOf } from "./branches.ts";
+import { openCheckedOps } from "./checked-ops.ts";
 import { openBodies } from "./bodies.ts";
 import { mayShred } from "./shreds.ts";
 import { createAddressBook, type AddressBook } from "./addresses.ts";
@@ -142,6 +143,7 @@ export async function openCore(
   const { author, secret } = device;
   const assertMayWrite = (): void => device.guard.assertMayWrite(topic);
   const own = createOwnLogs({ store, crypto, clock, topic, author, secret, assertMayWrite });
+  const checked = await openCheckedOps({ store, vault: device.vault }, topic);
   let about = parts.about;
   let forks = noForks;
   const branchBook = createBranchBook({ store, crypto, topic });
@@ -170,7 +172,7 @@ export async function openCore(
   function emptyFold(keys: Uint8Array | undefined, book: AddressBook = addresses): ControlFold {
     const { createOp, metadataKey } = about;
     const self = device.author;
-    const parts = { crypto, topic, self, metadataKey, createOp, addresses: book };
+    const parts = { crypto, topic, self, metadataKey, createOp, addresses: book, checked };
     return createControlFold(parts, keys);
   }
   function newSequencer(): Sequencer {
@@ -288,6 +290,8 @@ export async function openCore(
     }
     ranges.push(...forks.branches);
     const change = fold.apply(ranges, device.prekeys());
+    const record = checked.write();
+    if (record !== undefined) await store.commit({ writes: [record] });
     await advanceIfStarted();
     obey();
     await react({ ...change, membership: true });

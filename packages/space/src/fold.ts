@@ -40,6 +40,7 @@ import {
 import type { Entry, LogContext, LogId, Topic } from "@hawser/log";
 import type { AddressBook } from "./addresses.ts";
 import { createCarriedPool } from "./carried.ts";
+import type { CheckedOps } from "./checked-ops.ts";
 import {
   openControl,
   type ControlContent,
@@ -77,6 +78,8 @@ export interface FoldDeps {
   /** The operation that founds the space: no other create counts. */
   readonly createOp: OpId;
   readonly addresses: AddressBook;
+  /** Whether a signature in a stored log holds, where that is known; by default each is checked. */
+  readonly checked?: CheckedOps | undefined;
 }
 
 /** Entries of one control log, or of a branch of it, that follow those folded before. */
@@ -330,6 +333,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     crypto,
     graph,
     root: group,
+    holds: (log, seq, check) => holds(log, seq, check),
     hasBundle: (author) => reachable.has(author),
     onAccepted: (log, placed) => onAccepted(log, placed, currentProgress),
   });
@@ -473,6 +477,12 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     return log.decidedOps > from;
   };
 
+  /** On a branch, which is not in the store, every signature is checked every time. */
+  const holds = (log: ControlLog, seq: number, check: () => boolean): boolean =>
+    deps.checked === undefined || log.parent !== undefined
+      ? check()
+      : deps.checked.holds(log.logId, seq, check);
+
   const onAuthOp = (log: ControlLog, entry: Entry, signed: SignedOp): string | undefined => {
     const parsed = parseOp(crypto, signed.op);
     if (!parsed.ok) return parsed.reason;
@@ -484,7 +494,8 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     });
     if (flaw !== undefined) return flaw;
     // Nobody else could show an op to the spaces that contain this group, or take it back there.
-    if (!verifyOpSignature(crypto, op, signed.signature)) return "BAD_OP_SIGNATURE";
+    const check = (): boolean => verifyOpSignature(crypto, op, signed.signature);
+    if (!holds(log, entry.seq, check)) return "BAD_OP_SIGNATURE";
     signatures.set(op.id, signed.signature);
     const { seq, stamp } = entry;
     const placed: PlacedOp = { seq, stamp, op, standing: "pending" };

@@ -89,7 +89,7 @@ async function slip(
     topic: space.topic,
     author,
     domain: "hawser.control",
-  } as never);
+  });
   const range = await forgeControl({
     crypto: world.crypto,
     id: space.id as SpaceId,
@@ -226,6 +226,7 @@ describe("a malicious carrier", () => {
       graph,
       root,
       hasBundle: () => true,
+      holds: (_log, _seq, check) => check(),
       onAccepted: () => undefined,
     });
     const log = createControlLog("11".repeat(32) as LogId, me.author);
@@ -328,7 +329,7 @@ describe("a malicious manager of a group", () => {
     const key = metadataKeyOf(world.crypto, space.id as SpaceId);
     const range = await forge({
       crypto: world.crypto,
-      context: { topic: space.topic, author: eve.author, domain: "hawser.control" } as never,
+      context: { topic: space.topic, author: eve.author, domain: "hawser.control" },
       secret: eve.secret,
       now: world.clock.nowMicros(),
       base: eve.store,

@@ -426,6 +426,26 @@ describe("several spaces, several ways", () => {
     expect(await textsOf(spaceOn(cyd, space))).toEqual([]);
   });
 
+  test("what was taken off a device stays off, whoever tells its group of it", async () => {
+    const world = await createWorld();
+    const ada = await world.device("ada");
+    const ben = await world.device("ben", { acceptGroupOffers: false });
+    const group = await ada.spaces.create();
+    await addAll(world, group, ada, [[ben, "write"]]);
+    const space = await ada.spaces.create();
+    await space.add(await ben.spaces.bundle(), "read");
+    const own = await tell(space, ben);
+    await world.settle(ada, ben);
+    await own.leave();
+    await world.settle(ada, ben);
+    await ben.spaces.forget(space.topic);
+    await space.addGroup(group, "write");
+    await world.settle(ada, ben);
+    const again = await world.restart(ben, { acceptGroupOffers: true });
+    await world.settle(ada, again);
+    expect(again.spaces.list().map(({ topic }) => topic)).toEqual([group.topic]);
+  });
+
   test("offers open a space once, and never one that this device has left or declined", async () => {
     const world = await createWorld();
     const ada = await world.device("ada");
