@@ -90,6 +90,7 @@ export async function createArchiveBot(
     timers,
     ingest: (range) => spaces.ingest(range),
     onFork: (topic) => spaces.recheck(topic),
+    onSessionChange: (session) => spaces.compare(session),
     identities: () => spaces.identities(),
     topics: () => spaces.topics(),
   });

@@ -46,6 +46,7 @@ export async function createMemoryRelay(): Promise<MemoryRelay> {
     timers,
     ingest: (range) => spaces.ingest(range),
     onFork: (topic) => spaces.recheck(topic),
+    onSessionChange: (session) => spaces.compare(session),
     identities: () => spaces.identities(),
     topics: () => spaces.topics(),
   });
