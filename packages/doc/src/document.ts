@@ -1,0 +1,219 @@
+/**
+ * One document as all events together make it (docs/spec/doc.md §3). Layer 7.
+ */
+import { jsonFromKey, jsonKey, valueCountMax, type Json, type JsonObject } from "./json.ts";
+import { compareValues } from "./order.ts";
+import type { Mark } from "./marks.ts";
+import type { DocItem, DocOp } from "./ops.ts";
+import { createSequence, insertItem, itemsOf, type Sequence } from "./sequence.ts";
+import { createNode, lastMarkAt, setAt, valueAt, type TreeNode } from "./tree.ts";
+
+/** An element of a set: whether the latest word on it put it in. */
+export interface SetElement {
+  readonly mark: Mark;
+  readonly isIn: boolean;
+}
+
+/** What was said of one life of a document. */
+export interface Life {
+  /** Did an event begin it? The first life needs none; others may be named before they come in. */
+  isBegun: boolean;
+  existence: { readonly mark: Mark; readonly exists: boolean } | undefined;
+  readonly root: TreeNode;
+  readonly counters: Map<string, bigint>;
+  readonly sets: Map<string, Map<string, SetElement>>;
+  readonly sequences: Map<string, Sequence>;
+}
+
+/** A document: its lives by the marks that began them, "" for the first. */
+export interface StoredDoc {
+  readonly lives: Map<Mark | "", Life>;
+}
+
+/** A document of which nothing has been said. */
+export function createStoredDoc(): StoredDoc {
+  return { lives: new Map() };
+}
+
+function createLife(isBegun: boolean): Life {
+  return {
+    isBegun,
+    existence: undefined,
+    root: createNode(),
+    counters: new Map(),
+    sets: new Map(),
+    sequences: new Map(),
+  };
+}
+
+/** The mark of the life that counts: the latest that was begun. */
+export function currentLife(doc: StoredDoc): Mark | "" {
+  let current: Mark | "" = "";
+  for (const [mark, life] of doc.lives) if (life.isBegun && mark > current) current = mark;
+  return current;
+}
+
+/**
+ * Takes in what an event says of the document. Each op, and each item of an insert, has its own mark,
+ * counted through the event from `firstIndex`; gives the next index.
+ */
+export function applyItem(
+  doc: StoredDoc,
+  item: DocItem,
+  markAt: (index: number) => Mark,
+  firstIndex: number,
+): number {
+  let index = firstIndex;
+  const own = markAt(index++);
+  const lifeMark = item.life === "first" ? "" : item.life === "new" ? own : item.life;
+  const last = currentLife(doc);
+  const isOver = lifeMark < last;
+  const life = isOver ? createLife(false) : (doc.lives.get(lifeMark) ?? createLife(false));
+  // A life may be spoken of before the event that begins it has come in.
+  if (item.life === "first" || item.life === "new") life.isBegun = true;
+  if (!isOver) doc.lives.set(lifeMark, life);
+  if (item.existence !== "unsaid" && (life.existence?.mark ?? "") < own) {
+    life.existence = { mark: own, exists: item.existence === "put" };
+  }
+  for (const op of item.ops) {
+    applyOp(life, op, () => markAt(index++));
+  }
+  if (life.isBegun && lifeMark > last) forgetBefore(doc, lifeMark);
+  return index;
+}
+
+function forgetBefore(doc: StoredDoc, current: Mark | ""): void {
+  for (const mark of doc.lives.keys()) if (mark < current) doc.lives.delete(mark);
+}
+
+function applyOp(life: Life, op: DocOp, nextMark: () => Mark): void {
+  switch (op.op) {
+    case "set":
+      setAt(life.root, op.path, { kind: "leaf", value: op.value }, nextMark());
+      return;
+    case "object":
+      setAt(life.root, op.path, { kind: "object" }, nextMark());
+      return;
+    case "unset":
+      setAt(life.root, op.path, { kind: "absent" }, nextMark());
+      return;
+    case "add":
+      nextMark();
+      life.counters.set(op.field, (life.counters.get(op.field) ?? 0n) + BigInt(op.amount));
+      return;
+    case "include":
+    case "exclude": {
+      const elements = life.sets.get(op.field) ?? new Map<string, SetElement>();
+      const key = jsonKey(op.value);
+      const mark = nextMark();
+      const known = elements.get(key);
+      if (known === undefined || known.mark < mark) {
+        elements.set(key, { mark, isIn: op.op === "include" });
+      }
+      life.sets.set(op.field, elements);
+      return;
+    }
+    case "insert": {
+      const sequence = sequenceOf(life, op.field);
+      let after = op.after;
+      for (const value of op.values) {
+        const mark = nextMark();
+        insertItem(sequence, { mark, after, value });
+        after = mark;
+      }
+      return;
+    }
+    case "remove": {
+      nextMark();
+      const sequence = sequenceOf(life, op.field);
+      for (const mark of op.items) sequence.removed.add(mark);
+    }
+  }
+}
+
+function sequenceOf(life: Life, field: string): Sequence {
+  const sequence = life.sequences.get(field) ?? createSequence();
+  life.sequences.set(field, sequence);
+  return sequence;
+}
+
+/** A document as it reads, or why it cannot be read. */
+export type ReadDoc =
+  | { readonly state: "absent" }
+  | { readonly state: "present"; readonly value: JsonObject; readonly life: Life }
+  | { readonly state: "too large" };
+
+/** Puts the document together. */
+export function readDoc(doc: StoredDoc | undefined): ReadDoc {
+  const life = doc?.lives.get(currentLife(doc));
+  if (life?.existence?.exists !== true) return { state: "absent" };
+  const value = readLife(life);
+  return value === undefined ? { state: "too large" } : { state: "present", value, life };
+}
+
+function readLife(life: Life): JsonObject | undefined {
+  const budget = createBudget();
+  const base = valueAt(life.root, budget);
+  // Safe: the root has no register of its own, so it is an object or nothing.
+  const fields: Record<string, Json> = { ...(base as JsonObject | undefined) };
+  for (const [field, sum] of life.counters) {
+    const start = fields[field];
+    fields[field] = Number(sum) + (typeof start === "number" ? start : 0);
+  }
+  for (const [field, elements] of life.sets) fields[field] = elementsOf(elements, fields[field]);
+  for (const [field, sequence] of life.sequences) {
+    const items = itemsOf(sequence);
+    if (items === undefined) return undefined;
+    fields[field] = items.map((item) => item.value);
+  }
+  for (const field of [...life.sets.keys(), ...life.sequences.keys()]) {
+    budget.take(fields[field] ?? null);
+  }
+  if (budget.isOver) return undefined;
+  return Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * Elements in the order of values. A list that was written before the field became a set counts as
+ * elements of which nothing was said since.
+ */
+function elementsOf(
+  elements: ReadonlyMap<string, SetElement>,
+  base: Json | undefined,
+): readonly Json[] {
+  const values = new Map<string, Json>();
+  for (const value of Array.isArray(base) ? (base as readonly Json[]) : []) {
+    const key = jsonKey(value);
+    if (!elements.has(key)) values.set(key, value);
+  }
+  for (const [key, { isIn }] of elements) {
+    if (isIn) values.set(key, jsonFromKey(key) ?? null);
+  }
+  const sorted = [...values].sort(
+    ([keyA, a], [keyB, b]) => compareValues(a, b) || (keyA < keyB ? -1 : 1),
+  );
+  return sorted.map(([, value]) => value);
+}
+
+function createBudget() {
+  let count = 0;
+  return {
+    take: (root: Json): boolean => {
+      const open: Json[] = [root];
+      for (let value = open.pop(); value !== undefined; value = open.pop()) {
+        count += 1;
+        if (count > valueCountMax) return false;
+        if (typeof value === "object" && value !== null) open.push(...Object.values(value));
+      }
+      return true;
+    },
+    get isOver() {
+      return count > valueCountMax;
+    },
+  };
+}
+
+/** When a field last changed, in the total order; none for a field that never was. */
+export function fieldMark(life: Life, path: readonly string[]): Mark | undefined {
+  return lastMarkAt(life.root, path);
+}

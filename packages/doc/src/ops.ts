@@ -1,0 +1,217 @@
+/**
+ * Events of documents in bytes (docs/spec/doc.md §2): the canonical CBOR array `[1, item, …]`, an
+ * item `[collection, id, life, existence, op, …]`. Layer 7.
+ */
+import { decodeCbor, encodeCbor, type CborValue } from "@hawser/codec";
+import {
+  depthMax,
+  isBoundedText,
+  isKey,
+  isObject,
+  jsonFromCbor,
+  jsonToCbor,
+  type Json,
+} from "./json.ts";
+import { markFromBytes, markToBytes, type Mark } from "./marks.ts";
+
+/** Bytes of one event's body, so that it fits one entry. */
+export const eventBytesMax = 57_000;
+/** Bytes of UTF-8 of an id. */
+export const idBytesMax = 256;
+/** Bytes of a collection's name. */
+export const nameBytesMax = 64;
+
+/** One change inside a document. */
+export type DocOp =
+  /** Sets a field; what was below it is gone. */
+  | { readonly op: "set"; readonly path: readonly string[]; readonly value: Json }
+  /** Makes sure that there is an object; what is in it stays. */
+  | { readonly op: "object"; readonly path: readonly string[] }
+  | { readonly op: "unset"; readonly path: readonly string[] }
+  | { readonly op: "add"; readonly field: string; readonly amount: number }
+  | { readonly op: "include" | "exclude"; readonly field: string; readonly value: Json }
+  | {
+      readonly op: "insert";
+      readonly field: string;
+      /** The item it comes behind, or none for the beginning. */
+      readonly after: Mark | undefined;
+      readonly values: readonly Json[];
+    }
+  | { readonly op: "remove"; readonly field: string; readonly items: readonly Mark[] };
+
+/** All changes of one document in one event. */
+export interface DocItem {
+  readonly collection: string;
+  readonly id: string;
+  /** Which life of the document is meant: the first, the one that a mark began, or one begun here. */
+  readonly life: Mark | "first" | "new";
+  /** What the event says of the document's existence. */
+  readonly existence: "unsaid" | "put" | "deleted";
+  readonly ops: readonly DocOp[];
+}
+
+const existences = ["unsaid", "put", "deleted"] as const;
+
+/** Well-formed text of 1–256 bytes. */
+export function isId(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && isBoundedText(value, idBytesMax);
+}
+
+/** Letters and digits, single hyphens between them: 1–64. */
+export function isCollectionName(value: unknown): value is string {
+  if (typeof value !== "string" || value === "" || value.length > nameBytesMax) return false;
+  return /^[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*$/.test(value);
+}
+
+/** The body of an event, or `undefined` when it is larger than an entry holds. */
+export function encodeItems(items: readonly DocItem[]): Uint8Array | undefined {
+  const body = encodeCbor([1, ...items.map(itemToCbor)]);
+  return body.length > eventBytesMax ? undefined : body;
+}
+
+function itemToCbor({ collection, id, life, existence, ops }: DocItem): CborValue {
+  const lifeValue = life === "first" ? null : life === "new" ? true : markToBytes(life);
+  return [collection, id, lifeValue, existences.indexOf(existence), ...ops.map(opToCbor)];
+}
+
+function opToCbor(op: DocOp): CborValue {
+  switch (op.op) {
+    case "set":
+      return [0, [...op.path], jsonToCbor(op.value)];
+    case "object":
+      return [1, [...op.path]];
+    case "unset":
+      return [2, [...op.path]];
+    case "add":
+      return [3, op.field, op.amount];
+    case "include":
+      return [4, op.field, jsonToCbor(op.value)];
+    case "exclude":
+      return [5, op.field, jsonToCbor(op.value)];
+    case "insert": {
+      const after = op.after === undefined ? null : markToBytes(op.after);
+      return [6, op.field, after, ...op.values.map(jsonToCbor)];
+    }
+    case "remove":
+      return [7, op.field, ...op.items.map(markToBytes)];
+  }
+}
+
+// The view reads a body when it folds it, and the collections read it again to see what changed.
+const decoded = new WeakMap<Uint8Array, readonly DocItem[]>();
+
+/** What an event says; a body with one thing wrong in it says nothing at all. */
+export function decodeItems(body: Uint8Array): readonly DocItem[] {
+  const known = decoded.get(body);
+  if (known !== undefined) return known;
+  const items = readItems(body);
+  decoded.set(body, items);
+  return items;
+}
+
+function readItems(body: Uint8Array): readonly DocItem[] {
+  if (body.length > eventBytesMax) return [];
+  const fields = decodeCbor(body);
+  if (!Array.isArray(fields) || fields[0] !== 1) return [];
+  const items: DocItem[] = [];
+  for (const field of fields.slice(1) as readonly CborValue[]) {
+    const item = itemFromCbor(field);
+    if (item === undefined) return [];
+    items.push(item);
+  }
+  return items;
+}
+
+function itemFromCbor(value: CborValue): DocItem | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [collection, id, lifeValue, index, ...opValues] = value as readonly CborValue[];
+  if (!isCollectionName(collection) || !isId(id) || typeof index !== "number") return undefined;
+  const life = lifeFromCbor(lifeValue);
+  const existence = existences[index];
+  if (life === undefined || existence === undefined) return undefined;
+  const ops: DocOp[] = [];
+  for (const opValue of opValues) {
+    const op = opFromCbor(opValue);
+    if (op === undefined) return undefined;
+    ops.push(op);
+  }
+  return { collection, id, life, existence, ops };
+}
+
+function lifeFromCbor(value: CborValue | undefined): DocItem["life"] | undefined {
+  if (value === null) return "first";
+  return value === true ? "new" : markFromBytes(value);
+}
+
+function opFromCbor(value: CborValue): DocOp | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [code, where, ...rest] = value as readonly CborValue[];
+  if (typeof code !== "number" || where === undefined) return undefined;
+  return code <= 2 ? pathOpFromCbor(code, where, rest) : fieldOpFromCbor(code, where, rest);
+}
+
+function pathOpFromCbor(
+  code: number,
+  where: CborValue,
+  rest: readonly CborValue[],
+): DocOp | undefined {
+  const path = pathFromCbor(where);
+  if (path === undefined) return undefined;
+  if (code !== 0) {
+    if (rest.length > 0) return undefined;
+    return code === 1 ? { op: "object", path } : code === 2 ? { op: "unset", path } : undefined;
+  }
+  const value = rest[0] === undefined ? undefined : boundedJson(rest[0], path.length);
+  // What is in an object is set field by field, so that edits of different fields meet.
+  if (rest.length !== 1 || value === undefined || isObject(value)) return undefined;
+  return { op: "set", path, value };
+}
+
+function pathFromCbor(value: CborValue): readonly string[] | undefined {
+  if (!Array.isArray(value) || value.length === 0 || value.length > depthMax) return undefined;
+  const path = value as readonly CborValue[];
+  return path.every(isKey) && path[0] !== "_id" ? path : undefined;
+}
+
+function fieldOpFromCbor(
+  code: number,
+  field: CborValue,
+  rest: readonly CborValue[],
+): DocOp | undefined {
+  if (!isKey(field) || field === "_id") return undefined;
+  const [first] = rest;
+  if (code === 3) {
+    const isAmount = typeof first === "number" && rest.length === 1;
+    return isAmount ? { op: "add", field, amount: first } : undefined;
+  }
+  if (code === 4 || code === 5) {
+    const value = first === undefined ? undefined : boundedJson(first, 2);
+    if (rest.length !== 1 || value === undefined) return undefined;
+    return { op: code === 4 ? "include" : "exclude", field, value };
+  }
+  if (code === 6) return insertFromCbor(field, rest);
+  if (code !== 7 || rest.length === 0) return undefined;
+  const items = rest.map(markFromBytes);
+  return items.every((item) => item !== undefined) ? { op: "remove", field, items } : undefined;
+}
+
+function insertFromCbor(field: string, rest: readonly CborValue[]): DocOp | undefined {
+  const [place, ...items] = rest;
+  const after = place === null ? undefined : markFromBytes(place);
+  if ((after === undefined && place !== null) || items.length === 0) return undefined;
+  const values = items.map((item) => boundedJson(item, 2));
+  return values.every((value) => value !== undefined)
+    ? { op: "insert", field, after, values }
+    : undefined;
+}
+
+/** A value at that depth of a document; lists and objects in it must not go beyond the limit. */
+function boundedJson(value: CborValue, depth: number): Json | undefined {
+  let level: readonly CborValue[] = [value];
+  for (let deep = depth; level.length > 0; deep++) {
+    const lists = level.filter((inner): inner is readonly CborValue[] => Array.isArray(inner));
+    if (lists.length > 0 && deep >= depthMax) return undefined;
+    level = lists.flat();
+  }
+  return jsonFromCbor(value);
+}
