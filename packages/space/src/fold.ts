@@ -218,6 +218,8 @@ export interface ControlFold {
   learnCarried(ops: readonly AuthOp[]): boolean;
   /** Does an entry carry the operation, whether it counts yet or not? */
   isCarried(op: OpId): boolean;
+  /** Does a bundle of suite 1 of this author stand in some control log? */
+  isReachable(author: AuthorId): boolean;
   /** Was a group ever a member? */
   hasGroups(): boolean;
   /** The author's signature under an accepted operation. */
@@ -419,9 +421,20 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     }
   };
 
+  /** Whoever leaves may name anybody: it counts once everybody can send keys to him. */
+  const hasReachableSuccessor = ({ action }: AuthOp): boolean => {
+    const successor = action.type === "leave" ? action.successor : undefined;
+    // Safe: an individual's id is an author; a group is refused by the graph.
+    return successor?.kind !== "individual" || reachable.has(successor.id as AuthorId);
+  };
+
   const takeOp = (log: ControlLog, index: number, progress: Progress): void => {
     const placed = log.ops[index];
     if (placed === undefined) return;
+    if (!hasReachableSuccessor(placed.op)) {
+      log.verdicts.set(placed.seq, { state: "pending", reason: "BUNDLE_MISSING" });
+      return;
+    }
     const before = opBefore(log, index);
     const verdict = graph.add(placed.op, { after: before === undefined ? [] : [before] });
     switch (verdict.status) {
@@ -763,6 +776,7 @@ export function createControlFold(deps: FoldDeps, storedKeys?: Uint8Array): Cont
     learnCarried: (ops) => pool.learn(ops),
     isCarried: (op) => carriedOps.has(op),
     hasGroups: () => hasGroups,
+    isReachable: (author) => reachable.has(author),
     signatureOf: (op) => signatures.get(op),
     placeOf: (op) => places.get(op)?.toSorted(byStamp)[0],
     placesOf: (op) => {

@@ -131,7 +131,10 @@ export interface Space extends BodyCalls {
   removeGroup(group: GroupId): Promise<void>;
   /** Groups listed in the space itself, sorted by id. */
   groups(): readonly SpaceGroup[];
-  /** Leaves. A last manager names a successor. Throws `SPACE_MEMBERSHIP`. */
+  /**
+   * Leaves. A last manager names a successor. Throws `SPACE_MEMBERSHIP`, `SPACE_BUNDLE_INVALID` for a
+   * successor that nobody can send keys to.
+   */
   leave(options?: { readonly successor?: AuthorId }): Promise<void>;
 
   /** Publishes an invite and returns its link. Throws `SPACE_NO_ACCESS`, `SPACE_ADDRESS_INVALID`. */
@@ -247,6 +250,10 @@ export function createSpace(core: Core): Space {
     leave: (options = {}) => {
       const { successor } = options;
       const member = successor === undefined ? undefined : individual(successor);
+      if (successor !== undefined && !core.fold().isReachable(successor)) {
+        const message = "no key bundle of the successor is in the space";
+        return Promise.reject(new SpaceError("SPACE_BUNDLE_INVALID", message));
+      }
       return change({ type: "leave", successor: member });
     },
     invite: (options) => inQueue(() => makeInvite(core, options)),

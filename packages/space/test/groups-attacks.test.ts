@@ -3,6 +3,7 @@ import {
   createAuthGraph,
   createOp,
   groupIdOf,
+  proveJoin,
   signOp,
   type AuthAction,
   type GroupId,
@@ -11,12 +12,13 @@ import {
 import type { AuthorId } from "@hawser/crypto";
 import { encodeBundle } from "@hawser/keys";
 import { logIdOf, type LogId } from "@hawser/log";
-import type { Space } from "@hawser/space";
+import { parseInviteLink, type Space } from "@hawser/space";
 import { describe, expect, test } from "vitest";
 import { carriedPerLogMax, createCarriedPool } from "../src/carried.ts";
 import { sealControl, encodeControl, type ControlContent, type SignedOp } from "../src/control.ts";
 import { createControlLog } from "../src/control-log.ts";
 import { metadataKeyOf, type SpaceId } from "../src/ids.ts";
+import { joinBinding } from "../src/join.ts";
 import { attacker, forge, forgeControl } from "./forge.ts";
 import { createWorld, spaceOn, textsOf, write, type TestDevice } from "./world.ts";
 
@@ -306,6 +308,101 @@ describe("a malicious manager of a group", () => {
     await spaceOn(cyd, group).remove(dan.author);
     await world.settle(...all.filter((device) => device !== ben));
     expect(names(spaceOn(cyd, at.space))).not.toContain(dan.author);
+  });
+
+  test("cannot stop the group, or the spaces around, by a successor whom nobody reaches", async () => {
+    const at = await scene();
+    const { world, ben, cyd, dan, group, space, all } = at;
+    const nobody = attacker(world.crypto, "nobody").author;
+    const successor = { kind: "individual", id: nobody } as const;
+    const action: AuthAction = { type: "leave", successor };
+    const left = signed(
+      at,
+      { author: ben.author, group: at.groupId, deps: headsOf(at), action },
+      ben.secret,
+    );
+    const { id, ...op } = left;
+    const parts = {
+      crypto: world.crypto,
+      id: group.id as SpaceId,
+      topic: group.topic,
+      author: ben.author,
+      secret: ben.secret,
+      now: world.clock.nowMicros(),
+      base: ben.store,
+    };
+    const range = await forgeControl({ ...parts, contents: [{ kind: "auth", ...op }] });
+    expect(await cyd.spaces.ingest(range)).toMatchObject({ status: "stored" });
+    const cyds = spaceOn(cyd, group);
+    expect(names(cyds)).not.toContain(nobody);
+    expect(cyds.timeline().find((item) => item.op === id)?.status.state).toBe("pending");
+    await cyds.remove(dan.author);
+    await write(cyds, "keys go on");
+    await world.settle(...all.filter((device) => device !== ben));
+    expect(names(spaceOn(cyd, space))).not.toContain(dan.author);
+    await expect(group.leave({ successor: nobody })).rejects.toMatchObject({
+      code: "SPACE_BUNDLE_INVALID",
+    });
+  });
+
+  test("who joins as a group that does not prove itself leaves nothing behind", async () => {
+    const at = await scene();
+    const { world, ada, space } = at;
+    const mal = attacker(world.crypto, "mal");
+    const { secret } = parseInviteLink(world.crypto, await space.invite({ level: "write" }));
+    const malDevice = await world.device("mallory");
+    const bundle = await malDevice.spaces.bundle();
+    const { author } = malDevice;
+    const own = createOp(world.crypto, founding(author, 7));
+    const root = space
+      .timeline()
+      .find(({ change, group }) => change === "create" && group !== at.groupId);
+    const group = root?.group ?? at.groupId;
+    const heads = space
+      .timeline()
+      .filter((item) => item.group === group)
+      .at(-1);
+    const time = Math.floor(world.clock.nowMicros() / 1e6);
+    const claim = {
+      group,
+      author,
+      binding: joinBinding(world.crypto, bundle),
+      time,
+      as: own.op.group,
+    };
+    const join = signed(
+      at,
+      {
+        author,
+        group,
+        deps: [heads?.op ?? own.op.id, own.op.id],
+        action: proveJoin(world.crypto, claim, secret),
+      },
+      malDevice.secret,
+    );
+    const attempt = async (signature: Uint8Array) => {
+      const range = await forgeControl({
+        crypto: world.crypto,
+        id: space.id as SpaceId,
+        topic: space.topic,
+        author,
+        secret: malDevice.secret,
+        now: world.clock.nowMicros(),
+        contents: [
+          { kind: "bundle", bundle: encodeBundle(bundle) },
+          { kind: "carry", ops: [{ op: own.bytes, signature }] },
+          { kind: "auth", op: join.op, signature: join.signature },
+        ],
+      });
+      return ada.spaces.ingest(range);
+    };
+    const before = (await ada.store.stats()).entries;
+    const false_ = signOp(world.crypto, own.op.id, mal.secret);
+    expect(await attempt(false_)).toEqual({ status: "refused", reason: "GROUP_INVALID" });
+    expect((await ada.store.stats()).entries).toBe(before);
+    const good = signOp(world.crypto, own.op.id, malDevice.secret);
+    expect(await attempt(good)).toMatchObject({ status: "stored" });
+    expect(names(space)).toContain(author);
   });
 
   test("no reader vouches, by carrying a removal again, for what was written after it", async () => {
