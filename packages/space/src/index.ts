@@ -15,7 +15,7 @@ export type { Space } from "./space.ts";
 export type { CreateRawOptions } from "./raw-spaces.ts";
 export type { RawSpace } from "./raw-space.ts";
 export type { RawQuotaOptions } from "./raw-usage.ts";
-export type { CreateOptions, DamagedSpace, Spaces } from "./spaces.ts";
+export type { CreateOptions, DamagedSpace, JoinOptions, Spaces } from "./spaces.ts";
 export type {
   AdmissionRequest,
   AnnouncedAddress,
@@ -37,6 +37,7 @@ export type {
   SpaceEvent,
   SpaceEventBatch,
   SpaceExplanation,
+  SpaceGroup,
   SpaceMember,
   SpacesDeps,
   SpacesOptions,

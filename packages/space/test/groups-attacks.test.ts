@@ -301,7 +301,7 @@ describe("a malicious manager of a group", () => {
       topic: group.topic,
       author,
       domain: "hawser.control",
-    } as never);
+    });
     const place = { logId, seq: range.from };
     expect(await spaceOn(cyd, group).explain(place)).toMatchObject({ reason: "BAD_OP_SIGNATURE" });
     expect(names(spaceOn(cyd, group))).toContain(dan.author);
