@@ -1,0 +1,204 @@
+/** What runs in the tabs: everything a test asks of a page, as functions of `hawser`. */
+import { toHex } from "@hawser/codec";
+import { createCrypto } from "@hawser/crypto";
+import type { ChainState, LogStore, StoredRange } from "@hawser/log";
+import { extendLog, logStoreCases, testCrypto, testDrafts, testLog } from "@hawser/log/testing";
+import { createIdbStore, deleteIdbStore, type IdbStore } from "@hawser/store-idb";
+
+const names = new Map<LogStore, string>();
+let count = 0;
+let store: IdbStore | undefined;
+const reports: string[] = [];
+const heard: string[] = [];
+
+function codeOf(error: unknown): string {
+  if (typeof error === "object" && error !== null && "code" in error) return String(error.code);
+  return String(error);
+}
+
+/** The outcome of work as text: its value, or the code it failed with. */
+async function told<Value>(work: Promise<Value>): Promise<Value | string> {
+  return await work.catch((error: unknown) => codeOf(error));
+}
+
+async function openCase(name = `case ${count++}`): Promise<LogStore> {
+  const opened = await createIdbStore({ crypto: testCrypto }, { name });
+  names.set(opened, name);
+  return opened;
+}
+
+/** Runs the conformance cases; the names of those that failed, with the reason. */
+async function conformance(): Promise<{ passed: number; failed: readonly string[] }> {
+  const failed: string[] = [];
+  for (const { name, run } of logStoreCases) {
+    const reopen = async (old: LogStore): Promise<LogStore> => {
+      await old.close();
+      return await openCase(names.get(old));
+    };
+    await run({ open: () => openCase(), reopen }).catch((error: unknown) => {
+      failed.push(`${name}: ${String(error)}`);
+    });
+  }
+  return { passed: logStoreCases.length - failed.length, failed };
+}
+
+function current(): IdbStore {
+  if (store === undefined) throw new Error("no store is open");
+  return store;
+}
+
+/** Opens the tab's store. "open", or the code of the error. */
+async function open(
+  name: string,
+  options: Partial<Parameters<typeof createIdbStore>[1]> = {},
+): Promise<string> {
+  const report = (error: unknown): void => void reports.push(codeOf(error));
+  return await told(
+    createIdbStore({ crypto: testCrypto, report }, { name, ...options }).then((opened) => {
+      store = opened;
+      opened.onCommit((ranges: readonly StoredRange[]) => {
+        for (const { logId, from, count: size, cursor } of ranges) {
+          heard.push(`${logId.slice(0, 4)} ${from}+${size} @${cursor}`);
+        }
+      });
+      return "open";
+    }),
+  );
+}
+
+/** Appends entries to a log of the test's; "cursor n", "moved n" (the height there), or a code. */
+async function append(log: number, size: number, dataBytes = 3): Promise<string> {
+  const { start } = testLog(log);
+  return await told(
+    (async () => {
+      const before = (await current().head(start.logId)) ?? start;
+      return await appendAt(log, before, size, dataBytes);
+    })(),
+  );
+}
+
+async function appendAt(
+  log: number,
+  before: ChainState,
+  size: number,
+  dataBytes = 3,
+): Promise<string> {
+  const drafts = testDrafts(size).map((draft) =>
+    dataBytes === 3 ? draft : { data: new Uint8Array(dataBytes).map((_, at) => at * 31) },
+  );
+  const range = extendLog(testLog(log), before, drafts);
+  const outcome = await current().commit({ ranges: [range] });
+  return outcome.ok ? `cursor ${outcome.cursor}` : `moved ${outcome.head?.height ?? 0}`;
+}
+
+/** Appends without looking at the head again: what a tab does that was overtaken. */
+async function appendStale(log: number): Promise<string> {
+  return await told(appendAt(log, testLog(log).start, 2));
+}
+
+async function height(log: number): Promise<number | string> {
+  return await told(
+    current()
+      .head(testLog(log).start.logId)
+      .then((head) => head?.height ?? 0),
+  );
+}
+
+/** Appends one by one to a log for ever; logs "seq hash" after each acknowledgement. */
+async function appendForEver(log: number): Promise<void> {
+  let state: ChainState = (await current().head(testLog(log).start.logId)) ?? testLog(log).start;
+  for (;;) {
+    const range = extendLog(testLog(log), state, testDrafts(1 + (state.height % 5)));
+    const outcome = await current().commit({ ranges: [range] });
+    if (!outcome.ok) throw new Error("the head moved");
+    state = range.after;
+    console.log(`${state.height - 1} ${toHex(state.hash ?? new Uint8Array(0))}`);
+  }
+}
+
+async function hashAt(log: number, seq: number): Promise<string> {
+  for await (const entry of current().entries(testLog(log).start.logId, { from: seq })) {
+    return toHex(entry.hash);
+  }
+  return "none";
+}
+
+/** Writes `entries` entries in ranges of `size` each, through the fast crypto of this browser. */
+async function fill(name: string, entries: number, size: number): Promise<number> {
+  const crypto = await createCrypto();
+  const filled = await createIdbStore({ crypto }, { name });
+  const log = testLog(1, { crypto });
+  let state: ChainState = log.start;
+  const drafts = Array.from({ length: size }, () => ({ data: new Uint8Array(200).fill(7) }));
+  const start = performance.now();
+  while (state.height < entries) {
+    const range = extendLog(log, state, drafts, { crypto });
+    const outcome = await filled.commit({ ranges: [range] });
+    if (!outcome.ok) throw new Error("refused");
+    state = range.after;
+  }
+  const spent = performance.now() - start;
+  await filled.close();
+  return spent;
+}
+
+interface Load {
+  readonly entries: number;
+  readonly ms: number;
+  /** The longest task of the main thread meanwhile, in ms. */
+  readonly longestMs: number;
+  /** How much the heap grew at most, in bytes. */
+  readonly grownBytes: number;
+}
+
+/** Reads a log from its start, and watches how long the main thread was held up at a time. */
+async function load(name: string): Promise<Load> {
+  const crypto = await createCrypto();
+  const opened = await createIdbStore({ crypto }, { name });
+  let longestMs = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) longestMs = Math.max(longestMs, duration);
+  });
+  observer.observe({ type: "longtask" as "function" });
+  const pace = { last: performance.now(), isOver: false };
+  const heapBytes = (): number => {
+    (globalThis as { gc?: () => void }).gc?.();
+    // Safe: Chromium has it, and the test runs there alone.
+    return (performance as unknown as { memory: { usedJSHeapSize: number } }).memory.usedJSHeapSize;
+  };
+  const before = heapBytes();
+  let grownBytes = 0;
+  let entries = 0;
+  const start = performance.now();
+  for await (const entry of opened.entries(testLog(1).start.logId)) {
+    entries += entry.data.length > 0 ? 1 : 0;
+    if (entries % 25_000 === 0) grownBytes = Math.max(grownBytes, heapBytes() - before);
+  }
+  const ms = performance.now() - start;
+  pace.isOver = true;
+  // The observer hears of a task after its end.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  observer.disconnect();
+  await opened.close();
+  return { entries, ms, longestMs, grownBytes };
+}
+
+Object.assign(globalThis, {
+  hawser: {
+    conformance,
+    open,
+    append,
+    appendStale,
+    appendForEver,
+    height,
+    hashAt,
+    fill,
+    load,
+    told,
+    store: current,
+    close: async () => await current().close(),
+    remove: async (name: string) => await told(deleteIdbStore(name).then(() => "deleted")),
+    reports: () => reports,
+    heard: () => heard,
+  },
+});
