@@ -22,6 +22,10 @@ import type {
 import type { IdbPlatform } from "./platform.ts";
 import { formatVersion, makeTables, tableNames, type TableName } from "./records.ts";
 
+/** Attempts to open while the browser clears data, and the wait before the second; then doubled. */
+const attemptsMax = 7;
+const attemptDelayMs = 25;
+
 /** The tables within one transaction. */
 export type Tables = (name: TableName) => IdbObjectStore;
 
@@ -46,7 +50,7 @@ export interface ConnectOptions {
   readonly name: string;
   /** Whether a database must be there. */
   readonly isRequired: boolean;
-  /** How long other tabs may hold up an upgrade, in ms. */
+  /** How long other tabs may hold up the opening, in ms. */
   readonly blockedMsMax: number;
 }
 
@@ -71,7 +75,12 @@ function openDatabase(platform: IdbPlatform, options: ConnectOptions): Promise<I
   return new Promise((resolve, reject) => {
     let isMissing = false;
     let isGivenUp = false;
-    let stopTimer = (): void => {};
+    // From the start: a request behind another tab's deletion waits without being told `blocked`.
+    const stopTimer = platform.after(blockedMsMax, () => {
+      isGivenUp = true;
+      const message = `the database is held up for ${blockedMsMax} ms: close or reload other tabs`;
+      reject(new IdbStoreError("STORE_BLOCKED", message));
+    });
     const fail = (error: unknown): void => {
       stopTimer();
       reject(isMissing ? evicted("is gone, though there was one") : openError(error));
@@ -84,13 +93,6 @@ function openDatabase(platform: IdbPlatform, options: ConnectOptions): Promise<I
         if (isMissing || isGivenUp) request.transaction?.abort();
         else makeTables(request.result);
       };
-      request.onblocked = () => {
-        stopTimer = platform.after(blockedMsMax, () => {
-          isGivenUp = true;
-          const message = "another tab keeps an older version open: close it, or reload it";
-          reject(new IdbStoreError("STORE_BLOCKED", message));
-        });
-      };
       request.onerror = () => fail(request.error);
       request.onsuccess = () => {
         stopTimer();
@@ -101,6 +103,24 @@ function openDatabase(platform: IdbPlatform, options: ConnectOptions): Promise<I
       fail(error);
     }
   });
+}
+
+/**
+ * Opens the database, again while the browser clears this site's data: meanwhile it aborts whatever is
+ * asked of it, and only afterwards can be seen what is left.
+ */
+async function openPatiently(platform: IdbPlatform, options: ConnectOptions): Promise<IdbDatabase> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openDatabase(platform, options);
+    } catch (error) {
+      const isAborted = error instanceof IdbStoreError && nameOf(error.cause) === "AbortError";
+      if (!isAborted || attempt === attemptsMax) throw error;
+      await new Promise<void>((resolve) =>
+        platform.after(attemptDelayMs * 2 ** (attempt - 1), resolve),
+      );
+    }
+  }
 }
 
 function openError(cause: unknown): IdbStoreError {
@@ -159,7 +179,7 @@ export async function connect(
     return database;
   };
 
-  let opening = openDatabase(platform, options).then(adopt);
+  let opening = openPatiently(platform, options).then(adopt);
   let database = await opening;
 
   /**
@@ -169,7 +189,7 @@ export async function connect(
   const renew = (lost: IdbDatabase): void => {
     if (lost !== database || isClosed || gone !== undefined) return;
     lost.close();
-    opening = openDatabase(platform, { ...options, isRequired: true }).then(adopt);
+    opening = openPatiently(platform, { ...options, isRequired: true }).then(adopt);
     opening.then((opened) => {
       database = opened;
       if (isClosed) opened.close();

@@ -61,7 +61,7 @@ export interface IdbStoreOptions {
   readonly existing?: "remembered" | "required" | "optional";
   /** `ask` (default) asks the browser once, in the background, not to evict. */
   readonly persistence?: "ask" | "leave";
-  /** How long other tabs with an older version may hold up an upgrade, in ms; default 10,000. */
+  /** How long other tabs may hold up the opening, in ms; default 20,000. */
   readonly blockedMsMax?: number;
   /** Commits that may wait; default 10,000. */
   readonly waitingMax?: number;
@@ -84,7 +84,7 @@ export async function createIdbStore(
   options: IdbStoreOptions,
 ): Promise<IdbStore> {
   const { platform = browserPlatform(), report = () => {} } = deps;
-  const { name, existing = "remembered", blockedMsMax = 10_000 } = options;
+  const { name, existing = "remembered", blockedMsMax = 20_000 } = options;
   const memory = createMemory(platform.marker, name);
   const isRequired = existing === "required" || (existing === "remembered" && memory.has());
   const connection = await connect(platform, { name, isRequired, blockedMsMax }, report);
@@ -103,7 +103,10 @@ export async function deleteIdbStore(
   name: string,
   platform: IdbPlatform = browserPlatform(),
 ): Promise<void> {
-  const request = requireFactory(platform).deleteDatabase(name);
+  const factory = requireFactory(platform);
+  // First: a database that outlives its marker is marked again, the other way round it seems evicted.
+  createMemory(platform.marker, name).remove();
+  const request = factory.deleteDatabase(name);
   await new Promise<void>((resolve, reject) => {
     request.onsuccess = () => resolve();
     request.onerror = () => {
@@ -115,7 +118,6 @@ export async function deleteIdbStore(
       reject(new IdbStoreError("STORE_BLOCKED", message));
     };
   });
-  createMemory(platform.marker, name).remove();
 }
 
 /** The marker, whose failures only mean that nothing is remembered. */

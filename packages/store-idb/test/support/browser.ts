@@ -41,15 +41,16 @@ export interface Tab {
   run<Value>(expression: string): Promise<Value>;
   /** A command of the protocol to this tab. */
   send(method: string, parameters?: Answer): Promise<Answer>;
-  /** Calls back for each line that the page logs. */
-  onLine(listener: (line: string) => void): void;
+  /** Calls back for each line that the page tells with `hawserLine`. */
+  onLine(listener: (line: string) => void): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Browser extends AsyncDisposable {
   /** The origin of the pages, "http://127.0.0.1:…". */
   readonly origin: string;
-  openTab(): Promise<Tab>;
+  /** A tab of the origin, or of another one that serves the same. */
+  openTab(origin?: string): Promise<Tab>;
   /** Ends it at once, as a crash does; its profile stays. */
   kill(): Promise<void>;
 }
@@ -98,7 +99,7 @@ export async function startBrowser(profile: string, port: number): Promise<Brows
   };
   return {
     origin,
-    openTab: () => openTab(wire, `${origin}/`),
+    openTab: (of = origin) => openTab(wire, `${of}/`),
     kill: () => end("SIGKILL"),
     [Symbol.asyncDispose]: () => end("SIGKILL"),
   };
@@ -183,12 +184,13 @@ async function openTab(wire: Wire, url: string): Promise<Tab> {
       // Safe: the caller names the type of its own expression.
       return (result as Answer)["value"] as never;
     },
-    onLine: (listener) => {
+    onLine: async (listener) => {
       wire.onEvent((of, method, parameters) => {
-        if (of !== session || method !== "Runtime.consoleAPICalled") return;
-        const [first] = parameters["args"] as readonly Answer[];
-        listener(String(first?.["value"]));
+        if (of === session && method === "Runtime.bindingCalled") {
+          listener(String(parameters["payload"]));
+        }
       });
+      await send("Runtime.addBinding", { name: "hawserLine" });
     },
     close: async () => {
       await wire.send("Target.closeTarget", { targetId });

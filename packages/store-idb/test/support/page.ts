@@ -7,9 +7,28 @@ import { createIdbStore, deleteIdbStore, type IdbStore } from "@hawser/store-idb
 
 const names = new Map<LogStore, string>();
 let count = 0;
+declare const indexedDB: {
+  open(
+    name: string,
+    version?: number,
+  ): {
+    readonly result: { close(): void };
+    onblocked: (() => void) | null;
+    onerror: (() => void) | null;
+    onsuccess: (() => void) | null;
+  };
+};
 let store: IdbStore | undefined;
 const reports: string[] = [];
 const heard: string[] = [];
+let lastMessage = "";
+let held: { close(): void } | undefined;
+
+/** The browser's way to the test while the page goes on. */
+function tellTest(line: string): void {
+  // Safe: `onLine` of the tab put it there.
+  (globalThis as unknown as { hawserLine(line: string): void }).hawserLine(line);
+}
 
 function codeOf(error: unknown): string {
   if (typeof error === "object" && error !== null && "code" in error) return String(error.code);
@@ -18,7 +37,10 @@ function codeOf(error: unknown): string {
 
 /** The outcome of work as text: its value, or the code it failed with. */
 async function told<Value>(work: Promise<Value>): Promise<Value | string> {
-  return await work.catch((error: unknown) => codeOf(error));
+  return await work.catch((error: unknown) => {
+    lastMessage = String(error);
+    return codeOf(error);
+  });
 }
 
 async function openCase(name = `case ${count++}`): Promise<LogStore> {
@@ -77,6 +99,15 @@ async function append(log: number, size: number, dataBytes = 3): Promise<string>
   );
 }
 
+/** Bytes that the browser cannot compress. */
+function noise(byteCount: number, seed: number): Uint8Array {
+  let state = seed + 1;
+  return new Uint8Array(byteCount).map(() => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 24;
+  });
+}
+
 async function appendAt(
   log: number,
   before: ChainState,
@@ -84,7 +115,7 @@ async function appendAt(
   dataBytes = 3,
 ): Promise<string> {
   const drafts = testDrafts(size).map((draft) =>
-    dataBytes === 3 ? draft : { data: new Uint8Array(dataBytes).map((_, at) => at * 31) },
+    dataBytes === 3 ? draft : { data: noise(dataBytes, before.height) },
   );
   const range = extendLog(testLog(log), before, drafts);
   const outcome = await current().commit({ ranges: [range] });
@@ -104,7 +135,7 @@ async function height(log: number): Promise<number | string> {
   );
 }
 
-/** Appends one by one to a log for ever; logs "seq hash" after each acknowledgement. */
+/** Appends one by one to a log for ever; tells "seq hash" after each acknowledgement. */
 async function appendForEver(log: number): Promise<void> {
   let state: ChainState = (await current().head(testLog(log).start.logId)) ?? testLog(log).start;
   for (;;) {
@@ -112,7 +143,7 @@ async function appendForEver(log: number): Promise<void> {
     const outcome = await current().commit({ ranges: [range] });
     if (!outcome.ok) throw new Error("the head moved");
     state = range.after;
-    console.log(`${state.height - 1} ${toHex(state.hash ?? new Uint8Array(0))}`);
+    tellTest(`${state.height - 1} ${toHex(state.hash ?? new Uint8Array(0))}`);
   }
 }
 
@@ -124,21 +155,21 @@ async function hashAt(log: number, seq: number): Promise<string> {
 }
 
 /** Writes `entries` entries in ranges of `size` each, through the fast crypto of this browser. */
-async function fill(name: string, entries: number, size: number): Promise<number> {
+async function writeMany(name: string, entries: number, size: number): Promise<number> {
   const crypto = await createCrypto();
-  const filled = await createIdbStore({ crypto }, { name });
+  const written = await createIdbStore({ crypto }, { name });
   const log = testLog(1, { crypto });
   let state: ChainState = log.start;
   const drafts = Array.from({ length: size }, () => ({ data: new Uint8Array(200).fill(7) }));
   const start = performance.now();
   while (state.height < entries) {
     const range = extendLog(log, state, drafts, { crypto });
-    const outcome = await filled.commit({ ranges: [range] });
+    const outcome = await written.commit({ ranges: [range] });
     if (!outcome.ok) throw new Error("refused");
     state = range.after;
   }
   const spent = performance.now() - start;
-  await filled.close();
+  await written.close();
   return spent;
 }
 
@@ -160,7 +191,6 @@ async function load(name: string): Promise<Load> {
     for (const { duration } of list.getEntries()) longestMs = Math.max(longestMs, duration);
   });
   observer.observe({ type: "longtask" as "function" });
-  const pace = { last: performance.now(), isOver: false };
   const heapBytes = (): number => {
     (globalThis as { gc?: () => void }).gc?.();
     // Safe: Chromium has it, and the test runs there alone.
@@ -175,12 +205,50 @@ async function load(name: string): Promise<Load> {
     if (entries % 25_000 === 0) grownBytes = Math.max(grownBytes, heapBytes() - before);
   }
   const ms = performance.now() - start;
-  pace.isOver = true;
   // The observer hears of a task after its end.
   await new Promise((resolve) => setTimeout(resolve, 100));
   observer.disconnect();
   await opened.close();
   return { entries, ms, longestMs, grownBytes };
+}
+
+/** What a list holds once it has `size` items; whatever it holds after two seconds. */
+async function filled(list: readonly string[], size: number): Promise<readonly string[]> {
+  const end = performance.now() + 2_000;
+  while (list.length < size && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return list;
+}
+
+async function readAll(log: number): Promise<number> {
+  let entries = 0;
+  for await (const _ of current().entries(testLog(log).start.logId)) entries += 1;
+  return entries;
+}
+
+/** What a newer version of an application does. */
+async function upgrade(name: string, version: number): Promise<string> {
+  return await new Promise((resolve) => {
+    const request = indexedDB.open(name, version);
+    request.onblocked = () => resolve("blocked");
+    request.onerror = () => resolve("failed");
+    request.onsuccess = () => {
+      request.result.close();
+      resolve("upgraded");
+    };
+  });
+}
+
+/** A program that never lets go by itself. */
+async function holdOpen(name: string): Promise<string> {
+  return await new Promise((resolve) => {
+    const request = indexedDB.open(name);
+    request.onsuccess = () => {
+      held = request.result;
+      resolve("held");
+    };
+  });
 }
 
 Object.assign(globalThis, {
@@ -192,13 +260,18 @@ Object.assign(globalThis, {
     appendForEver,
     height,
     hashAt,
-    fill,
+    writeMany,
     load,
     told,
     store: current,
     close: async () => await current().close(),
     remove: async (name: string) => await told(deleteIdbStore(name).then(() => "deleted")),
-    reports: () => reports,
-    heard: () => heard,
+    reported: async (size: number) => await filled(reports, size),
+    heardAll: async (size: number) => await filled(heard, size),
+    lastMessage: () => lastMessage,
+    readAll,
+    upgrade,
+    holdOpen,
+    letGo: () => held?.close(),
   },
 });
