@@ -14,12 +14,15 @@ export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 
 /** What a document must be like. */
 export type Condition =
-  | { readonly op: Comparison; readonly field: FieldPath; readonly value: Json }
+  | {
+      [Op in Comparison]: { readonly op: Op; readonly field: FieldPath; readonly value: Json };
+    }[Comparison]
   | { readonly op: "in"; readonly field: FieldPath; readonly values: readonly Json[] }
   | { readonly op: "exists"; readonly field: FieldPath }
   | { readonly op: "prefix"; readonly field: FieldPath; readonly value: string }
   | { readonly op: "contains"; readonly field: FieldPath; readonly value: Json }
-  | { readonly op: "and" | "or"; readonly conditions: readonly Condition[] }
+  | { readonly op: "and"; readonly conditions: readonly Condition[] }
+  | { readonly op: "or"; readonly conditions: readonly Condition[] }
   | { readonly op: "not"; readonly condition: Condition };
 
 /** The field is there, of the value's kind, and equal. */

@@ -147,7 +147,6 @@ export function withValue(
   }
   const inner = Object.hasOwn(doc, key) ? doc[key] : undefined;
   if (!isObject(inner) && value === undefined) return doc;
-  // Safe: isObject tells fields from lists.
-  const nested = withValue(isObject(inner) ? (inner as JsonObject) : {}, rest, value);
+  const nested = withValue(isObject(inner) ? inner : {}, rest, value);
   return { ...doc, [key]: nested };
 }

@@ -42,7 +42,8 @@ export function checkBySchema(schema: StandardSchemaV1, value: unknown): Checked
 }
 
 function toIssue({ message, path = [] }: StandardSchemaV1.Issue): DocIssue {
-  const keys = path.map((part) => String(typeof part === "object" ? part.key : part));
+  // Some libraries give lists of a kind of their own: `Array.from` makes plain ones.
+  const keys = Array.from(path, (part) => String(typeof part === "object" ? part.key : part));
   return { path: keys, message };
 }
 
