@@ -2,7 +2,7 @@
  * How safe the browser keeps what is stored: whether it may evict, and how much room there is
  * (docs/spec/store-idb.md §8). Layer 4.
  */
-import type { IdbStorageManager } from "./platform.ts";
+import type { IdbStorageManager, StorageEstimate } from "./platform.ts";
 
 /**
  * `persistent`: only the user removes it. `best-effort`: the browser may when space is short, some
@@ -28,6 +28,8 @@ export interface PersistenceWatch {
 /** What cannot be asked or does not answer is `unknown`: none of it stops a store. */
 export function createPersistence(storage: IdbStorageManager | undefined): PersistenceWatch {
   const current = async (): Promise<Persistence> => toPersistence(await storage?.persisted?.());
+  // Async, so that what throws at once rejects as well.
+  const estimate = async (): Promise<StorageEstimate | undefined> => await storage?.estimate?.();
   return {
     request: async () => {
       try {
@@ -40,7 +42,7 @@ export function createPersistence(storage: IdbStorageManager | undefined): Persi
     },
     state: async () => {
       const persistence = await current().catch((): Persistence => "unknown");
-      const room = await Promise.resolve(storage?.estimate?.()).catch(() => undefined);
+      const room = await estimate().catch(() => undefined);
       return {
         persistence,
         usageBytes: room?.usage,

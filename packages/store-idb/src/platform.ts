@@ -4,15 +4,18 @@
  */
 import type { IdbFactory, IdbKeyRanges } from "./idb-types.ts";
 
+/** Bytes of this origin, as `navigator.storage.estimate()` tells them. */
+export interface StorageEstimate {
+  readonly usage?: number;
+  readonly quota?: number;
+  readonly usageDetails?: { readonly indexedDB?: number };
+}
+
 /** What the store uses of `navigator.storage`. */
 export interface IdbStorageManager {
   persisted?(): Promise<boolean>;
   persist?(): Promise<boolean>;
-  estimate?(): Promise<{
-    readonly usage?: number;
-    readonly quota?: number;
-    readonly usageDetails?: { readonly indexedDB?: number };
-  }>;
+  estimate?(): Promise<StorageEstimate>;
 }
 
 /**

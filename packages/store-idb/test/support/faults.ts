@@ -1,0 +1,72 @@
+/** An IndexedDB whose writes fail when told to, as a full disk makes them. */
+import type { IdbDatabase, IdbFactory, IdbObjectStore, IdbTransaction } from "@hawser/store-idb";
+
+export interface WriteFaults {
+  readonly factory: IdbFactory;
+  /** The durability of each write transaction. */
+  readonly transactions: string[];
+  /** From now on each put fails so, or the puts of one key alone; `undefined` heals. */
+  failWith(error: Error | undefined, key?: string): void;
+}
+
+/** Wraps a factory. */
+export function failingWrites(inner: IdbFactory): WriteFaults {
+  let fault: Error | undefined;
+  let faultKey: string | undefined;
+  const transactions: string[] = [];
+
+  /** Whatever is asked of `target`, but what `changes` has; methods keep their `this`. */
+  const over = <Target extends object>(target: Target, changes: Partial<Target>): Target =>
+    new Proxy(target, {
+      get: (of, name) => {
+        const value: unknown = Reflect.get(name in changes ? changes : of, name);
+        return typeof value === "function" && !(name in changes) ? value.bind(of) : value;
+      },
+      set: (of, name, value) => Reflect.set(of, name, value),
+    });
+
+  const table = (store: IdbObjectStore, transaction: IdbTransaction): IdbObjectStore =>
+    over(store, {
+      put: (value, key) => {
+        const isMeant = faultKey === undefined || key === faultKey;
+        if (fault === undefined || !isMeant) return store.put(value, key);
+        transaction.abort();
+        throw fault;
+      },
+    });
+
+  const database = (opened: IdbDatabase): IdbDatabase =>
+    over(opened, {
+      transaction: (names, mode, options) => {
+        if (mode === "readwrite") transactions.push(String(options?.durability));
+        const transaction = opened.transaction(names, mode, options);
+        const objectStore = (name: string): IdbObjectStore =>
+          table(transaction.objectStore(name), transaction);
+        return over(transaction, { objectStore });
+      },
+    });
+
+  const factory: IdbFactory = {
+    open: (name, version) => {
+      const request = inner.open(name, version);
+      let wrapped: IdbDatabase | undefined;
+      return new Proxy(request, {
+        get: (of, name_) => {
+          if (name_ === "result") return (wrapped ??= database(of.result));
+          const value: unknown = Reflect.get(of, name_);
+          return typeof value === "function" ? value.bind(of) : value;
+        },
+        set: (of, name_, value) => Reflect.set(of, name_, value),
+      });
+    },
+    deleteDatabase: (name) => inner.deleteDatabase(name),
+  };
+  return {
+    factory,
+    transactions,
+    failWith: (error, key) => {
+      fault = error;
+      faultKey = key;
+    },
+  };
+}
