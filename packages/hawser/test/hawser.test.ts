@@ -59,6 +59,33 @@ describe("two devices and a relay", () => {
     await close(ada, ben, relay);
   });
 
+  test("[TH-070] one space is edited by two, watched by a reader and hosted by a follower", async () => {
+    const { relay, ada, ben, trip, shared } = await pair();
+    const eve = await createHawser({ relay });
+    const watched = await eve.join(await trip.invite({ level: "read" }));
+    const seen: unknown[] = [];
+    const abort = new AbortController();
+    const watching = (async () => {
+      for await (const change of watched.kv.watch({ signal: abort.signal }))
+        seen.push(change.value);
+    })();
+    await trip.kv.put("to", "Lofoten");
+    await shared.kv.put("by", "ferry");
+    await Promise.all([trip.synced(), shared.synced(), watched.synced()]);
+    expect([...watched.kv.range()].map(({ value }) => value)).toEqual(["ferry", "Lofoten"]);
+    await expect.poll(() => seen).toEqual(expect.arrayContaining(["Lofoten", "ferry"]));
+    await expect(watched.kv.put("by", "plane")).rejects.toMatchObject({ code: "SPACE_NO_ACCESS" });
+    // The relay has the logs of both editors, and the reader has none.
+    const heads = await relay.store.heads(trip.space.topic);
+    const writers = heads.filter(({ context }) => context.domain === "hawser.data");
+    expect(writers.map(({ context }) => context.author).sort()).toEqual(
+      [ada.author, ben.author].sort(),
+    );
+    abort.abort();
+    await watching;
+    await close(ada, ben, eve, relay);
+  });
+
   test("[TH-041] the second reads while the first is away", async () => {
     const { relay, ada, ben, trip, shared } = await pair();
     await trip.kv.put("left", "behind");
