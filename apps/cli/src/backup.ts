@@ -157,7 +157,8 @@ function gapLines(
   return gaps.map(({ topic, reason }) => `Space ${topic.slice(0, 16)}… ${what} (${reason}).`);
 }
 
-async function isFree(file: string): Promise<boolean> {
+/** Whether nothing is at a path yet. */
+export async function isFree(file: string): Promise<boolean> {
   try {
     await stat(file);
     return false;
@@ -178,7 +179,7 @@ async function sizeOf(file: string): Promise<number> {
 }
 
 /** The file is there whole, or not at all. */
-async function writeWhole(file: string, pieces: AsyncIterable<Uint8Array>): Promise<number> {
+export async function writeWhole(file: string, pieces: AsyncIterable<Uint8Array>): Promise<number> {
   const part = `${file}.part`;
   let byteCount = 0;
   try {

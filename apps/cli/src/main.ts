@@ -15,6 +15,7 @@ import {
 } from "./account.ts";
 import { devicesText } from "./account-devices.ts";
 import { backup, restore } from "./backup.ts";
+import { exportBundle, exportFrontier, importBundle, joinByBundle } from "./bundle.ts";
 import { runDeviceCommand, type ChangeRow, type DeviceAnswers, type MemberRow } from "./device.ts";
 import { doctor } from "./doctor.ts";
 import { CliError, codeOf, messageOf } from "./errors.ts";
@@ -259,6 +260,55 @@ program
   .addHelpText("after", "\nExample: hawser --home ./new restore laptop.hawser")
   .action(async (file: string, { onlyCopy }: { onlyCopy: boolean }) => {
     await restore({ ...settings(), file, onlyCopy, signal: untilStopped() });
+  });
+
+const bundle = program
+  .command("bundle")
+  .description("carry a space's entries in files, where no network does");
+const bundleSpaces = [
+  "--space <id...>",
+  "only these, by the first characters of their ids (default: all)",
+] as const;
+
+bundle
+  .command("export")
+  .description("write what somebody lacks into a file, sealed for members")
+  .argument("<file>", "a new file")
+  .option("--for <frontier>", "the other side's `bundle frontier`: only what it lacks")
+  .option(...bundleSpaces)
+  .addHelpText("after", "\nExample: hawser bundle export stick/notes.bundle --for stick/theirs")
+  .action(async (file: string, options: { for?: string; space?: string[] }) => {
+    const given = { file, frontier: options.for, spaces: options.space ?? [] };
+    await exportBundle({ ...settings(), ...given, signal: untilStopped() });
+  });
+
+bundle
+  .command("import")
+  .description("take such a file in, as if a peer had sent it")
+  .argument("<file>")
+  .addHelpText("after", "\nExample: hawser bundle import stick/notes.bundle")
+  .action(async (file: string) => {
+    await importBundle({ ...settings(), file, signal: untilStopped() });
+  });
+
+bundle
+  .command("frontier")
+  .description("write what this device has, so that the other side exports only the rest")
+  .argument("<file>", "a new file")
+  .option(...bundleSpaces)
+  .addHelpText("after", "\nExample: hawser bundle frontier stick/mine")
+  .action(async (file: string, options: { space?: string[] }) => {
+    const given = { file, spaces: options.space ?? [] };
+    await exportFrontier({ ...settings(), ...given, signal: untilStopped() });
+  });
+
+bundle
+  .command("join")
+  .description("begin to join by an invite link without a relay")
+  .argument("<invite>")
+  .addHelpText("after", "\nExample: hawser bundle join hawser:join/…")
+  .action(async (link: string) => {
+    await joinByBundle({ ...settings(), link, signal: untilStopped() });
   });
 
 const account = program
