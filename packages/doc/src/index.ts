@@ -17,6 +17,16 @@ export type { DocItem, DocOp } from "./ops.ts";
 export type { Query, QueryPlan, SortKey } from "./query.ts";
 export type { InvalidDoc, UniqueConflict } from "./records.ts";
 export type { DocState } from "./state.ts";
+export type {
+  Column,
+  Columns,
+  ColumnType,
+  RowOf,
+  Selection,
+  Table,
+  TableDefinition,
+  TableOptions,
+} from "./table.ts";
 export type { Transaction, TransactionCollection } from "./transaction.ts";
 export {
   and,
@@ -39,3 +49,4 @@ export { DocError } from "./errors.ts";
 export { createIdMaker } from "./ids.ts";
 export { decodeItems, encodeItems } from "./ops.ts";
 export { docView } from "./state.ts";
+export { createTable, defineTable } from "./table.ts";

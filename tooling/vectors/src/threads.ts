@@ -1,6 +1,6 @@
 /**
- * Textile Threads: ids in every base, multiaddrs, the peer id of the paper's first example. Sections
- * of other chapters have no runner yet and are reported as such.
+ * Textile Threads: ids in every base, multiaddrs, the peer id of the paper's first example, databases.
+ * Sections of other chapters have no runner yet and are reported as such.
  */
 import {
   decodeMultiaddr,
@@ -21,6 +21,7 @@ import {
 import { isObject, readClaims, VectorShapeError, type Claims, type Json } from "./claims.ts";
 import { checkNothingLeft, type CaseCheck } from "./report.ts";
 import type { SectionRunner, VectorSystem } from "./system.ts";
+import { dbDocs, dbMisc, dbQueries } from "./threads-docs.ts";
 
 const bases: readonly SpaceIdBase[] = ["base16", "base36", "base58btc", "base64url"];
 
@@ -163,6 +164,9 @@ export const threads: VectorSystem = {
     ["threadIds", threadIds],
     ["paperExample1", paperExample1],
     ["threadAddr", threadAddr],
+    ["dbDocs", dbDocs],
+    ["dbQueries", dbQueries],
+    ["dbMisc", dbMisc],
   ]),
   recognises: () => true,
 };
