@@ -14,6 +14,9 @@ export interface DeviceRow {
   readonly isPaper: boolean;
 }
 
+/** Characters of a key that name a device. */
+const keyStartMin = 6;
+
 /** How long a command waits for the relay before it says that it is away. */
 const syncMsMax = 60_000;
 
@@ -38,23 +41,32 @@ export async function revokeDevice(hawser: Hawser, text: string): Promise<Device
 /** A table of devices. */
 export function devicesText(devices: readonly DeviceRow[]): string {
   const lines = devices.map(({ author, name, isSelf, isPaper }) => {
-    const shown = isPaper ? "the 24 words" : (name ?? "(no name yet)");
+    // In quotes, which a name has not: one that says "the 24 words" is seen to be a name.
+    const shown = isPaper ? "the 24 words" : name === null ? "(no name yet)" : quoted(name);
     return `  ${author.slice(0, 16)}…  ${shown}${isSelf ? "  (this device)" : ""}`;
   });
   return ["Devices of the account:", ...lines].join("\n");
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', "'")}"`;
 }
 
 function deviceRow({ author, name, isSelf, isPaper }: AccountDevice): DeviceRow {
   return { author, name: name ?? null, isSelf, isPaper };
 }
 
-/** The device that is meant by a name or the start of a key. */
+/**
+ * The device that is meant by a name or the start of a key. Devices name each other, so one may have
+ * been given the start of another's key as its name: then the key counts.
+ */
 export function chooseDevice(devices: readonly AccountDevice[], text: string): AuthorId {
   const byName = devices.filter(({ name }) => name === text);
   const [only] = byName;
-  if (only !== undefined && byName.length === 1) return only.author;
-  const remedy = "Give its name or at least 6 characters of its key from `hawser account devices`.";
   const authors = devices.map(({ author }) => author);
+  const isKey = text.length >= keyStartMin && authors.some((author) => author.startsWith(text));
+  if (only !== undefined && byName.length === 1 && !isKey) return only.author;
+  const remedy = "Give its name or at least 6 characters of its key from `hawser account devices`.";
   return chooseFrom(authors, text, remedy);
 }
 

@@ -114,11 +114,17 @@ export async function recoverCommand(
     const { name } = options;
     const lost = (devices: readonly AccountDevice[]): Promise<readonly AuthorId[]> =>
       Promise.resolve(options.lost.map((one) => chooseDevice(devices, one)));
-    await using account = await recoverAccount(device.hawser, { phrase, name, lost, signal });
+    const missed: string[] = [];
+    const onMissed = ({ topic }: { readonly topic: string }): void => {
+      missed.push(topic);
+    };
+    const wanted = { phrase, name, lost, onMissed, signal };
+    await using account = await recoverAccount(device.hawser, wanted);
     const isReached = await reach(device.hawser, account, signal);
     const devices = await listDevices(device.hawser);
-    const said = `The account is back.\n${devicesText(devices)}${awayText(isReached)}`;
-    output.event("recovered", { devices, relay: isReached }, said);
+    const text = `The account is back.\n${devicesText(devices)}`;
+    const said = `${text}${missedText(missed.length)}${awayText(isReached)}`;
+    output.event("recovered", { devices, relay: isReached, missed }, said);
   });
 }
 
@@ -157,6 +163,14 @@ async function withHome(
   await using _owner = await ownHome(home, () => Promise.reject(busy));
   await using device = await openDevice(home, command.relay);
   await run(device);
+}
+
+function missedText(count: number): string {
+  if (count === 0) return "";
+  return (
+    `\nIn ${count === 1 ? "one space" : `${count} spaces`} nothing could be put right: ` +
+    "a lost device may still be in there by itself.\nAsk whoever manages it to remove that device."
+  );
 }
 
 function awayText(isReached: boolean): string {

@@ -87,6 +87,7 @@ const remedies: Readonly<Record<string, string>> = {
   SPACE_ARCHIVE_DAMAGED: "Use another copy of the archive.",
   SPACE_ARCHIVE_IDENTITY: "Restore into a new home: hawser --home <folder> restore <file>.",
   ACCOUNT_EXISTS: "This device has an account; give another one a home of its own with --home.",
+  ACCOUNT_PAPER_KEY: "Revoke devices only; the words stay valid as long as the account is there.",
   ACCOUNT_PHRASE_INVALID: "Compare the words with the paper: order and spelling count.",
   ACCOUNT_SHARE_INVALID: "Compare the share with the original, letter by letter.",
   ACCOUNT_SHARES_UNFIT: "Use shares of one set, each once, and enough of them.",

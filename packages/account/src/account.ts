@@ -3,11 +3,13 @@
  */
 import { fromHex, toHex, utf8 } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
+import type { VerifiedBundle } from "@hawser/keys";
 import { createMemoryStore, type LogStore, type Topic } from "@hawser/log";
 import { createSpaces, type Space, type Spaces, type SpacesDeps } from "@hawser/space";
 import { checkedName, nameDraft, watchNames, type DeviceNames } from "./device-names.ts";
 import { AccountError } from "./errors.ts";
 import { keepManagers } from "./managers.ts";
+import { founderOf } from "./member-history.ts";
 import {
   decodeAnswer,
   decodeRequest,
@@ -15,7 +17,7 @@ import {
   encodeRequest,
   type DeviceRequest,
 } from "./messages.ts";
-import { approvePairing, requestPairing } from "./pairing.ts";
+import { approvePairing, requestPairing, type ApproveOptions } from "./pairing.ts";
 import { createRecoverySecret, recoveryKeysOf } from "./phrase.ts";
 import type { Rendezvous } from "./rendezvous.ts";
 
@@ -65,7 +67,8 @@ export interface Account extends AsyncDisposable {
   /**
    * Removes a device from the account, and with it from every space the account is in; keys are
    * rotated there before anybody writes. The device itself loses access to what comes, not to what it
-   * has. Throws `SPACE_MEMBERSHIP` for a device that is none, and `SPACE_NO_ACCESS`.
+   * has. Throws `ACCOUNT_PAPER_KEY`, `SPACE_MEMBERSHIP` for a device that is none, and
+   * `SPACE_NO_ACCESS`.
    */
   revoke(author: AuthorId): Promise<void>;
   /** Resolves when names that were stored are read. */
@@ -88,8 +91,9 @@ export async function createAccount(
   if (await isInAccount(deps.store)) throw existsError();
   const recoverySecret = createRecoverySecret(deps.random);
   const space = await found(deps, recoverySecret);
-  await remember(deps.store, space.topic);
+  // Remembered last: an account of which this device knows has a phrase that somebody was shown.
   await space.append([draft]);
+  await remember(deps.store, space.topic);
   return { account: accountOf(deps, space), recoverySecret };
 }
 
@@ -173,10 +177,20 @@ export async function isInAccount(store: LogStore): Promise<boolean> {
   return (await store.get(accountKey)) !== undefined;
 }
 
-/** Makes a topic this device's account. */
+const remembering = new WeakMap<LogStore, Promise<void>>();
+
+/** Makes a topic this device's account. Throws `ACCOUNT_EXISTS` when another one was quicker. */
 export async function remember(store: LogStore, topic: Topic): Promise<void> {
   const value = fromHex(topic) ?? utf8("");
-  await store.commit({ writes: [{ key: accountKey, value }] });
+  const writing = (remembering.get(store) ?? Promise.resolve()).then(async () => {
+    if (await isInAccount(store)) throw existsError();
+    await store.commit({ writes: [{ key: accountKey, value }] });
+  });
+  remembering.set(
+    store,
+    writing.catch(() => undefined),
+  );
+  await writing;
 }
 
 /** A space as the account that it is. */
@@ -184,25 +198,29 @@ export function accountOf(deps: AccountDeps, space: Space): Account {
   const names: DeviceNames = watchNames(space);
   const managers = keepManagers(space, deps.spaces, deps.timers);
   const { author: self } = deps.spaces;
-  const founder = (): AuthorId | undefined => space.timeline()[0]?.author;
-  const deviceOf = (author: AuthorId): AccountDevice => {
-    const name = names.nameOf(author);
-    const isSelf = author === self;
-    return { author, name, isSelf, isPaper: author === founder() };
+  const founder = (): AuthorId | undefined => founderOf(space.timeline());
+  const devices = (): readonly AccountDevice[] => {
+    const paper = founder();
+    const listed = space.members().filter(({ level }) => level !== "pull");
+    return listed.map(({ author }) => {
+      const isPaper = author === paper;
+      // Any device may name any key: a name for the paper key could only mislead.
+      const name = isPaper ? undefined : names.nameOf(author);
+      return { author, name, isSelf: author === self, isPaper };
+    });
   };
   return {
     space,
     ready: names.ready,
-    devices: () =>
-      space
-        .members()
-        .filter(({ level }) => level !== "pull")
-        .map(({ author }) => deviceOf(author)),
+    devices,
     rename: async (author, name) => {
       await space.append([nameDraft(author, name)]);
     },
     approve: (options) => approve(deps, space, options),
-    revoke: (author) => space.remove(author),
+    revoke: async (author) => {
+      if (author !== founder()) return space.remove(author);
+      throw new AccountError("ACCOUNT_PAPER_KEY", "the key behind the words is never revoked");
+    },
     [Symbol.asyncDispose]: async () => {
       await managers.stop();
       await names.stop();
@@ -218,11 +236,15 @@ async function approve(
   const { rendezvous, onCode, signal, relays = [] } = options;
   const confirm = options.confirm ?? (() => Promise.resolve(true));
   let admitted: DeviceRequest | undefined;
-  const decide = async (bytes: Uint8Array): Promise<Uint8Array | undefined> => {
+  const decide: ApproveOptions["decide"] = async (bytes, stillWaits) => {
     const request = decodeRequest(deps.crypto, bytes);
     if (request === undefined || !(await confirm(request))) return undefined;
+    // A person may take long; whoever has gone meanwhile is not let in.
+    await stillWaits();
     const { bundle } = request;
-    await space.add(bundle, "manage", { mayDelete: true });
+    // Bundle and relays are found good or bad before anything is published.
+    encodeAnswer({ offer: space.offer(bundle), relays });
+    await letIn(space, bundle);
     await space.append([nameDraft(bundle.author, request.name)]);
     admitted = request;
     return encodeAnswer({ offer: space.offer(bundle), relays });
@@ -231,6 +253,16 @@ async function approve(
   if (admitted === undefined) throw new Error("a pairing that succeeds admits a device");
   const { bundle, name } = admitted;
   return { author: bundle.author, name, isSelf: false, isPaper: false };
+}
+
+/** An answer may have been lost before: then the device is in already, and is answered again. */
+async function letIn(space: Space, bundle: VerifiedBundle): Promise<void> {
+  const known = space.members().find(({ author }) => author === bundle.author);
+  const isListed = known !== undefined && known.via === undefined;
+  if (!isListed) await space.add(bundle, "manage", { mayDelete: true });
+  else if (known.level !== "manage") {
+    await space.set(bundle.author, "manage", { mayDelete: true });
+  }
 }
 
 /** The error of a device that is to belong to a second account. */

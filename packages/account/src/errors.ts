@@ -2,6 +2,8 @@
 export type AccountErrorCode =
   /** This device belongs to an account already. */
   | "ACCOUNT_EXISTS"
+  /** The key behind the recovery phrase was to be revoked. */
+  | "ACCOUNT_PAPER_KEY"
   /** A recovery phrase that is none: another count of words, an unknown word, a wrong checksum. */
   | "ACCOUNT_PHRASE_INVALID"
   /** A text that is no share, or one with a typing error. */

@@ -40,9 +40,10 @@ export interface DeviceAnswer {
 const relaysMax = 8;
 const relayCharactersMax = 256;
 
-/** Canonical bytes; only the first eight relays are named. */
+/** Canonical bytes; only the first eight relays are named, and none of over 256 characters. */
 export function encodeAnswer({ offer, relays }: DeviceAnswer): Uint8Array {
-  return encodeCbor([version, offer, relays.slice(0, relaysMax)]);
+  const short = relays.filter(({ length }) => length <= relayCharactersMax);
+  return encodeCbor([version, offer, short.slice(0, relaysMax)]);
 }
 
 /** `undefined` for anything else. */

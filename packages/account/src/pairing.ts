@@ -28,9 +28,13 @@ export interface ApproveOptions {
   readonly onCode: (code: string) => void;
   /**
    * Asked once the new device has proved that it was given the code. An answer (at most 4,096 bytes) lets
-   * it in, `undefined` turns it away.
+   * it in, `undefined` turns it away. `stillWaits` rejects when the new device has gone or the mailbox
+   * is too old: call it after asking a person, before anything that cannot be undone.
    */
-  readonly decide: (request: Uint8Array) => Promise<Uint8Array | undefined>;
+  readonly decide: (
+    request: Uint8Array,
+    stillWaits: () => Promise<void>,
+  ) => Promise<Uint8Array | undefined>;
   readonly signal: AbortSignal;
 }
 
@@ -99,7 +103,10 @@ export async function approvePairing(
     const keys = keysOf(crypto, outcome);
     const request = crypto.openOnce(keys.request, proof.subarray(tagBytes), noData);
     if (request === undefined) throw failed();
-    const answer = await options.decide(request);
+    const answer = await options.decide(request, async () => {
+      signal.throwIfAborted();
+      await mailbox.take(3, { signal });
+    });
     const verdict = new Uint8Array([answer === undefined ? denied : granted]);
     const text = concatBytes(verdict, checkedText(answer ?? noData));
     await mailbox.put(4, crypto.sealOnce(keys.answer, text, noData), { signal });
@@ -124,11 +131,16 @@ export async function requestPairing(
   const { name, password } = parsePairingCode(options.code);
   const request = checkedText(options.request);
   const mailbox = await rendezvous.open(name, { signal });
+  // Whoever comes second must not end the pairing of the first.
+  let isForeign = false;
   try {
     const sessionId = await mailbox.take(0, { signal });
     if (sessionId.length !== sessionIdBytes) throw failed();
     const run = startCpace({ ...commonOf(password, sessionId), role: "initiator" }, random);
-    await mailbox.put(1, run.message, { signal });
+    await mailbox.put(1, run.message, { signal }).catch((error: unknown) => {
+      isForeign = error instanceof AccountError && error.code === "ACCOUNT_MAILBOX_CLOSED";
+      throw error;
+    });
     const reply = await mailbox.take(2, { signal });
     const outcome = run.finish(reply.subarray(0, -tagBytes));
     if (outcome === undefined) throw failed();
@@ -138,7 +150,7 @@ export async function requestPairing(
     await mailbox.put(3, concatBytes(outcome.tag, sealed), { signal });
     return readAnswer(crypto, keys.answer, await mailbox.take(4, { signal }));
   } finally {
-    await mailbox.close();
+    if (!isForeign) await mailbox.close();
   }
 }
 

@@ -4,7 +4,7 @@ import type { Space, Spaces } from "@hawser/space";
 import { accountOf, existsError, isInAccount, remember, type Account } from "./account.ts";
 import type { AccountDeps, AccountDevice } from "./account.ts";
 import { nameDraft } from "./device-names.ts";
-import { managersDue, settleManagers } from "./managers.ts";
+import { isIn, managersDueIn, settleManagers } from "./managers.ts";
 import { recoveryKeysOf, type RecoveryKeys } from "./phrase.ts";
 
 /** The paper key at work: a device in memory that has opened the account's space. */
@@ -27,8 +27,9 @@ export interface RecoverOptions {
   /** Which of the devices are lost: they are revoked. Default: none. */
   readonly lost?: (devices: readonly AccountDevice[]) => Promise<readonly AuthorId[]>;
   /**
-   * Hears of spaces of the account that could not be reached in time: the paper key has not made this
-   * device a manager there, nor taken the lost ones out. The account's other devices will.
+   * Hears of spaces of the account in which things could not be put right: they were not reached in
+   * time, or the paper key may not. A lost device may still be a member of its own there, until another
+   * device of the account that manages the space, or somebody else who does, takes it out.
    */
   readonly onMissed?: (space: Space) => void;
   readonly signal: AbortSignal;
@@ -36,6 +37,8 @@ export interface RecoverOptions {
 
 /** How long one space of the account may take, in ms. */
 const spaceMsMax = 15_000;
+/** Spaces that are put right at the same time. */
+const spacesAtOnce = 8;
 
 /**
  * Lets this device into the account that a recovery secret founded. Its keys come with the next sync:
@@ -71,21 +74,34 @@ export async function recoverAccount(deps: AccountDeps, options: RecoverOptions)
 async function settleSpaces(paper: PaperDevice, options: RecoverOptions): Promise<void> {
   await paper.spaces.offersHeard();
   const others = paper.spaces.list().filter((space) => space.topic !== paper.space.topic);
-  for (const space of others) {
-    const limit = AbortSignal.any([options.signal, AbortSignal.timeout(spaceMsMax)]);
-    try {
-      await space.ready({ signal: limit });
-      await paper.synced(space, { signal: limit });
-      await untilCompared(paper.spaces, space, limit);
-      for (const due of managersDue(paper.space, paper.spaces)) {
-        if (due.space.topic === space.topic) await settleManagers(paper.space, due);
-      }
-      await paper.synced(space, { signal: limit });
-    } catch (error) {
-      options.signal.throwIfAborted();
-      if (!limit.aborted) throw error;
-      options.onMissed?.(space);
+  const missed: Space[] = [];
+  // A few at once: whoever puts the account into spaces that never answer must not hold it up.
+  const queue = others.values();
+  const work = async (): Promise<void> => {
+    for (const space of queue) {
+      if (!(await isSettled(paper, space, options.signal))) missed.push(space);
     }
+  };
+  await Promise.all(Array.from({ length: spacesAtOnce }, work));
+  options.signal.throwIfAborted();
+  for (const space of missed) options.onMissed?.(space);
+}
+
+/** False when the space was not reached, or when this key may not put things right there. */
+async function isSettled(paper: PaperDevice, space: Space, stop: AbortSignal): Promise<boolean> {
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(spaceMsMax)]);
+  try {
+    await space.ready({ signal });
+    await paper.synced(space, { signal });
+    await untilCompared(paper.spaces, space, signal);
+    if (!isIn(paper.space, space)) return true;
+    const due = managersDueIn(paper.space, space);
+    if (space.access()?.level === "manage") await settleManagers(paper.space, due);
+    await paper.synced(space, { signal });
+    return managersDueIn(paper.space, space).remove.length === 0;
+  } catch {
+    // Whatever is wrong with one space, the account comes back.
+    return false;
   }
 }
 
@@ -94,11 +110,13 @@ async function untilCompared(spaces: Spaces, space: Space, signal: AbortSignal):
   while (spaces.restored().includes(space.topic)) {
     signal.throwIfAborted();
     const change = Promise.withResolvers<void>();
-    const unsubscribe = spaces.onTopicsChanged(change.resolve);
-    signal.addEventListener("abort", () => change.resolve(), { once: true });
+    const resolve = (): void => change.resolve();
+    const unsubscribe = spaces.onTopicsChanged(resolve);
+    signal.addEventListener("abort", resolve, { once: true });
     // It may have ended between the two looks.
-    if (!spaces.restored().includes(space.topic)) change.resolve();
+    if (!spaces.restored().includes(space.topic)) resolve();
     await change.promise;
+    signal.removeEventListener("abort", resolve);
     unsubscribe();
   }
 }

@@ -6,6 +6,8 @@ type Options = { readonly signal: AbortSignal };
 
 /** Between two questions, where a relay answers at once that there is nothing yet. */
 const pauseMs = 250;
+/** For a relay to hear that a mailbox is done with. */
+const closeMsMax = 2_000;
 const nameCharactersMax = 64;
 const httpSchemes: Readonly<Record<string, string>> = {
   "ws:": "http:",
@@ -49,8 +51,12 @@ function mailboxAt(base: string, name: string): Mailbox {
       }
     },
     close: async () => {
-      // The relay drops it by itself after a while: nobody is told of a failure here.
-      await fetch(url, { method: "DELETE", keepalive: true }).then(discard, () => undefined);
+      // The relay drops it by itself after a while: nobody waits long, or is told of a failure here.
+      const signal = AbortSignal.timeout(closeMsMax);
+      const init: RequestInit = { method: "DELETE", keepalive: true, redirect: "error", signal };
+      await fetch(url, init)
+        .then(discard)
+        .catch(() => undefined);
     },
   };
 }

@@ -55,13 +55,16 @@ export function createMemoryRendezvous(): Rendezvous {
     take: async (slot, { signal }) => {
       for (;;) {
         signal.throwIfAborted();
+        if (box.isClosed) throw closed();
         const message = box.messages.get(slot);
         if (message !== undefined) return message;
-        if (box.isClosed) throw closed();
-        await new Promise<void>((resolve) => {
-          box.waiting.add(resolve);
-          signal.addEventListener("abort", () => resolve(), { once: true });
-        });
+        const change = Promise.withResolvers<void>();
+        const resolve = (): void => change.resolve();
+        box.waiting.add(resolve);
+        signal.addEventListener("abort", resolve, { once: true });
+        await change.promise;
+        box.waiting.delete(resolve);
+        signal.removeEventListener("abort", resolve);
       }
     },
     close: () => {

@@ -183,6 +183,91 @@ describe("an account", () => {
     expect(joined.space.status().state).toBe("removed");
   });
 
+  it("a device whose answer was lost asks again, and is answered", async () => {
+    const world = await createWorld();
+    const laptop = await world.device("laptop");
+    const phone = await world.device("phone");
+    const { account } = await founded(world, laptop);
+    // The answer of the first attempt never arrives: it was added and does not know.
+    await account.space.add(await phone.spaces.bundle(), "manage", { mayDelete: true });
+    const joined = await letIn(world, account, phone);
+    await world.settle(laptop, phone);
+    await joined.space.ready();
+    expect(joined.devices()).toHaveLength(3);
+  });
+
+  it("a person who confirms when the new device has gone lets nobody in", async () => {
+    const world = await createWorld();
+    const laptop = await world.device("laptop");
+    const phone = await world.device("phone");
+    const { account } = await founded(world, laptop);
+    const rendezvous = createMemoryRendezvous();
+    const gone = new AbortController();
+    const shown = Promise.withResolvers<string>();
+    const approving = account.approve({
+      rendezvous,
+      onCode: shown.resolve,
+      confirm: async () => {
+        gone.abort();
+        await joining.catch(() => undefined);
+        return true;
+      },
+      signal: new AbortController().signal,
+    });
+    const code = await shown.promise;
+    const options = { rendezvous, code, name: "phone", signal: gone.signal };
+    const joining = joinAccount(depsOf(world, phone), options);
+    joining.catch(() => undefined);
+    await expect(approving).rejects.toMatchObject({ code: "ACCOUNT_MAILBOX_CLOSED" });
+    expect(account.devices()).toHaveLength(2);
+  });
+
+  it("a relay's address that is too long for an answer is left out of it", async () => {
+    const world = await createWorld();
+    const laptop = await world.device("laptop");
+    const phone = await world.device("phone");
+    const { account } = await founded(world, laptop);
+    const rendezvous = createMemoryRendezvous();
+    const { signal } = new AbortController();
+    const shown = Promise.withResolvers<string>();
+    const relays = [`wss://${"x".repeat(300)}.example`, "wss://relay.example"];
+    const approving = account.approve({ rendezvous, onCode: shown.resolve, relays, signal });
+    const code = await shown.promise;
+    const options = { rendezvous, code, name: "phone", signal };
+    const joined = await joinAccount(depsOf(world, phone), options);
+    open.push(joined.account);
+    await approving;
+    expect(joined.relays).toEqual(["wss://relay.example"]);
+  });
+
+  it("the key on paper is neither revoked nor named", async () => {
+    const world = await createWorld();
+    const laptop = await world.device("laptop");
+    const { account, recoverySecret } = await founded(world, laptop);
+    const { author } = recoveryKeysOf(world.crypto, recoverySecret);
+    await expect(account.revoke(author)).rejects.toMatchObject({ code: "ACCOUNT_PAPER_KEY" });
+    await account.rename(author, "an old phone that I sold");
+    await world.settle(laptop);
+    await account.ready;
+    expect(listOf(account)).toEqual(["laptop*", "paper"]);
+  });
+
+  it("founding twice at once founds one account, and the other says so", async () => {
+    const world = await createWorld();
+    const laptop = await world.device("laptop");
+    const deps = depsOf(world, laptop);
+    const both = await Promise.allSettled([
+      createAccount(deps, { name: "a" }),
+      createAccount(deps, { name: "b" }),
+    ]);
+    const founding = both.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    open.push(...founding.map(({ account }) => account));
+    expect(founding).toHaveLength(1);
+    expect(both.find(({ status }) => status === "rejected")).toMatchObject({
+      reason: { code: "ACCOUNT_EXISTS" },
+    });
+  });
+
   it("a request that names another key than it signed is turned away", async () => {
     const world = await createWorld();
     const laptop = await world.device("laptop");

@@ -178,6 +178,55 @@ describe("pairing", () => {
     }
   });
 
+  it("who comes second to a mailbox does not end the pairing of the first", async () => {
+    const rendezvous = createMemoryRendezvous();
+    const { signal } = new AbortController();
+    let second: Promise<unknown> = Promise.resolve();
+    const { approver, newcomer } = await pair({
+      rendezvous,
+      decide: async () => {
+        const deps = { crypto, rendezvous, random: seededRandom("second") };
+        const request = utf8("a stranger");
+        second = requestPairing(deps, { code: "0000-1234-5678", request, signal }).catch(
+          (error: { readonly code: string }) => error.code,
+        );
+        expect(await second).toBe("ACCOUNT_MAILBOX_CLOSED");
+        return utf8("welcome");
+      },
+    });
+    expect(approver).toBe("a phone");
+    expect(newcomer).toBe("welcome");
+  });
+
+  it("whoever has gone before the person said yes is found out", async () => {
+    const rendezvous = createMemoryRendezvous();
+    const { signal } = new AbortController();
+    const impatient = new AbortController();
+    const shown = Promise.withResolvers<string>();
+    let admitted = 0;
+    const approving = approvePairing(
+      { crypto, rendezvous, random: seededRandom("approver") },
+      {
+        onCode: shown.resolve,
+        decide: async (_request, stillWaits) => {
+          impatient.abort();
+          await expect(asking).rejects.toMatchObject({ name: "AbortError" });
+          await stillWaits();
+          admitted += 1;
+          return utf8("welcome");
+        },
+        signal,
+      },
+    );
+    const asking = requestPairing(
+      { crypto, rendezvous, random: seededRandom("newcomer") },
+      { code: await shown.promise, request: utf8("a phone"), signal: impatient.signal },
+    );
+    asking.catch(() => undefined);
+    await expect(approving).rejects.toMatchObject({ code: "ACCOUNT_MAILBOX_CLOSED" });
+    expect(admitted).toBe(0);
+  });
+
   it("ends when it is called off", async () => {
     const abort = new AbortController();
     const pending = approvePairing(

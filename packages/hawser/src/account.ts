@@ -81,7 +81,9 @@ export interface RecoverOptions {
 
 /**
  * Founds an account with this device in it, and hands it to the relays. The phrase is shown once and
- * kept nowhere. Errors: ACCOUNT_EXISTS, ACCOUNT_OUT_OF_RANGE, HAWSER_RELAY_REFUSED.
+ * kept nowhere: a relay that refuses the account is no error here, it is asked again when it is
+ * connected the next time, and `synced` says when it has it. Errors: ACCOUNT_EXISTS,
+ * ACCOUNT_OUT_OF_RANGE.
  */
 export async function createAccount(
   hawser: Hawser,
@@ -91,7 +93,8 @@ export async function createAccount(
   const { account, recoverySecret } = await foundAccount(depsOf(parts), options);
   const phrase = phraseOf(recoverySecret);
   recoverySecret.fill(0);
-  await parts.relays.host(account.space);
+  // From here on nothing may fail: nobody could show the phrase again.
+  await parts.relays.host(account.space).catch(() => undefined);
   return { account: taken(parts, account), phrase };
 }
 
@@ -119,15 +122,22 @@ export async function approveDevice(
 
 /**
  * Joins an account with the code that another of its devices shows, and resolves when this device has
- * its keys. Errors: like approveDevice, ACCOUNT_EXISTS, ACCOUNT_PAIRING_DENIED.
+ * its keys. When it is called off after it was let in, `openAccount` finds the account all the same.
+ * Errors: like approveDevice, ACCOUNT_EXISTS, ACCOUNT_PAIRING_DENIED.
  */
 export async function joinAccount(hawser: Hawser, options: JoinOptions): Promise<HawserAccount> {
   const parts = partsOf(hawser);
   const rendezvous = options.rendezvous ?? rendezvousOf(parts);
   const { account, relays } = await joinByCode(depsOf(parts), { ...options, rendezvous });
-  await useRelays(parts, relays);
-  await account.space.ready({ signal: options.signal });
-  return taken(parts, account);
+  const joined = taken(parts, account);
+  try {
+    await useRelays(parts, relays);
+    await account.space.ready({ signal: options.signal });
+    return joined;
+  } catch (error) {
+    await account[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /**
@@ -143,17 +153,24 @@ export async function recoverAccount(
   const { signal, name, lost, onMissed } = options;
   if (parts.relays.isEmpty) throw noRelay();
   const recoverySecret = secretOf(options.phrase);
-  const account = await recoverBy(depsOf(parts), {
-    recoverySecret,
-    name,
-    ...(lost === undefined ? {} : { lost }),
-    ...(onMissed === undefined ? {} : { onMissed }),
-    open: (keys) => openPaper(parts, keys),
-    signal,
-  });
-  recoverySecret.fill(0);
-  await account.space.ready({ signal });
-  return taken(parts, account);
+  try {
+    const account = await recoverBy(depsOf(parts), {
+      recoverySecret,
+      name,
+      ...(lost === undefined ? {} : { lost }),
+      ...(onMissed === undefined ? {} : { onMissed }),
+      open: (keys) => openPaper(parts, keys),
+      signal,
+    });
+    const back = taken(parts, account);
+    await account.space.ready({ signal }).catch(async (error: unknown) => {
+      await account[Symbol.asyncDispose]();
+      throw error;
+    });
+    return back;
+  } finally {
+    recoverySecret.fill(0);
+  }
 }
 
 /**
@@ -207,7 +224,7 @@ function rendezvousOf({ relays }: Parts): Rendezvous {
 
 /** Relays that another device of the account uses are this person's own. */
 async function useRelays(parts: Parts, addresses: readonly string[]): Promise<void> {
-  const usable = addresses.filter((address) => /^wss?:\/\//.test(address));
+  const usable = addresses.filter((address) => /^wss?:\/\//.test(address) && URL.canParse(address));
   for (const address of usable) parts.relays.add(createRelayClient(address), { isOwn: true });
   const added = usable.map((address) => ({ address, isOwn: true }));
   await saveRelays(parts.store, added);
@@ -218,10 +235,16 @@ async function openPaper(parts: Parts, keys: RecoveryKeys): Promise<PaperDevice>
   const { crypto, relays } = parts;
   const store = createMemoryStore({ crypto });
   const paper = await assemble(store, crypto, { secret: keys.authorSecret }, keys.prekeySecret);
-  // Before anything arrives: keys are opened by the prekey that is there.
-  await paper.spaces.bundle();
-  const nonces = { create: keys.createNonce, genesis: keys.genesisNonce };
-  const space = await paper.spaces.reopen(nonces);
+  let space: Space;
+  try {
+    // Before anything arrives: keys are opened by the prekey that is there.
+    await paper.spaces.bundle();
+    const nonces = { create: keys.createNonce, genesis: keys.genesisNonce };
+    space = await paper.spaces.reopen(nonces);
+  } catch (error) {
+    await closeParts(paper);
+    throw error;
+  }
   for (const client of relays.clients()) paper.relays.add(client, { isOwn: false });
   return {
     space,

@@ -1,7 +1,7 @@
 /** Accounts at the front door: devices, a relay, a lost phone, 24 words. */
 import { afterEach, describe, expect, test } from "vitest";
 import { createMemoryRendezvous } from "@hawser/account";
-import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
+import { createHawser, HawserError, type Hawser, type HawserSpace } from "@hawser/hawser";
 import {
   addDevices,
   approveDevice,
@@ -238,6 +238,44 @@ describe("an account over a relay", () => {
     await expect(recovering).rejects.toMatchObject({ name: "TimeoutError" });
   });
 
+  test("a relay that refuses the account does not keep its phrase from the person", async () => {
+    const relay = await relayed();
+    const refusing = {
+      ...relay,
+      host: () => Promise.reject(new HawserError("HAWSER_RELAY_REFUSED", "no room")),
+    };
+    const laptop = await createHawser({ relay: refusing });
+    closing.push(async () => laptop[Symbol.asyncDispose]());
+    const { account, phrase } = await createAccount(laptop, { name: "laptop" });
+    kept(account);
+    expect(phrase.split(" ")).toHaveLength(24);
+    expect(laptop.spaces()).toEqual([]);
+  });
+
+  test("joining that is called off at the end leaves an account that can be opened", async () => {
+    const relay = await relayed();
+    const laptop = await device(relay);
+    const phone = await device(undefined);
+    const { account } = await createAccount(laptop, { name: "laptop" });
+    const rendezvous = createMemoryRendezvous();
+    const shown = Promise.withResolvers<string>();
+    const signal = AbortSignal.timeout(10_000);
+    const approving = approveDevice(laptop, kept(account), {
+      onCode: shown.resolve,
+      rendezvous,
+      signal,
+    });
+    const impatient = new AbortController();
+    // Without a relay its keys never come.
+    const options = { code: await shown.promise, name: "phone", rendezvous };
+    const joining = joinAccount(phone, { ...options, signal: impatient.signal });
+    await approving;
+    await expect.poll(() => openable(phone)).toBe(true);
+    impatient.abort();
+    await expect(joining).rejects.toMatchObject({ name: "AbortError" });
+    expect(phone.spaces()).toEqual([]);
+  });
+
   test("without a relay there is nothing to meet at", async () => {
     const alone = await device(undefined);
     const { account, phrase } = await createAccount(alone, { name: "alone" });
@@ -250,6 +288,11 @@ describe("an account over a relay", () => {
     await expect(recovering).rejects.toMatchObject({ code: "HAWSER_NO_RELAY" });
   });
 });
+
+async function openable(hawser: Hawser): Promise<boolean> {
+  await using account = await openAccount(hawser);
+  return account !== undefined;
+}
 
 async function bodiesOf(account: HawserAccount): Promise<readonly string[]> {
   const bodies: string[] = [];
