@@ -14,7 +14,7 @@ export type HawserErrorCode =
   | "HAWSER_RELAY_REFUSED"
   /** The relay sent what does not verify, or broke the protocol; nothing of it was stored. */
   | "HAWSER_RELAY_MISBEHAVES"
-  /** `path` was given where there are no files, in a browser. */
+  /** `path` was given where there are neither files nor IndexedDB. */
   | "HAWSER_NO_FILES"
   /** The store belongs to another device than the secret that was given. */
   | "HAWSER_WRONG_SECRET";

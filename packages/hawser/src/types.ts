@@ -31,7 +31,10 @@ export interface RelayClient {
 }
 
 export interface HawserOptions {
-  /** A SQLite file, made when missing. Default: memory, gone when the program ends. */
+  /**
+   * A SQLite file, or in a browser the name of an IndexedDB database; made when missing. Default:
+   * memory, gone when the program ends.
+   */
   readonly path?: string;
   /** A store of one's own instead of `path`. */
   readonly store?: LogStore;
