@@ -137,16 +137,18 @@ function mergeArgs(
   patch: PredicateNode,
   context: MergeContext,
 ): readonly HeldItem[] {
+  const before = old.args.map((arg) => identityOf(arg.node));
+  const given = new Map(patch.args.map((arg) => [identityOf(arg), arg] as const));
   if (context.setLike.has(patch.tag)) {
-    const byIdentity = new Map(old.args.map((arg) => [identityOf(arg.node), arg] as const));
-    return [...unite(byIdentity, patch.args, context.life).values()];
+    const kept = old.args.map((arg, index) =>
+      given.has(before[index] ?? "") ? prolonged(arg, context.life) : arg,
+    );
+    for (const identity of before) given.delete(identity);
+    return [...kept, ...[...given.values()].map((arg) => heldItem(arg, context.life))];
   }
   const isEqual =
-    old.args.length === patch.args.length &&
-    old.args.every((arg, index) => {
-      const added = patch.args[index];
-      return added !== undefined && identityOf(arg.node) === identityOf(added);
-    });
+    before.length === patch.args.length &&
+    patch.args.every((arg, index) => identityOf(arg) === before[index]);
   if (isEqual) return old.args.map((arg) => prolonged(arg, context.life));
   return patch.args.map((arg) => heldItem(arg, context.life));
 }
