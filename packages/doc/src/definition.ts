@@ -88,8 +88,13 @@ export function defineCollection<Schema extends StandardSchemaV1<object, object>
   for (const field of Object.keys(options.fields ?? {})) {
     if (!isKey(field) || field === "_id") fail(`${field} is no field that can have a policy`);
   }
-  const names = (options.indexes ?? []).map((index) => readyIndex(index).name);
+  const ready = (options.indexes ?? []).map(readyIndex);
+  const names = ready.map(({ name }) => name);
   if (new Set(names).size !== names.length) fail("two indexes have the same name");
   createLens(options.lens ?? []);
+  const isShown = ([key]: readonly string[]) => !Object.hasOwn(options.redact ?? {}, key ?? "");
+  for (const { isUnique, paths } of ready) {
+    if (isUnique && !paths.every(isShown)) fail("a unique index would tell what is redacted");
+  }
   return options;
 }

@@ -6,7 +6,7 @@ import { compareValues } from "./order.ts";
 import type { Mark } from "./marks.ts";
 import type { DocItem, DocOp } from "./ops.ts";
 import { createSequence, insertItem, itemsOf, type Sequence } from "./sequence.ts";
-import { createNode, lastMarkAt, setAt, valueAt, type TreeNode } from "./tree.ts";
+import { createNode, lastMarkAt, setAt, valueAt, type TreeNode, type ValueBudget } from "./tree.ts";
 
 /** An element of a set: whether the latest word on it put it in. */
 export interface SetElement {
@@ -28,11 +28,13 @@ export interface Life {
 /** A document: its lives by the marks that began them, "" for the first. */
 export interface StoredDoc {
   readonly lives: Map<Mark | "", Life>;
+  /** The life that counts: the latest that was begun. Earlier ones are forgotten. */
+  current: Mark | "";
 }
 
 /** A document of which nothing has been said. */
 export function createStoredDoc(): StoredDoc {
-  return { lives: new Map() };
+  return { lives: new Map(), current: "" };
 }
 
 function createLife(isBegun: boolean): Life {
@@ -44,13 +46,6 @@ function createLife(isBegun: boolean): Life {
     sets: new Map(),
     sequences: new Map(),
   };
-}
-
-/** The mark of the life that counts: the latest that was begun. */
-export function currentLife(doc: StoredDoc): Mark | "" {
-  let current: Mark | "" = "";
-  for (const [mark, life] of doc.lives) if (life.isBegun && mark > current) current = mark;
-  return current;
 }
 
 /**
@@ -66,24 +61,27 @@ export function applyItem(
   let index = firstIndex;
   const own = markAt(index++);
   const lifeMark = item.life === "first" ? "" : item.life === "new" ? own : item.life;
-  const last = currentLife(doc);
-  const isOver = lifeMark < last;
-  const life = isOver ? createLife(false) : (doc.lives.get(lifeMark) ?? createLife(false));
+  const life = lifeFor(doc, lifeMark, own);
   // A life may be spoken of before the event that begins it has come in.
   if (item.life === "first" || item.life === "new") life.isBegun = true;
-  if (!isOver) doc.lives.set(lifeMark, life);
   if (item.existence !== "unsaid" && (life.existence?.mark ?? "") < own) {
     life.existence = { mark: own, exists: item.existence === "put" };
   }
   for (const op of item.ops) {
     applyOp(life, op, () => markAt(index++));
   }
-  if (life.isBegun && lifeMark > last) forgetBefore(doc, lifeMark);
+  if (life.isBegun && lifeMark > doc.current) {
+    doc.current = lifeMark;
+    for (const mark of doc.lives.keys()) if (mark < lifeMark) doc.lives.delete(mark);
+  }
   return index;
 }
 
-function forgetBefore(doc: StoredDoc, current: Mark | ""): void {
-  for (const mark of doc.lives.keys()) if (mark < current) doc.lives.delete(mark);
+/** A life that is over, or that its writer cannot have seen, takes things in that nobody reads. */
+function lifeFor(doc: StoredDoc, mark: Mark | "", own: Mark): Life {
+  const life = doc.lives.get(mark) ?? createLife(false);
+  if (mark >= doc.current && mark <= own) doc.lives.set(mark, life);
+  return life;
 }
 
 function applyOp(life: Life, op: DocOp, nextMark: () => Mark): void {
@@ -145,13 +143,16 @@ export type ReadDoc =
 
 /** Puts the document together. */
 export function readDoc(doc: StoredDoc | undefined): ReadDoc {
-  const life = doc?.lives.get(currentLife(doc));
+  const life = doc?.lives.get(doc.current);
   if (life?.existence?.exists !== true) return { state: "absent" };
   const value = readLife(life);
   return value === undefined ? { state: "too large" } : { state: "present", value, life };
 }
 
 function readLife(life: Life): JsonObject | undefined {
+  const partCount = life.counters.size + life.sets.size + life.sequences.size;
+  if (partCount > valueCountMax) return undefined;
+  for (const elements of life.sets.values()) if (elements.size > valueCountMax) return undefined;
   const budget = createBudget();
   const base = valueAt(life.root, budget);
   // Safe: the root has no register of its own, so it is an object or nothing.
@@ -195,7 +196,7 @@ function elementsOf(
   return sorted.map(([, value]) => value);
 }
 
-function createBudget() {
+function createBudget(): ValueBudget {
   let count = 0;
   return {
     take: (root: Json): boolean => {

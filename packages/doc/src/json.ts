@@ -99,6 +99,12 @@ export function definedKeys(object: JsonObject): readonly string[] {
   return Object.keys(object).filter((key) => object[key] !== undefined);
 }
 
+/** A copy of a checked document that shares nothing with it. */
+export function copyJson(doc: JsonObject): JsonObject {
+  // Safe: the encoding of an object is read as an object.
+  return jsonFromCbor(jsonToCbor(doc)) as JsonObject;
+}
+
 /** Makes a checked value and all in it immutable; gives it back. */
 export function freezeJson<T>(root: T): T {
   const open: unknown[] = [root];

@@ -114,9 +114,13 @@ function readItems(body: Uint8Array): readonly DocItem[] {
   const fields = decodeCbor(body);
   if (!Array.isArray(fields) || fields[0] !== 1) return [];
   const items: DocItem[] = [];
+  const names = new Set<string>();
   for (const field of fields.slice(1) as readonly CborValue[]) {
     const item = itemFromCbor(field);
-    if (item === undefined) return [];
+    const name = `${item?.collection}/${item?.id}`;
+    // A document is spoken of once, so that what an event costs does not grow with its square.
+    if (item === undefined || names.has(name)) return [];
+    names.add(name);
     items.push(item);
   }
   return items;

@@ -26,7 +26,7 @@ export function createSequence(): Sequence {
   return { items: new Map(), behind: new Map(), removed: new Set() };
 }
 
-/** Items looked at while a list is put together, removed ones included. */
+/** Items of a list, removed ones included, beyond which its document is too large. */
 export const itemsMax = 20_000;
 
 /** Takes in one item. */
@@ -34,25 +34,31 @@ export function insertItem(sequence: Sequence, item: SequenceItem): void {
   sequence.items.set(item.mark, item);
   const key = item.after ?? "";
   const siblings = sequence.behind.get(key) ?? [];
-  siblings.push(item.mark);
   // Ascending; a walk takes them from the end, so that the latest comes first.
-  const previous = siblings.at(-2);
-  if (previous !== undefined && previous > item.mark) siblings.sort(compareTexts);
+  siblings.splice(countBefore(siblings, item.mark), 0, item.mark);
   sequence.behind.set(key, siblings);
 }
 
-function compareTexts(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** Mostly all of them: what comes in is mostly the latest. */
+function countBefore(marks: readonly Mark[], mark: Mark): number {
+  let low = 0;
+  let high = marks.length;
+  const last = marks.at(-1);
+  if (last === undefined || last < mark) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((marks[middle] ?? mark) < mark) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The items in order, or `undefined` when they are more than `itemsMax`. */
 export function itemsOf(sequence: Sequence): readonly SequenceItem[] | undefined {
+  if (sequence.items.size > itemsMax) return undefined;
   const items: SequenceItem[] = [];
   const open: Mark[] = [...(sequence.behind.get("") ?? [])];
-  let seen = 0;
   for (let mark = open.pop(); mark !== undefined; mark = open.pop()) {
-    seen += 1;
-    if (seen > itemsMax) return undefined;
     const item = sequence.items.get(mark);
     if (item !== undefined && !sequence.removed.has(mark)) items.push(item);
     for (const next of sequence.behind.get(mark) ?? []) open.push(next);

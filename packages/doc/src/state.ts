@@ -138,7 +138,12 @@ function decodeState(bytes: Uint8Array): DocState | undefined {
 function docFromCbor(value: CborValue): readonly [string, StoredDoc] {
   const [id, ...lives] = list(value);
   if (!isId(id)) throw new NoState();
-  return [id, { lives: new Map(lives.map(lifeFromCbor)) }];
+  const doc = createStoredDoc();
+  for (const life of lives.map(lifeFromCbor)) {
+    doc.lives.set(...life);
+    if (life[1].isBegun && life[0] > doc.current) [doc.current] = life;
+  }
+  return [id, doc];
 }
 
 function lifeFromCbor(value: CborValue): readonly [Mark | "", Life] {

@@ -83,6 +83,7 @@ function prune(node: TreeNode, mark: Mark): void {
 /** Counts values while a document is put together; false when there are too many. */
 export interface ValueBudget {
   take(value: Json): boolean;
+  readonly isOver: boolean;
 }
 
 /**
@@ -92,6 +93,7 @@ export interface ValueBudget {
 export function valueAt(node: TreeNode, budget: ValueBudget): Json | undefined {
   const fields: [string, Json][] = [];
   for (const [key, child] of node.children ?? []) {
+    if (budget.isOver) return undefined;
     const value = valueAt(child, budget);
     if (value !== undefined) fields.push([key, value]);
   }

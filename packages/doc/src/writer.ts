@@ -4,9 +4,9 @@
  */
 import { opsBetween } from "./change.ts";
 import type { CollectionDefinition } from "./definition.ts";
-import { currentLife, type StoredDoc } from "./document.ts";
+import type { StoredDoc } from "./document.ts";
 import { DocError } from "./errors.ts";
-import { equalJson, isObject, type JsonObject } from "./json.ts";
+import { copyJson, equalJson, freezeJson, isObject, type JsonObject } from "./json.ts";
 import { isId, type DocItem } from "./ops.ts";
 import { findRows, readyQuery, type Query } from "./query.ts";
 import { indexKey, isConstrained, rangeOf, ruleIssue, type Records, type Row } from "./records.ts";
@@ -61,7 +61,8 @@ export function createDraft(shelf: Shelf): Draft {
   };
   const set = (id: string, value: unknown, isPut: boolean): void => {
     if (!isId(id)) throw new DocError("DOC_ID_INVALID", "an id is 1–256 bytes of well-formed text");
-    const doc = checkDoc(shelf, id, value);
+    // A copy: what the caller does to the object afterwards is not checked.
+    const doc = freezeJson(copyJson(checkDoc(shelf, id, value)));
     wanted.set(id, { doc, isPut: isPut || wanted.get(id)?.isPut === true });
   };
 
@@ -191,7 +192,7 @@ function itemFor(shelf: Shelf, id: string, want: Wanted): readonly DocItem[] {
   const row = records.rows.get(id);
   const invalid = records.invalid.get(id);
   const collection = definition.name;
-  const life = stored === undefined ? "" : currentLife(stored);
+  const life = stored?.current ?? "";
   const sameLife = life === "" ? "first" : life;
   if (want.doc === undefined) {
     if (row === undefined && invalid === undefined) return [];

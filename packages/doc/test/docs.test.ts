@@ -15,6 +15,7 @@ import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { marksOf } from "../src/marks.ts";
 
 const tasks = defineCollection({
   name: "task",
@@ -342,6 +343,23 @@ describe("schemas", () => {
     expect(docs.in(tasks).invalid()).toEqual([]);
   });
 
+  test("a life that its writer cannot have seen is never anybody's", async () => {
+    const source = createMemorySource();
+    await using docs = open(source);
+    const markOf = (stamp: number) => marksOf({ stamp, hash: new Uint8Array(32) })(0);
+    const ops = [{ op: "set", path: ["title"], value: "x" }] as const;
+    const item = { collection: "task", existence: "put", ops } as const;
+    deliver(source, 1, 0, [
+      { ...item, id: "early", life: markOf(500) },
+      { ...item, id: "late", life: markOf(9_000_000) },
+    ]);
+    await docs.ready;
+    expect([docs.in(tasks).count(), docs.in(tasks).invalid()]).toEqual([0, []]);
+    await docs.in(tasks).put("early", { title: "y" });
+    await docs.in(tasks).put("late", { title: "y" });
+    expect(docs.in(tasks).query({ where: eq("title", "y") }).rows).toHaveLength(2);
+  });
+
   test("a document grown too large over many events is kept apart", async () => {
     const source = createMemorySource();
     const anything = defineCollection({ name: "any", schema: z.looseObject({}) });
@@ -537,6 +555,17 @@ describe("transactions", () => {
       expect(tx.in(tasks).has("a")).toBe(false);
     });
     expect([docs.in(tasks).has("a"), source.events.length]).toEqual([false, 0]);
+  });
+
+  test("what was given cannot be changed behind the check", async () => {
+    await using docs = open(createMemorySource());
+    const given = { title: "x", tags: ["t"] };
+    await docs.transaction((tx) => {
+      tx.in(tasks).put("a", given);
+      given.title = "y";
+      given.tags.push(7 as unknown as string);
+    });
+    expect(docs.in(tasks).get("a")).toMatchObject({ title: "x", tags: ["t"] });
   });
 
   test("an error leaves nothing, and the next write goes on", async () => {
