@@ -59,7 +59,7 @@ export async function commitGroup(
   const before = draft.counters.cursor;
   const outcomes = batches.map((batch) => applyBatch(crypto, draft, batch));
   for (const logId of draft.changed) tables("logs").put(draft.logs.get(logId));
-  tables("counters").put(draft.counters, countersKey);
+  if (outcomes.some(({ ok }) => ok)) tables("counters").put(draft.counters, countersKey);
   return { outcomes, stored: draft.stored, before, after: draft.counters.cursor };
 }
 

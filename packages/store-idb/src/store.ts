@@ -36,6 +36,7 @@ import {
   readTopics,
   readValue,
 } from "./reads.ts";
+import { noCounters } from "./records.ts";
 
 export interface IdbStoreDeps {
   readonly crypto: Pick<Crypto, "hash" | "deriveKey">;
@@ -83,19 +84,29 @@ export async function createIdbStore(
   deps: IdbStoreDeps,
   options: IdbStoreOptions,
 ): Promise<IdbStore> {
-  const { platform = browserPlatform(), report = () => {} } = deps;
+  const { platform = browserPlatform() } = deps;
+  const report = onceEach(deps.report ?? (() => {}));
   const { name, existing = "remembered", blockedMsMax = 20_000 } = options;
   const memory = createMemory(platform.marker, name);
   const isRequired = existing === "required" || (existing === "remembered" && memory.has());
   const connection = await connect(platform, { name, isRequired, blockedMsMax }, report);
   try {
-    const { cursor } = await readCounters(connection);
-    if (cursor > 0) memory.set();
-    return openStore({ ...deps, platform, report, options, connection, memory }, cursor);
+    const counters = await readCounters(connection);
+    if (counters !== noCounters) memory.set();
+    return openStore({ ...deps, platform, report, options, connection, memory }, counters.cursor);
   } catch (error) {
     connection.close();
     throw error;
   }
+}
+
+/** The loss of the database is one error, whoever comes across it. */
+function onceEach(report: (error: unknown) => void): (error: unknown) => void {
+  let last: unknown;
+  return (error) => {
+    if (error !== last) report(error);
+    last = error;
+  };
 }
 
 /** Deletes a database and the memory of it. Rejects with STORE_UNAVAILABLE or STORE_BLOCKED. */
@@ -188,7 +199,7 @@ function openWriting(parts: OpenParts, listeners: Listeners, cursor: number): Wr
     const group = await connection.run({ mode: "readwrite", durability }, (tables) =>
       commitGroup(crypto, tables, batches),
     );
-    memory.set();
+    if (group.outcomes.some(({ ok }) => ok)) memory.set();
     feed.committed(group.stored, group.before, group.after);
     if (group.stored.length > 0) channel?.tell();
     return group.outcomes;

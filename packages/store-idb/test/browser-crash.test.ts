@@ -40,7 +40,7 @@ async function checkAfterCrash(profile: string, port: number, last: string): Pro
 }
 
 test.skipIf(browserPath === undefined)(
-  `kills of the browser in the middle of commits lose nothing acknowledged${browserReason}`,
+  `[TH-153] kills of the browser in the middle of commits lose nothing acknowledged${browserReason}`,
   { timeout: 120_000 },
   async () => {
     await using profile = await makeProfile();

@@ -62,13 +62,13 @@ test.skipIf(browserPath === undefined)(
       await tab.run("hawser.writeMany('large', 100_000, 1_000)");
       const before = await heapBytes(tab);
       const progress = { isOver: false };
-      const load = tab.run<Load>("hawser.load('large')").finally(() => (progress.isOver = true));
+      const read = tab.run("hawser.readFast('large')").finally(() => (progress.isOver = true));
       let [most, samples] = [0, 0];
       while (!progress.isOver) {
         most = Math.max(most, await heapBytes(tab));
         samples += 1;
       }
-      expect((await load).entries).toBe(100_000);
+      expect(await read).toBe(100_000);
       expect(samples).toBeGreaterThan(2);
       // The payloads alone are 20 MB.
       expect(most - before).toBeLessThan(10_000_000);

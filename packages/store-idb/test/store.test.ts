@@ -1,5 +1,5 @@
 /** What this store adds to the contract, on fake-indexeddb: tabs, faults, eviction, slices. */
-import { IDBFactory } from "fake-indexeddb";
+import { forceCloseDatabase, IDBFactory } from "fake-indexeddb";
 import type { LogStore, StoredRange } from "@hawser/log";
 import {
   extendLog,
@@ -346,6 +346,48 @@ describe("writes that fail", () => {
       expect(faults.transactions).toEqual([expected, expected]);
       await store.close();
     }
+  });
+});
+
+describe("a connection that the browser ends", () => {
+  /** What an engine that crashed does to each connection. */
+  const crash = (faults: ReturnType<typeof failingWrites>): void => {
+    const last = faults.opened.at(-1);
+    if (last !== undefined) forceCloseDatabase(last);
+  };
+
+  test("is made again where the database is still there, and nothing is lost", async () => {
+    const faults = failingWrites(new IDBFactory());
+    const reports: unknown[] = [];
+    const platform = fakePlatform({ indexedDB: faults.factory });
+    const store = await open(platform, {}, (error) => void reports.push(error));
+    let state = log.start;
+    for (let count = 0; count < 5; count++) {
+      const range = extendLog(log, state, testDrafts(2));
+      expect(await store.commit({ ranges: [range] })).toMatchObject({ ok: true });
+      state = range.after;
+      crash(faults);
+      expect((await store.head(logId))?.height).toBe(state.height);
+    }
+    expect(faults.opened.length).toBe(6);
+    expect(reports).toEqual([]);
+    await store.close();
+  });
+
+  test("is the end of the store where the database is gone; told once", async () => {
+    const faults = failingWrites(new IDBFactory());
+    const reports: unknown[] = [];
+    const platform = { ...fakePlatform({ indexedDB: faults.factory }), marker: undefined };
+    const store = await open(platform, {}, (error) => void reports.push(error));
+    await store.commit({ ranges: [extendLog(log, log.start, testDrafts(2))] });
+    platform.indexedDB = new IDBFactory();
+    crash(faults);
+    for (let count = 0; count < 3; count++) {
+      await expect(store.head(logId)).rejects.toEqual(withCode("STORE_EVICTED"));
+      await expect(store.commit({})).rejects.toEqual(withCode("STORE_EVICTED"));
+    }
+    expect(reports).toEqual([withCode("STORE_EVICTED")]);
+    await store.close();
   });
 });
 

@@ -7,6 +7,8 @@ export interface WriteFaults {
   readonly transactions: string[];
   /** From now on each put fails so, or the puts of one key alone; `undefined` heals. */
   failWith(error: Error | undefined, key?: string): void;
+  /** The connections that were opened, oldest first, for `forceCloseDatabase`. */
+  readonly opened: IdbDatabase[];
 }
 
 /** Wraps a factory. */
@@ -46,13 +48,19 @@ export function failingWrites(inner: IdbFactory): WriteFaults {
       },
     });
 
+  const connections: IdbDatabase[] = [];
+  const keep = (opened: IdbDatabase): IdbDatabase => {
+    connections.push(opened);
+    return database(opened);
+  };
+
   const factory: IdbFactory = {
     open: (name, version) => {
       const request = inner.open(name, version);
       let wrapped: IdbDatabase | undefined;
       return new Proxy(request, {
         get: (of, name_) => {
-          if (name_ === "result") return (wrapped ??= database(of.result));
+          if (name_ === "result") return (wrapped ??= keep(of.result));
           const value: unknown = Reflect.get(of, name_);
           return typeof value === "function" ? value.bind(of) : value;
         },
@@ -64,6 +72,7 @@ export function failingWrites(inner: IdbFactory): WriteFaults {
   return {
     factory,
     transactions,
+    opened: connections,
     failWith: (error, key) => {
       fault = error;
       faultKey = key;
