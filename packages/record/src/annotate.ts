@@ -1,5 +1,5 @@
 /**
- * Verdicts beside requests (docs/spec/record.md §9.4): a verifier writes what it found into its own
+ * Verdicts beside requests (docs/spec/record.md §9.3): a verifier writes what it found into its own
  * document under another key; readers who trust it may see requests replaced by verdicts.
  */
 import { identityOf } from "./node-bytes.ts";

@@ -1,5 +1,5 @@
 /**
- * Held documents in bytes: what snapshots carry (docs/spec/record.md §4.6). As values (§2), with a
+ * Held documents in bytes: what snapshots carry (docs/spec/record.md §4). As values (§2), with a
  * life at each leaf, element, argument, and container that was written as empty.
  */
 import { createByteWriter, utf8, type ByteWriter } from "@hawser/codec";

@@ -1,5 +1,5 @@
 /**
- * Verdicts on addresses (docs/spec/record.md §9.4). Off unless somebody makes a verifier: then, when
+ * Verdicts on addresses (docs/spec/record.md §9.3). Off unless somebody makes a verifier: then, when
  * asked, it probes the addresses that documents under a key ask about, within caps, and writes what
  * it found into its own document. What others write never changes.
  */
