@@ -46,7 +46,7 @@ test.skipIf(browserPath === undefined)(
     await using profile = await makeProfile();
     const { server, port } = await servePage(await bundlePage("page.ts"));
     try {
-      for (const count of [1, 7, 40]) {
+      for (const count of [3, 40]) {
         const last = await runAndKill(profile.path, port, count);
         await checkAfterCrash(profile.path, port, last);
       }

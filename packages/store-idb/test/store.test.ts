@@ -391,6 +391,57 @@ describe("a connection that the browser ends", () => {
   });
 });
 
+test("what waits to be committed is a copy, and takes a large buffer's part along alone", async () => {
+  const store = await open(fakePlatform());
+  const buffer = new Uint8Array(1_000_000).fill(5);
+  const value = buffer.subarray(10, 13);
+  const range = extendLog(log, log.start, testDrafts(3));
+  const { hash } = range.after;
+  const committed = store.commit({ ranges: [range], writes: [{ key: "a", value }] });
+  buffer.fill(9);
+  range.bytes.fill(9);
+  await committed;
+  const kept = await store.get("a");
+  expect(kept).toEqual(bytes(5, 5, 5));
+  expect(kept?.buffer.byteLength).toBe(3);
+  for await (const entry of store.entries(logId, { from: 2 })) expect(entry.hash).toEqual(hash);
+  await store.close();
+});
+
+test("a page of ranges is bounded by its bytes before it is loaded", async () => {
+  const faults = failingWrites(new IDBFactory());
+  const store = await open(fakePlatform({ indexedDB: faults.factory }));
+  let state = log.start;
+  for (let count = 0; count < 5; count++) {
+    const drafts = Array.from({ length: 7 }, () => ({ data: new Uint8Array(60_000).fill(count) }));
+    const range = extendLog(log, state, drafts);
+    await store.commit({ ranges: [range] });
+    state = range.after;
+  }
+  faults.pages.length = 0;
+  for await (const _ of store.ranges(logId));
+  expect(faults.pages).toEqual([2, 2, 1]);
+  await store.close();
+});
+
+test("a loss that several come across is reported once", async () => {
+  const reports: unknown[] = [];
+  const platform = connected(fakePlatform());
+  const channels: (() => void)[] = [];
+  const openChannel: IdbPlatform["openChannel"] = (_, onTold) => {
+    channels.push(onTold);
+    return undefined;
+  };
+  const heard = { ...platform, openChannel };
+  const store = await open(heard, {}, (error) => void reports.push(error));
+  await store.commit({ writes: [{ key: "a", value: bytes(1) }] });
+  await deleteIdbStore("store", platform);
+  for (const tell of channels) tell();
+  await expect(store.get("a")).rejects.toEqual(withCode("STORE_EVICTED"));
+  await store.close();
+  expect(reports).toEqual([withCode("STORE_EVICTED")]);
+});
+
 test("long reads pause every 64 entries, wherever they start", async () => {
   let pauses = 0;
   const pause = async (): Promise<void> => void (pauses += 1);

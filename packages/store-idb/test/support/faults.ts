@@ -7,6 +7,8 @@ export interface WriteFaults {
   readonly transactions: string[];
   /** From now on each put fails so, or the puts of one key alone; `undefined` heals. */
   failWith(error: Error | undefined, key?: string): void;
+  /** How many records each page was to load. */
+  readonly pages: number[];
   /** The connections that were opened, oldest first, for `forceCloseDatabase`. */
   readonly opened: IdbDatabase[];
 }
@@ -16,6 +18,7 @@ export function failingWrites(inner: IdbFactory): WriteFaults {
   let fault: Error | undefined;
   let faultKey: string | undefined;
   const transactions: string[] = [];
+  const pages: number[] = [];
 
   /** Whatever is asked of `target`, but what `changes` has; methods keep their `this`. */
   const over = <Target extends object>(target: Target, changes: Partial<Target>): Target =>
@@ -34,6 +37,15 @@ export function failingWrites(inner: IdbFactory): WriteFaults {
         if (fault === undefined || !isMeant) return store.put(value, key);
         transaction.abort();
         throw fault;
+      },
+      index: (name) => {
+        const index = store.index(name);
+        return over(index, {
+          getAll: (range, count) => {
+            pages.push(count ?? Number.POSITIVE_INFINITY);
+            return index.getAll(range, count);
+          },
+        });
       },
     });
 
@@ -72,6 +84,7 @@ export function failingWrites(inner: IdbFactory): WriteFaults {
   return {
     factory,
     transactions,
+    pages,
     opened: connections,
     failWith: (error, key) => {
       fault = error;

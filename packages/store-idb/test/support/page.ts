@@ -44,7 +44,8 @@ async function told<Value>(work: Promise<Value>): Promise<Value | string> {
 }
 
 async function openCase(name = `case ${count++}`): Promise<LogStore> {
-  const opened = await createIdbStore({ crypto: testCrypto }, { name });
+  const options = { name, durability: "normal" } as const;
+  const opened = await createIdbStore({ crypto: testCrypto }, options);
   names.set(opened, name);
   return opened;
 }
