@@ -6,6 +6,7 @@ import { entropyToMnemonic, mnemonicToEntropy } from "@scure/bip39";
 import { wordlist } from "@scure/bip39/wordlists/english.js";
 import { toHex } from "@hawser/codec";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
+import { paperNonce } from "@hawser/space";
 import { AccountError } from "./errors.ts";
 
 /** Bytes of the secret behind a phrase. */
@@ -60,7 +61,7 @@ export interface RecoveryKeys {
   readonly authorSecret: Uint8Array;
   /** X25519 secret of its one prekey. */
   readonly prekeySecret: Uint8Array;
-  /** Nonce of the operation that founds the account, 16 bytes. */
+  /** Nonce of the operation that founds the account, 16 bytes; follows from `author`. */
   readonly createNonce: Uint8Array;
   /** Nonce that gives the account's space its id, 32 bytes. */
   readonly genesisNonce: Uint8Array;
@@ -75,12 +76,13 @@ export function recoveryKeysOf(crypto: Crypto, secret: Uint8Array): RecoveryKeys
     crypto.deriveKey(`hawser recovery ${purpose} v1`, secret);
   // A derived key is no signing secret once in 2^128 phrases; `publicKey` would throw.
   const authorSecret = derive("author");
+  // Safe: 32 bytes in hex name an author.
+  const author = toHex(crypto.publicKey(authorSecret)) as AuthorId;
   return {
-    // Safe: 32 bytes in hex name an author.
-    author: toHex(crypto.publicKey(authorSecret)) as AuthorId,
+    author,
     authorSecret,
     prekeySecret: derive("prekey"),
-    createNonce: derive("create nonce").slice(0, 16),
+    createNonce: paperNonce(crypto, author),
     genesisNonce: derive("genesis nonce"),
   };
 }

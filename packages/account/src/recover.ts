@@ -1,17 +1,26 @@
 /** An account that comes back from its recovery secret (docs/spec/account.md §3.1). Layer 6. */
 import type { AuthorId } from "@hawser/crypto";
+import type { LogStore } from "@hawser/log";
 import type { Space, Spaces } from "@hawser/space";
 import { accountOf, existsError, isInAccount, remember, type Account } from "./account.ts";
 import type { AccountDeps, AccountDevice } from "./account.ts";
 import { nameDraft } from "./device-names.ts";
 import { isIn, managersDueIn, settleManagers } from "./managers.ts";
+import { outrankRemovers } from "./outrank.ts";
 import { recoveryKeysOf, type RecoveryKeys } from "./phrase.ts";
 
 /** The paper key at work: a device in memory that has opened the account's space. */
 export interface PaperDevice extends AsyncDisposable {
+  /** In memory: what it has of the account. */
+  readonly store: LogStore;
   readonly spaces: Spaces;
   /** The account's. */
   readonly space: Space;
+  /**
+   * Resolves when a peer has announced this key's own logs of the account and all of them is here: also
+   * for a key that was removed, which is served control logs alone.
+   */
+  heard(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Resolves when what is here of a space is where others find it, and the other way round. */
   synced(space: Space, options: { readonly signal: AbortSignal }): Promise<void>;
 }
@@ -50,7 +59,10 @@ export async function recoverAccount(deps: AccountDeps, options: RecoverOptions)
   const { signal } = options;
   const draft = nameDraft(spaces.author, options.name);
   if (await isInAccount(store)) throw existsError();
-  await using paper = await options.open(recoveryKeysOf(crypto, options.recoverySecret));
+  const keys = recoveryKeysOf(crypto, options.recoverySecret);
+  await using paper = await options.open(keys);
+  await paper.heard({ signal });
+  await outrankRemovers(deps, paper, keys);
   await paper.space.ready({ signal });
   // Nothing is written before everything that is known of this key's own log is here.
   await paper.synced(paper.space, { signal });

@@ -159,7 +159,7 @@ describe("the example of the chapter", () => {
       author: "90a0b4aacc9b67950f8de7f1cc9743f41d51a0f2e62de07d369702f6861fbfcc",
       authorSecret: "1065174db1f86297897507e851c666410f44163ced924361fe33407537bd09b9",
       prekeySecret: "184898a650fb5a875b2f08c7b595ab29f6f19f162ec8b694ca71986aec72ca61",
-      createNonce: "7c36e82c0733166593ce1dcdc0176540",
+      createNonce: "d70f400c3727ec7bd6f29f2aeb591a5e",
       genesisNonce: "17e9bb7c4199f908569f916085c1a75935a817cf7aff40bc227bfddf17bffdda",
     });
   });

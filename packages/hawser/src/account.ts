@@ -22,8 +22,8 @@ import {
   type ShareOptions,
 } from "@hawser/account";
 import type { AuthorId } from "@hawser/crypto";
-import { createMemoryStore } from "@hawser/log";
-import type { Space } from "@hawser/space";
+import { createMemoryStore, logIdOf } from "@hawser/log";
+import { controlDomain, dataDomain, snapDomain, type Space } from "@hawser/space";
 import { platformTimers } from "@hawser/transport-ws";
 import { saveRelays } from "./device-store.ts";
 import { HawserError } from "./errors.ts";
@@ -247,11 +247,38 @@ async function openPaper(parts: Parts, keys: RecoveryKeys): Promise<PaperDevice>
   }
   for (const client of relays.clients()) paper.relays.add(client, { isOwn: false });
   return {
+    store,
     space,
     spaces: paper.spaces,
+    heard: ({ signal }) => untilHeard(paper, space, signal),
     synced: (one, { signal }) => untilSynced({ space: one, relays: paper.relays }, signal),
     [Symbol.asyncDispose]: () => closeParts(paper),
   };
+}
+
+/** Resolves when one relay has told all control logs that it has, this key's own among them. */
+async function untilHeard(
+  { relays, crypto }: Parts,
+  { topic, author }: Space,
+  signal: AbortSignal,
+): Promise<void> {
+  const logIds = [controlDomain, dataDomain, snapDomain].map((domain) =>
+    logIdOf(crypto, { topic, domain, author }),
+  );
+  for (;;) {
+    signal.throwIfAborted();
+    const change = relays.changed(signal);
+    change.catch(() => undefined);
+    for (const session of relays.sessions()) {
+      // One that ends meanwhile is followed by another.
+      const report = await session.synced({ signal }).catch(() => undefined);
+      const isTold = report?.topics.some((one) => one.topic === topic && one.received !== "none");
+      const logs = session.standing(topic, logIds)?.logs ?? [];
+      const isOwnHere = logs.length > 0 && logs.every(({ here }) => here);
+      if (isTold === true && isOwnHere && logs.some(({ announced }) => announced > 0)) return;
+    }
+    await change;
+  }
 }
 
 function noRelay(): HawserError {

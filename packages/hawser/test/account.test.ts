@@ -195,6 +195,39 @@ describe("an account over a relay", () => {
     }
   });
 
+  test("[NB-8] a thief who takes the words' own key out is outranked by it", async () => {
+    const relay = await relayed();
+    const laptop = await device(relay);
+    const phone = await device(relay);
+    const { account, phrase } = await createAccount(laptop, { name: "laptop" });
+    const onPhone = kept(await pairUp(laptop, kept(account), phone));
+    const trip = await laptop.create();
+    await addDevices(trip, account);
+    await expect.poll(() => phone.spaces().length, { timeout: 10_000 }).toBe(1);
+    const paper = account.devices().find(({ isPaper }) => isPaper)?.author ?? "";
+    await onPhone.space.remove(paper as typeof phone.author);
+    await onPhone.space.remove(laptop.author);
+    await onPhone.synced();
+    expect(onPhone.devices()).toHaveLength(1);
+    const tablet = await device(relay);
+    const back = kept(
+      await recoverAccount(tablet, {
+        phrase,
+        name: "tablet",
+        signal: AbortSignal.timeout(20_000),
+      }),
+    );
+    await untilNames(back, ["laptop", "tablet", "paper"]);
+    expect(back.devices()).toHaveLength(3);
+    await expect.poll(() => onPhone.space.status().state).toBe("removed");
+    await expect.poll(() => account.space.status().state).toBe("active");
+    // And the words are good for another time.
+    const third = await device(relay);
+    const signal = AbortSignal.timeout(20_000);
+    const again = kept(await recoverAccount(third, { phrase, name: "third", signal }));
+    await untilNames(again, ["laptop", "tablet", "third", "paper"]);
+  }, 60_000);
+
   test("[NB-8] friends with enough shares bring the phrase back", async () => {
     const relay = await relayed();
     const laptop = await device(relay);

@@ -37,7 +37,7 @@ import { createForkReader, noForks } from "./fork-view.ts";
 import { isGenesisOf } from "./ids.ts";
 import { createOpener, type Opener } from "./opener.ts";
 import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
-import { givesToPaper } from "./paper.ts";
+import { givesToPaper, isPaper } from "./paper.ts";
 import { createQueue, createSignal, type Queue } from "./queue.ts";
 import { entryVerdict, type Reading } from "./reading.ts";
 import { createRecentEntries } from "./recent.ts";
@@ -537,7 +537,10 @@ export async function openCore(
       // exchange control logs with whoever knows the topic.
       const isRestored = device.guard.problem(topic) === "SPACE_RESTORED";
       const asksAnybody = isRestored || !fold.graph.has(about.createOp);
-      return asksAnybody ? "control" : accessOf(fold, identity, core.time());
+      if (asksAnybody || isPaper(deps.crypto, fold.graph.get(about.createOp), identity)) {
+        return "control";
+      }
+      return accessOf(fold, identity, core.time());
     },
     controlDomains: [controlDomain],
   };

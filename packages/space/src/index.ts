@@ -87,6 +87,7 @@ export {
   peerIdPublicKey,
 } from "./multiaddr.ts";
 export { openOuter, sealOuter } from "./outer.ts";
+export { paperNonce } from "./paper.ts";
 export { rawQuota } from "./raw-usage.ts";
 export { createSpaces } from "./spaces.ts";
 export { explainWhy, shortName } from "./why.ts";
