@@ -18,8 +18,11 @@ export interface FutureStamps {
 export function createFutureStamps(): FutureStamps {
   const seenAt = new Map<string, number>();
   const idOf = (author: AuthorId, stamp: number): string => `${author}/${stamp}`;
-  /** Forgets what nobody would show any more in any case. */
+  let forgotAt = 0;
+  /** Forgets what nobody would show any more in any case; looks for it once a minute at most. */
   const forget = (now: number): void => {
+    if (now < forgotAt + 60_000_000) return;
+    forgotAt = now;
     for (const [id, seen] of seenAt) {
       if (seen + ttlMsMax * 1_000 > now) break;
       const stamp = Number(id.slice(id.lastIndexOf("/") + 1));

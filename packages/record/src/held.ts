@@ -83,7 +83,7 @@ interface NodeSize {
 }
 
 /** Bytes of a life in a snapshot: two u64. */
-export const lifeBytes = 16;
+const lifeBytes = 16;
 
 /** Bytes of a count or length as varint. */
 function varintBytes(count: number): number {

@@ -98,7 +98,7 @@ export interface Records extends AsyncDisposable {
 export function createRecords(deps: RecordsDeps, options: RecordsOptions = {}): Records {
   const { gate, ttlMsDefault = 60 * 60 * 1_000 } = options;
   checkTtl(ttlMsDefault);
-  const view = openView(deps, recordView, gate === undefined ? {} : { gate });
+  const view = openView(deps, recordView, { sliceEvents, ...(gate === undefined ? {} : { gate }) });
   const future = createFutureStamps();
   const unsubscribe = view.subscribe((events) => future.note(events, deps.clock.nowMicros()));
   const closed = new AbortController();
@@ -171,6 +171,8 @@ interface Core {
   readonly writtenAt: Map<string, number>;
 }
 
+/** Events folded without a pause: an op on the largest document takes some tenths of a ms. */
+const sliceEvents = 100;
 /** Bytes of one op: a document, and a path to it. */
 const opBytesMax = documentBytesMax + 4_000;
 

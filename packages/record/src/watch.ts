@@ -124,9 +124,7 @@ function createExpiries(watched: Watched, options: WatchOptions): Expiries {
     else nextOf.set(key, next);
     soonest = Math.min(soonest, next);
   };
-  if (timers !== undefined) {
-    for (const key of watched.view.state.documents.keys()) if (isWanted(key, options)) note(key);
-  }
+  for (const key of watched.view.state.documents.keys()) if (isWanted(key, options)) note(key);
   return {
     keys: () => nextOf.keys(),
     note,
