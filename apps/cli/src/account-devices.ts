@@ -87,10 +87,19 @@ export async function requireAccount(hawser: Hawser): Promise<HawserAccount> {
   );
 }
 
+/** Like `reach`; whatever goes wrong is no reason to fail: something has to be shown that is lost else. */
+export async function triesToReach(
+  hawser: Pick<Hawser, "relays">,
+  account: Pick<HawserAccount, "synced">,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return await reach(hawser, account, signal).catch(() => false);
+}
+
 /** Has a relay got what this device has? Waits a while for one that is slow. */
 export async function reach(
-  hawser: Hawser,
-  account: HawserAccount,
+  hawser: Pick<Hawser, "relays">,
+  account: Pick<HawserAccount, "synced">,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (hawser.relays().length === 0) return false;

@@ -22,6 +22,7 @@ import {
   listDevices,
   reach,
   requireAccount,
+  triesToReach,
 } from "./account-devices.ts";
 import { openDevice, type Device } from "./device.ts";
 import { CliError } from "./errors.ts";
@@ -46,7 +47,8 @@ export async function createCommand(
   await withHome(command, async (device) => {
     const made = await createAccount(device.hawser, { name });
     await using account = made.account;
-    const isReached = await reach(device.hawser, account, signal);
+    // Called off or cut short: the words are shown all the same, nobody can show them again.
+    const isReached = await triesToReach(device.hawser, account, signal);
     const fields = { phrase: made.phrase, relay: isReached };
     output.event("account", fields, phraseText(made.phrase) + awayText(isReached));
   });

@@ -1,7 +1,7 @@
 /** How devices of an account are shown and chosen, whatever they have been called. */
 import { describe, expect, test } from "vitest";
 import type { AuthorId } from "@hawser/crypto";
-import { chooseDevice, devicesText } from "../src/account-devices.ts";
+import { chooseDevice, devicesText, triesToReach } from "../src/account-devices.ts";
 
 // Safe: 32 bytes in hex name an author.
 const keyOf = (start: string): AuthorId => start.padEnd(64, "0") as AuthorId;
@@ -12,6 +12,22 @@ const device = (author: AuthorId, name: string) => ({
   name,
   isSelf: false,
   isPaper: false,
+});
+
+test("a relay that fails, or a person who gives up, does not keep the words from being shown", async () => {
+  const relay = { address: "wss://relay.example", isConnected: true, misbehaviour: undefined };
+  const hawser = { relays: () => [relay] };
+  const abort = new AbortController();
+  const failing = { synced: () => Promise.reject(new Error("it misbehaves")) };
+  expect(await triesToReach(hawser, failing, abort.signal)).toBe(false);
+  const waiting = {
+    synced: ({ signal }: { readonly signal?: AbortSignal } = {}) =>
+      new Promise<void>((_resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(new Error("called off")));
+        abort.abort();
+      }),
+  };
+  expect(await triesToReach(hawser, waiting, abort.signal)).toBe(false);
 });
 
 describe("devices of an account", () => {

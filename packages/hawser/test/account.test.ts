@@ -228,6 +228,34 @@ describe("an account over a relay", () => {
     await untilNames(again, ["laptop", "tablet", "third", "paper"]);
   }, 60_000);
 
+  test("a space in which a lost device stays by itself is named", async () => {
+    const relay = await relayed();
+    const laptop = await device(relay);
+    const phone = await device(relay);
+    const { account, phrase } = await createAccount(laptop, { name: "laptop" });
+    kept(await pairUp(laptop, account, phone));
+    // Nobody is there to make the paper key a manager.
+    await account[Symbol.asyncDispose]();
+    const trip = await laptop.create();
+    await addDevices(trip, account);
+    await expect.poll(() => phone.spaces().length, { timeout: 10_000 }).toBe(1);
+    await trip.synced();
+    await account.synced();
+    await laptop[Symbol.asyncDispose]();
+    const missed: string[] = [];
+    const back = kept(
+      await recoverAccount(await device(relay), {
+        phrase,
+        name: "tablet",
+        lost: (devices) => Promise.resolve(devices.map(({ author }) => author)),
+        onMissed: ({ topic }) => missed.push(topic),
+        signal: AbortSignal.timeout(30_000),
+      }),
+    );
+    expect(missed).toEqual([trip.space.topic]);
+    expect(back.space.access()).toEqual({ level: "manage", mayDelete: true });
+  }, 40_000);
+
   test("[NB-8] friends with enough shares bring the phrase back", async () => {
     const relay = await relayed();
     const laptop = await device(relay);
