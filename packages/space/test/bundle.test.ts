@@ -170,6 +170,34 @@ describe("what somebody lacks, in one file", () => {
     expect(await take(world, at(devices, 1), only.file)).toMatchObject({ foreign: 0 });
   });
 
+  test("a long log is written and read in small pieces", async () => {
+    const world = await createWorld();
+    const { devices, spaces } = await spaceWith(world, "ben");
+    for (let n = 0; n < 40; n++) {
+      await at(spaces, 0).append([{ type: "note", body: new Uint8Array(50_000).fill(n) }]);
+    }
+    const sizes: number[] = [];
+    const made = exportBundle(exportDeps(world, at(devices, 0)));
+    const parts: Uint8Array[] = [];
+    for await (const piece of made.bytes) {
+      expect(made.report()).toBeUndefined();
+      sizes.push(piece.length);
+      parts.push(piece);
+    }
+    expect(Math.max(...sizes)).toBeLessThan(512 * 1024);
+    const file = concatBytes(...parts);
+    expect(file.length).toBeLessThan(40 * 50_000 * 1.3);
+    let offsetMax = 0;
+    const report = await importBundle(
+      { ...at(devices, 1), crypto: world.crypto },
+      () => inPieces(file, 10_007),
+      { onProgress: ({ bytes }) => void (offsetMax = Math.max(offsetMax, bytes)) },
+    );
+    expect(report.complete).toBe(true);
+    expect(offsetMax).toBeLessThanOrEqual(file.length);
+    expect(await textsOf(at(spaces, 1))).toHaveLength(40);
+  });
+
   test("a raw space crosses too", async () => {
     const world = await createWorld();
     const [ada, ben] = [await world.device("ada"), await world.device("ben")];
