@@ -69,6 +69,11 @@ export function requireFactory(platform: IdbPlatform): IdbFactory {
   throw new IdbStoreError("STORE_UNAVAILABLE", message);
 }
 
+function requireKeyRange({ keyRange }: IdbPlatform): IdbKeyRanges {
+  if (keyRange !== undefined) return keyRange;
+  throw new IdbStoreError("STORE_UNAVAILABLE", "IDBKeyRange is missing");
+}
+
 /** Opens the database, and makes it if it may be missing. Rejects with IdbStoreError. */
 function openDatabase(platform: IdbPlatform, options: ConnectOptions): Promise<IdbDatabase> {
   const { name, isRequired, blockedMsMax } = options;
@@ -141,6 +146,37 @@ function assertOurs(database: IdbDatabase, name: string): void {
   throw new IdbStoreError("STORE_FOREIGN_DATABASE", `${name} is another program's database`);
 }
 
+/** Whether a connection may still be used. */
+interface Fate {
+  /** Throws the error with which the database was lost. */
+  assertThere(): void;
+  /** The first loss counts, and none after the end by one's own wish. */
+  lose(error: unknown): void;
+  close(): void;
+  /** Lost, or closed. */
+  isOver(): boolean;
+}
+
+function createFate(onGone: (error: unknown) => void): Fate {
+  let isClosed = false;
+  let gone: { readonly error: unknown } | undefined;
+  const isOver = (): boolean => isClosed || gone !== undefined;
+  return {
+    assertThere: () => {
+      if (gone !== undefined) throw gone.error;
+    },
+    lose: (error) => {
+      if (isOver()) return;
+      gone = { error };
+      onGone(error);
+    },
+    close: () => {
+      isClosed = true;
+    },
+    isOver,
+  };
+}
+
 /**
  * Connects. `onGone` hears of the error with which everything will be refused from then on, when the
  * database goes away under the connection.
@@ -150,62 +186,50 @@ export async function connect(
   options: ConnectOptions,
   onGone: (error: unknown) => void,
 ): Promise<Connection> {
-  const { keyRange } = platform;
   requireFactory(platform);
-  if (keyRange === undefined) {
-    throw new IdbStoreError("STORE_UNAVAILABLE", "IDBKeyRange is missing");
-  }
-  let isClosed = false;
-  let gone: { readonly error: unknown } | undefined;
-  const assertThere = (): void => {
-    if (gone !== undefined) throw gone.error;
-  };
-  const lose = (error: unknown): void => {
-    if (gone !== undefined || isClosed) return;
-    gone = { error };
-    onGone(error);
-  };
+  const keyRange = requireKeyRange(platform);
+  const fate = createFate(onGone);
 
   const adopt = (database: IdbDatabase): IdbDatabase => {
     assertOurs(database, options.name);
     database.onversionchange = ({ newVersion }) => {
       // Transactions under way end first; a tab that held on would block the other for ever.
       database.close();
-      const message = "another tab upgrades the database: reload this one";
-      if (newVersion === null) lose(evicted("was deleted by another tab"));
-      else lose(new IdbStoreError("STORE_SUPERSEDED", message));
+      fate.lose(lossBy(newVersion));
     };
     database.onclose = () => renew(database);
     return database;
   };
 
   let opening = openPatiently(platform, options).then(adopt);
-  let database = await opening;
+  /** The connection in use; none while a new one is made, which several may find out about. */
+  let database: IdbDatabase | undefined = await opening;
 
   /**
    * The browser ended this connection. Either the database is gone, or its engine failed and what was
    * acknowledged is still there: opening it again tells.
    */
   const renew = (lost: IdbDatabase): void => {
-    if (lost !== database || isClosed || gone !== undefined) return;
+    if (lost !== database || fate.isOver()) return;
     lost.close();
+    database = undefined;
     opening = openPatiently(platform, { ...options, isRequired: true }).then(adopt);
     opening.then((opened) => {
       database = opened;
-      if (isClosed) opened.close();
-    }, lose);
+      if (fate.isOver()) opened.close();
+    }, fate.lose);
   };
 
   return {
     keyRange,
     run: async (transactionOptions, work) => {
-      assertThere();
+      fate.assertThere();
       const used = await opening;
-      assertThere();
+      fate.assertThere();
       try {
         return await runTransaction(used, transactionOptions, work);
       } catch (error) {
-        assertThere();
+        fate.assertThere();
         if (isLostConnection(error)) {
           renew(used);
           // Rejects with what became of the database, if it is gone.
@@ -215,13 +239,20 @@ export async function connect(
       }
     },
     close: () => {
-      isClosed = true;
+      fate.close();
       opening.then(
         (opened) => opened.close(),
         () => {},
       );
     },
   };
+}
+
+/** What another tab did to the database. */
+function lossBy(newVersion: number | null): IdbStoreError {
+  if (newVersion === null) return evicted("was deleted by another tab");
+  const message = "another tab upgrades the database: reload this one";
+  return new IdbStoreError("STORE_SUPERSEDED", message);
 }
 
 /** A transaction that could not start, or was aborted by nobody here, and for no stated reason. */

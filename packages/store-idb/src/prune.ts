@@ -2,8 +2,9 @@
  * Pruning (docs/spec/store-idb.md §6). Layer 4.
  */
 import { encodeChainState, type ChainState, type LogHead, type LogId } from "@hawser/log";
-import { valueOf, type Connection, type TransactionOptions } from "./database.ts";
-import { firstAtMost, rangeKeys, readLog } from "./reads.ts";
+import { valueOf, type Connection } from "./database.ts";
+import { readStateAt, type LogReadDeps } from "./log-reads.ts";
+import { firstAtMost, rangeKeys, readHead, readLog } from "./reads.ts";
 import {
   bytesOf,
   countersKey,
@@ -16,8 +17,26 @@ import {
 /** Keys that are looked at and deleted at a time. */
 const keysMax = 1_000;
 
+/** Drops whole ranges before `seq`, never unsigned entries; the log's new prunedTo. */
+export async function pruneLog(
+  reads: LogReadDeps,
+  durability: "strict" | "relaxed",
+  logId: LogId,
+  seq: number,
+): Promise<number> {
+  const { connection } = reads;
+  const head = await readHead(connection, logId);
+  if (head === undefined) return 0;
+  const cut = await cutOf(connection, head, seq);
+  if (cut <= head.prunedTo) return head.prunedTo;
+  const state = await readStateAt(reads, head, cut);
+  // Another tab has cut further meanwhile.
+  if (state === undefined) return (await readHead(connection, logId))?.prunedTo ?? 0;
+  return await dropBefore(connection, durability, logId, state);
+}
+
 /** Where a prune up to `seq` would cut: the start of the range that holds the first entry to keep. */
-export async function cutOf(connection: Connection, head: LogHead, seq: number): Promise<number> {
+async function cutOf(connection: Connection, head: LogHead, seq: number): Promise<number> {
   const target = Math.min(seq, head.signedHeight);
   if (target >= head.height || target <= head.prunedTo) return Math.max(target, head.prunedTo);
   const id = bytesOf(head.logId);
@@ -30,17 +49,16 @@ export async function cutOf(connection: Connection, head: LogHead, seq: number):
  * Drops the ranges before `cut`, the start of a range or the height, where the chain state is
  * `state`; that is so for ever, whatever was committed meanwhile. Returns the log's new prunedTo.
  */
-export function dropBefore(
+function dropBefore(
   connection: Connection,
-  durability: TransactionOptions["durability"],
+  durability: "strict" | "relaxed",
   logId: LogId,
   state: ChainState,
 ): Promise<number> {
   const { keyRange } = connection;
-  const options: TransactionOptions = { mode: "readwrite", durability: durability ?? "strict" };
   const cut = state.height;
   const id = bytesOf(logId);
-  return connection.run(options, async (tables) => {
+  return connection.run({ mode: "readwrite", durability }, async (tables) => {
     const log = await readLog(tables, logId);
     // Another tab may have cut further.
     if (log === undefined || log.prunedTo >= cut) return log?.prunedTo ?? 0;

@@ -21,10 +21,16 @@ import { commitGroup } from "./commit.ts";
 import { connect, requireFactory, type Connection } from "./database.ts";
 import { IdbStoreError } from "./errors.ts";
 import { createFeed } from "./feed.ts";
-import { findSignedEntry, readEntries, readRanges, readStateAt } from "./log-reads.ts";
+import {
+  findSignedEntry,
+  readEntries,
+  readRanges,
+  readStateAt,
+  type LogReadDeps,
+} from "./log-reads.ts";
 import { createPersistence, type Persistence, type StorageState } from "./persistence.ts";
 import { browserPlatform, type IdbPlatform, type StoreMarker } from "./platform.ts";
-import { cutOf, dropBefore } from "./prune.ts";
+import { pruneLog } from "./prune.ts";
 import { createCommitQueue } from "./queue.ts";
 import {
   listValues,
@@ -234,11 +240,6 @@ function openStore(parts: OpenParts, cursor: number): IdbStore {
     connection.close();
   };
   const close = (): Promise<void> => (closing ??= shut());
-  const guarded = <Item>(
-    items: () => AsyncIterable<Item>,
-    signal: AbortSignal | undefined,
-  ): AsyncIterable<Item> => guard(items, assertOpen, signal);
-
   return {
     commit: async (batch) => {
       assertOpen();
@@ -248,10 +249,7 @@ function openStore(parts: OpenParts, cursor: number): IdbStore {
     head: async (logId) => await readHead(open(), logId),
     heads: async (topic) => await readHeads(open(), topic),
     topics: async () => await readTopics(open()),
-    ranges: (logId, { from = 0, to = Number.MAX_SAFE_INTEGER, signal } = {}) =>
-      guarded(() => ofLog(connection, logId, (head) => readRanges(reads, head, from, to)), signal),
-    entries: (logId, { from = 0, to = Number.MAX_SAFE_INTEGER, signal } = {}) =>
-      guarded(() => ofLog(connection, logId, (head) => readEntries(reads, head, from, to)), signal),
+    ...openLists(reads, assertOpen),
     stateAt: async (logId, height) => {
       const head = await readHead(open(), logId);
       return head === undefined ? undefined : await readStateAt(reads, head, height);
@@ -260,8 +258,6 @@ function openStore(parts: OpenParts, cursor: number): IdbStore {
       assertOpen();
       return await findSignedEntry(reads, hash);
     },
-    received: (topic, after, { signal } = {}) =>
-      guarded(() => readReceived(connection, topic, after), signal),
     onCommit: (listener) => {
       assertOpen();
       listeners.add(listener);
@@ -269,14 +265,8 @@ function openStore(parts: OpenParts, cursor: number): IdbStore {
     },
     forkProofs: async (logId) => await readForkProofs(open(), logId),
     prune: async (logId, seq) => {
-      const head = await readHead(open(), logId);
-      if (head === undefined) return 0;
-      const cut = await cutOf(connection, head, seq);
-      if (cut <= head.prunedTo) return head.prunedTo;
-      const state = await readStateAt(reads, head, cut);
-      // Another tab has cut further meanwhile.
-      if (state === undefined) return (await readHead(connection, logId))?.prunedTo ?? 0;
-      return await dropBefore(connection, writing.durability, logId, state);
+      assertOpen();
+      return await pruneLog(reads, writing.durability, logId, seq);
     },
     get: async (key) => await readValue(open(), key),
     list: async (prefix) => await listValues(open(), prefix),
@@ -297,6 +287,33 @@ function openStore(parts: OpenParts, cursor: number): IdbStore {
   };
 }
 
+/** The lists of a store. */
+function openLists(
+  reads: LogReadDeps,
+  assertOpen: () => void,
+): Pick<LogStore, "ranges" | "entries" | "received"> {
+  const { connection } = reads;
+  const guarded = <Item>(
+    items: AsyncIterable<Item>,
+    signal: AbortSignal | undefined,
+  ): AsyncIterable<Item> => guard(items, assertOpen, signal);
+  return {
+    ranges: (logId, { from = 0, to = Number.MAX_SAFE_INTEGER, signal } = {}) =>
+      guarded(
+        ofLog(connection, logId, (head) => readRanges(reads, head, from, to)),
+        signal,
+      ),
+    entries: (logId, { from = 0, to = Number.MAX_SAFE_INTEGER, signal } = {}) =>
+      guarded(
+        ofLog(connection, logId, (head) => readEntries(reads, head, from, to)),
+        signal,
+      ),
+    received: (topic, after, { signal } = {}) =>
+      guarded(readReceived(connection, topic, after), signal),
+  };
+}
+
+/** What is read of a log, if there is one. */
 async function* ofLog<Item>(
   connection: Connection,
   logId: LogId,
@@ -322,13 +339,13 @@ async function* readReceived(
 
 /** A list that looks before each step whether it may go on. */
 async function* guard<Item>(
-  items: () => AsyncIterable<Item>,
+  items: AsyncIterable<Item>,
   assertOpen: () => void,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Item, void, void> {
   assertOpen();
   signal?.throwIfAborted();
-  for await (const item of items()) {
+  for await (const item of items) {
     signal?.throwIfAborted();
     assertOpen();
     yield item;

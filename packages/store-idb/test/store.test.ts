@@ -182,6 +182,20 @@ describe("a database that is not there, or not ours", () => {
     expect(String(failure)).toContain("SecurityError");
   });
 
+  test("an opening that takes too long is given up, and what comes late is closed", async () => {
+    const platform = fakePlatform();
+    const store = await open(platform);
+    await store.commit({ writes: [{ key: "a", value: bytes(1) }] });
+    await store.close();
+    const after: IdbPlatform["after"] = (_, work) => {
+      work();
+      return () => {};
+    };
+    await expect(open({ ...platform, after })).rejects.toEqual(withCode("STORE_BLOCKED"));
+    // Were the late connection open still, it would hold up the deletion.
+    await deleteIdbStore("store", platform);
+  });
+
   test("a newer format and another program's database are left as they are", async () => {
     const platform = fakePlatform();
     const factory = new IDBFactory();
