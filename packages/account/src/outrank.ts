@@ -1,6 +1,6 @@
 /**
- * The paper key when a device has taken it out of the account (docs/spec/account.md §3.2): the founder
- * outranks whoever removed it, if it answers as somebody who has not seen the removal. Layer 6.
+ * The paper key when a device has taken it out of the account, or lowered it (docs/spec/account.md
+ * §3.2): the founder outranks whoever did it, if it answers as somebody who has not seen that. Layer 6.
  */
 import type { AuthorId } from "@hawser/crypto";
 import { createMemoryStore, ingestRange, type LogId, type LogStore, type Topic } from "@hawser/log";
@@ -10,9 +10,9 @@ import type { RecoveryKeys } from "./phrase.ts";
 import type { PaperDevice } from "./recover.ts";
 
 /**
- * Answers every effective removal of the paper key by one of its author, from a copy that ends before
- * the first of them; does nothing when there is none. What the key says there goes on its own log, of
- * which everything is here already. Throws like `space.remove`.
+ * Answers every effective removal or demotion of the paper key by a removal of its author, from a copy
+ * that ends before the first of them; does nothing when there is none. What the key says there goes on
+ * its own log, of which everything is here already. Throws like `space.remove`.
  */
 export async function outrankRemovers(
   deps: AccountDeps,
@@ -21,7 +21,8 @@ export async function outrankRemovers(
 ): Promise<void> {
   const { author } = keys;
   const { topic } = paper.space;
-  if (paper.space.access() !== undefined) return;
+  const access = paper.space.access();
+  if (access?.level === "manage" && access.mayDelete) return;
   const timeline = paper.space.timeline();
   const strikes = timeline.filter((item) => isStrikeAt(item, author));
   const late = seenBy(timeline, strikes);
@@ -50,7 +51,7 @@ export async function outrankRemovers(
 
 function isStrikeAt({ status, change, members, author }: TimelineItem, target: AuthorId): boolean {
   if (status.state !== "effective" || author === target) return false;
-  return change === "remove" && members.includes(target);
+  return (change === "remove" || change === "set") && members.includes(target);
 }
 
 /** The strikes, and every operation that has seen one. */
