@@ -24,9 +24,9 @@ export type CliErrorCode =
   | "CLI_SPACE_ELSEWHERE"
   /** No member, or several, begin like that. */
   | "CLI_MEMBER_UNKNOWN"
-  /** A file stands where an archive is to be written. */
+  /** A file stands where an archive or bundle is to be written. */
   | "CLI_ARCHIVE_EXISTS"
-  /** There is no such archive. */
+  /** There is no such archive or bundle. */
   | "CLI_ARCHIVE_MISSING"
   /** This device belongs to no account. */
   | "CLI_NO_ACCOUNT"

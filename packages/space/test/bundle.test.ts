@@ -170,6 +170,33 @@ describe("what somebody lacks, in one file", () => {
     expect(await take(world, at(devices, 1), only.file)).toMatchObject({ foreign: 0 });
   });
 
+  test("control logs that need one another come in whatever order they stand in", async () => {
+    const world = await createWorld();
+    const { devices, spaces } = await spaceWith(world, "ben", "carla", "dan", "eve");
+    for (const [n, space] of spaces.entries()) await write(space, `of ${n}`);
+    await world.settle(...devices);
+    let opensMost = 0;
+    for (const name of ["fay", "gil", "hal"]) {
+      const newcomer = await world.device(name);
+      await newcomer.spaces.join(await at(spaces, 0).invite({ level: "write" }));
+      const { file } = await bundleOf(world, at(devices, 0));
+      let opens = 0;
+      const open = () => {
+        opens += 1;
+        return inPieces(file);
+      };
+      const report = await importBundle({ ...newcomer, crypto: world.crypto }, open);
+      opensMost = Math.max(opensMost, opens);
+      expect(report.damageCount).toBe(0);
+      expect(report.refused.filter(({ domain }) => domain === "hawser.control")).toEqual([]);
+      expect(await newcomer.store.heads(at(spaces, 0).topic)).toHaveLength(
+        (await at(devices, 0).store.heads(at(spaces, 0).topic)).length,
+      );
+    }
+    expect(opensMost).toBeGreaterThan(1);
+    expect(opensMost).toBeLessThan(8);
+  });
+
   test("a long log is written and read in small pieces", async () => {
     const world = await createWorld();
     const { devices, spaces } = await spaceWith(world, "ben");
