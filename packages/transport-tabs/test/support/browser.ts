@@ -154,7 +154,13 @@ async function openTab(send: Send, url: string): Promise<BrowserTab> {
       await run("new Promise((resolve) => requestIdleCallback(resolve, { timeout: 50 }))");
     }
   };
-  await until("typeof globalThis.hawser", (type) => type === "object");
+  const isLoaded = (): Promise<unknown> =>
+    until("typeof globalThis.hawser", (type) => type === "object").catch((error: unknown) => {
+      // A new tab is empty first, and what runs in it then ends when the page takes its place.
+      if (/context was destroyed|navigated/.test(String(error))) return isLoaded();
+      throw error;
+    });
+  await isLoaded();
   return {
     run,
     until,
