@@ -217,7 +217,7 @@ describe("one device", () => {
   });
 });
 
-describe("[TH-152] [TH-153] several devices", () => {
+describe("several devices", () => {
   test("[TH-152] concurrent edits of different fields all count, also inside objects", async () => {
     const { left, right, sync } = createPair();
     await left.in(tasks).put("a", { title: "x", size: { width: 1, height: 1 } });

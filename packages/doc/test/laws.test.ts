@@ -63,7 +63,7 @@ describe("the document view", () => {
     });
   });
 
-  test("any order at all gives the same state, causal or not", () => {
+  test("[TH-009] any order at all gives the same state, causal or not", () => {
     const choices = fc.array(fc.nat(1_000_000), { maxLength: 12 });
     fc.assert(
       fc.property(choices, fc.infiniteStream(fc.double({ min: 0, max: 1 })), (list, order) => {

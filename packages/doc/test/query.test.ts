@@ -60,9 +60,9 @@ const docs = fc.dictionary(
     { a: value, b: value, c: fc.oneof(value, fc.record({ d: value })) },
     { requiredKeys: [], noNullPrototype: true },
   ),
-  { noNullPrototype: true },
+  { noNullPrototype: true, minKeys: 3, maxKeys: 9, size: "max" },
 );
-const field = fc.constantFrom("a", "b", "c.d", "_id", "constructor");
+const field = fc.constantFrom("a", "a", "a", "b", "b", "c.d", "_id", "constructor");
 const leaf: fc.Arbitrary<Condition> = fc.oneof(
   fc
     .tuple(fc.constantFrom(eq, ne, lt, le, gt, ge, contains), field, value)
@@ -74,7 +74,10 @@ const leaf: fc.Arbitrary<Condition> = fc.oneof(
     .map(([path, text]) => prefix(path, text)),
 );
 const condition: fc.Arbitrary<Condition> = fc.oneof(
-  { weight: 3, arbitrary: fc.array(leaf, { maxLength: 3 }).map((list) => and(...list)) },
+  {
+    weight: 3,
+    arbitrary: fc.array(leaf, { minLength: 1, maxLength: 3 }).map((list) => and(...list)),
+  },
   { weight: 1, arbitrary: fc.tuple(leaf, leaf).map(([a, b]) => or(a, not(b))) },
 );
 const sort = fc.array(
