@@ -120,6 +120,8 @@ async function openFollower(
       timers,
       ingest,
       onFork: (topic) => spaces.recheck(topic),
+      // A store that came out of an archive writes only after a peer said how far its own logs go.
+      onSessionChange: (session) => spaces.compare(session),
       identities,
       topics,
     },
