@@ -42,10 +42,3 @@ export function markFromBytes(bytes: unknown): Mark | undefined {
   // Safe: the length was checked.
   return bytesToLatin(bytes) as Mark;
 }
-
-/** µs of the event that made the change. */
-export function stampOf(mark: Mark): number {
-  let stamp = 0;
-  for (let index = 0; index < 7; index++) stamp = stamp * 256 + mark.charCodeAt(index);
-  return stamp;
-}

@@ -44,7 +44,7 @@ test.skipIf(browserPath === undefined)(
   { timeout: 120_000 },
   async () => {
     await using profile = await makeProfile();
-    const { server, port } = await servePage(await bundlePage("page.ts"));
+    const { server, port } = await servePage(await bundlePage());
     try {
       for (const count of [3, 40]) {
         const last = await runAndKill(profile.path, port, count);

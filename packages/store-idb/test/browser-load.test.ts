@@ -24,7 +24,7 @@ async function heapBytes(tab: Tab): Promise<number> {
 
 async function withTab(work: (tab: Tab) => Promise<void>): Promise<void> {
   await using profile = await makeProfile();
-  const { server, port } = await servePage(await bundlePage("page.ts"));
+  const { server, port } = await servePage(await bundlePage());
   try {
     await using browser = await startBrowser(profile.path, port);
     await work(await browser.openTab());

@@ -19,7 +19,7 @@ describe.skipIf(browserPath === undefined)(`in a real Chromium${browserReason}`,
 
   beforeAll(async () => {
     profile = await makeProfile();
-    const served = await servePage(await bundlePage("page.ts"));
+    const served = await servePage(await bundlePage());
     server = served.server;
     browser = await startBrowser(profile.path, served.port);
   }, 60_000);

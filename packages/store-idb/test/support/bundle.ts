@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 /** The module of `test/support/<name>` as a browser loads it. */
-export async function bundlePage(name: string): Promise<string> {
-  const input = fileURLToPath(new URL(name, import.meta.url));
+export async function bundlePage(): Promise<string> {
+  const input = fileURLToPath(new URL("page.ts", import.meta.url));
   const conditionNames = ["hawser-source", "browser", "import", "default"];
   const build = await rolldown({
     input,
