@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { createOp, groupIdOf, type OpId } from "@hawser/auth";
+import { createOp, groupIdOf, signOp, type OpId } from "@hawser/auth";
 import { concatBytes, encodeCbor, fromHex, toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import { seededRandom } from "@hawser/crypto/testing";
@@ -392,7 +392,7 @@ async function raiseRelay(
 ): Promise<EncodedRange> {
   const { topic, id } = facts.space;
   const { createOp: create } = parseInviteLink(crypto, facts.link);
-  const { bytes } = createOp(crypto, {
+  const { op, bytes } = createOp(crypto, {
     author: writer.author,
     group: groupIdOf(crypto, create),
     deps: facts.heads,
@@ -406,15 +406,16 @@ async function raiseRelay(
   });
   const context = { topic, author: writer.author, domain: controlDomain };
   const logId = logIdOf(crypto, context);
-  // docs/spec/6-space.md §3: place, then [0, op] sealed under the metadata key.
+  // docs/spec/6-space.md §3: place, then [0, op, signature] sealed under the metadata key.
   const ids = [topic, logId, writer.author].map((text) => fromHex(text)!);
   const place = concatBytes(...ids, new Uint8Array(8));
   const nonce = new Uint8Array(24).fill(7);
   const key = metadataKeyOf(crypto, id!);
-  const data = concatBytes(nonce, crypto.seal(key, nonce, encodeCbor([0, bytes]), place));
+  const { secret } = writer;
+  const plaintext = encodeCbor([0, bytes, signOp(crypto, op.id, secret)]);
+  const data = concatBytes(nonce, crypto.seal(key, nonce, plaintext, place));
 
   await using store = createMemoryStore({ crypto });
-  const { secret } = writer;
   await using log = await createLogWriter({ store, crypto, clock }, { context, secret });
   await log.append([{ data }]);
   for await (const range of store.ranges(logId)) return range;
