@@ -82,6 +82,8 @@ export interface Core extends Reading {
   /** Appends to the own control log and takes it in. Only inside `queue`. */
   publish(publication: Publication): Promise<void>;
   ingest(range: EncodedRange): Promise<IngestOutcome>;
+  /** Takes in what another process of this device stored of a log. */
+  notice(logId: LogId, context: LogContext): Promise<void>;
   /** Reads the logs again from the store, after a failure. Only inside `queue`. */
   refold(): Promise<void>;
   /** Reads them again if a fork became known. Only inside `queue`. */
@@ -591,6 +593,11 @@ export async function openCore(
     time: () => Math.floor(clock.nowMicros() / 1e6),
     publish,
     ingest,
+    notice: async (logId, context) => {
+      if (closed) return;
+      if (context.domain === controlDomain) await queue.run(() => takeControl(logId, context));
+      else kick();
+    },
     refold,
     recheck,
     advance,

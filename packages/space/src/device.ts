@@ -41,6 +41,8 @@ export interface Device {
   bundle(suite?: Suite): Promise<VerifiedBundle>;
   /** A new prekey, whether one is due or not. */
   renewBundle(suite?: Suite): Promise<VerifiedBundle>;
+  /** Reads prekeys and marks again: another process of this device may have renewed them. */
+  reload(): Promise<void>;
   /** Opens what was sealed to any prekey of ours that is still kept. */
   hpkeOpen(sealed: Uint8Array, message: HpkeMessage): Uint8Array | undefined;
 }
@@ -65,7 +67,8 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
   const vault = createVault(deps, secret);
   const queue = createQueue();
   const stored = await vault.read(deviceKey);
-  const guard = await openGuard(store, vault);
+  const isWriter = deps.isWriter ?? (() => true);
+  const guard = await openGuard(store, vault, isWriter);
   let { prekeys, bundles } = stored === undefined ? nothing : decodeDevice(crypto, stored, author);
   const identity: KeysIdentity = {
     id: author,
@@ -82,7 +85,10 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
   const currentBundle = async (suite: Suite): Promise<VerifiedBundle> => {
     const time = Math.floor(clock.nowMicros() / 1e6);
     const bundle = bundles.find((known) => known.suite === suite);
-    if (bundle !== undefined && !prekeyIsDue(prekeys, time, policy, suite)) return bundle;
+    // A prekey that two processes renew at once would be lost: the one that does not write waits.
+    const isLeft = !isWriter() || !prekeyIsDue(prekeys, time, policy, suite);
+    if (bundle !== undefined && isLeft) return bundle;
+    if (!isWriter()) throw new SpaceError("SPACE_STANDBY", "the device has no key bundle yet");
     return renew(time, suite);
   };
   const renew = async (time: number, suite: Suite): Promise<VerifiedBundle> => {
@@ -109,6 +115,12 @@ export async function openDevice(deps: SpacesDeps): Promise<Device> {
     bundle: (suite = suiteX25519) => queue.run(() => currentBundle(suite)),
     renewBundle: (suite = suiteX25519) =>
       queue.run(() => renew(Math.floor(clock.nowMicros() / 1e6), suite)),
+    reload: () =>
+      queue.run(async () => {
+        await guard.reload();
+        const now = await vault.read(deviceKey);
+        if (now !== undefined) ({ prekeys, bundles } = decodeDevice(crypto, now, author));
+      }),
     hpkeOpen: (sealed, message) => {
       for (const prekey of prekeys) {
         if (prekey.suite !== suiteX25519) continue;

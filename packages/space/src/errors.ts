@@ -28,6 +28,8 @@ export type SpaceErrorCode =
   | "SPACE_MEMBERSHIP"
   /** The store came back from an archive, and no peer has said yet how far its own logs go. */
   | "SPACE_RESTORED"
+  /** Another process writes for this device: this one only takes in and serves. */
+  | "SPACE_STANDBY"
   /** This device was moved to another store and writes no more in this one. */
   | "SPACE_RETIRED"
   /** The password or key does not open the archive, or the archive's first bytes are damaged. */

@@ -27,7 +27,7 @@ export interface RestoredMark {
 
 /** Marks of one store, and what follows from them. */
 export interface Guard {
-  /** Throws `SPACE_RETIRED`, `SPACE_RESTORED`. */
+  /** Throws `SPACE_RETIRED`, `SPACE_RESTORED`, `SPACE_STANDBY`. */
   assertMayWrite(topic: Topic): void;
   mayWrite(topic: Topic): boolean;
   /** Why not, or `undefined`. */
@@ -47,6 +47,8 @@ export interface Guard {
   isForgotten(topic: Topic): Promise<boolean>;
   /** The write that takes that back. */
   welcome(topic: Topic): KvWrite;
+  /** Reads the marks again: another process of this device may have changed them. */
+  reload(): Promise<void>;
 }
 
 /** Values behind it say what became of this store; they are never archived. */
@@ -79,14 +81,24 @@ export function encodeMark({ heights, behind }: RestoredMark): Uint8Array {
 }
 
 /** Reads the marks of a store. Throws `SPACE_STATE_CORRUPT`, and what the store throws. */
-export async function openGuard(store: LogStore, vault: Vault): Promise<Guard> {
-  const marks = new Map<Topic, RestoredMark>();
-  for (const { key, plaintext } of await vault.list(restoredPrefix)) {
-    // Safe: only topics are written behind this prefix.
-    const topic = key.slice(restoredPrefix.length) as Topic;
-    marks.set(topic, decodeMark(topic, plaintext));
-  }
-  let isRetired = (await store.get(retiredKey)) !== undefined;
+export async function openGuard(
+  store: LogStore,
+  vault: Vault,
+  isWriter: () => boolean = () => true,
+): Promise<Guard> {
+  let marks = new Map<Topic, RestoredMark>();
+  let isRetired = false;
+  const reload = async (): Promise<void> => {
+    const read = new Map<Topic, RestoredMark>();
+    for (const { key, plaintext } of await vault.list(restoredPrefix)) {
+      // Safe: only topics are written behind this prefix.
+      const topic = key.slice(restoredPrefix.length) as Topic;
+      read.set(topic, decodeMark(topic, plaintext));
+    }
+    marks = read;
+    isRetired = (await store.get(retiredKey)) !== undefined;
+  };
+  await reload();
 
   const writeOf = (mark: RestoredMark): KvWrite =>
     vault.write(restoredKey(mark.topic), encodeMark(mark));
@@ -95,11 +107,13 @@ export async function openGuard(store: LogStore, vault: Vault): Promise<Guard> {
     assertMayWrite: (topic) => {
       if (isRetired) throw retiredError();
       if (marks.has(topic)) throw restoredError();
+      if (!isWriter()) throw standbyError();
     },
-    mayWrite: (topic) => !isRetired && !marks.has(topic),
+    mayWrite: (topic) => !isRetired && !marks.has(topic) && isWriter(),
     problem: (topic) => {
       if (isRetired) return "SPACE_RETIRED";
-      return marks.has(topic) ? "SPACE_RESTORED" : undefined;
+      if (marks.has(topic)) return "SPACE_RESTORED";
+      return isWriter() ? undefined : "SPACE_STANDBY";
     },
     get isRetired() {
       return isRetired;
@@ -136,6 +150,7 @@ export async function openGuard(store: LogStore, vault: Vault): Promise<Guard> {
     },
     isForgotten: async (topic) => (await store.get(forgottenKey(topic))) !== undefined,
     welcome: (topic) => ({ key: forgottenKey(topic), value: undefined }),
+    reload,
   };
 }
 
@@ -169,6 +184,10 @@ function restoredError(): SpaceError {
     "this device came back from an archive: sync with a peer that knows its logs before writing, " +
     "or, if there is none, say that this is the only copy";
   return new SpaceError("SPACE_RESTORED", message);
+}
+
+function standbyError(): SpaceError {
+  return new SpaceError("SPACE_STANDBY", "another process writes for this device now");
 }
 
 function retiredError(): SpaceError {

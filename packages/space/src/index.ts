@@ -15,7 +15,7 @@ export type { Space } from "./space.ts";
 export type { CreateRawOptions } from "./raw-spaces.ts";
 export type { RawSpace } from "./raw-space.ts";
 export type { RawQuotaOptions } from "./raw-usage.ts";
-export type { CreateOptions, DamagedSpace, JoinOptions, Spaces } from "./spaces.ts";
+export type { CommittedLog, CreateOptions, DamagedSpace, JoinOptions, Spaces } from "./spaces.ts";
 export type {
   AdmissionRequest,
   AnnouncedAddress,

@@ -34,6 +34,8 @@ export interface RawSpaces {
   remove(topic: Topic): Promise<void>;
   /** Opens what the store holds; tells which records failed. */
   load(onDamage: (topic: Topic, cause: unknown) => void): Promise<void>;
+  /** Opens what the store holds besides those that are open. */
+  loadNew(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -105,6 +107,15 @@ export function createRawSpaces(
           damaged.add(topic);
           onDamage(topic, cause);
         }
+      }
+    },
+    loadNew: async () => {
+      for (const { key } of await store.list(rawPrefix)) {
+        // Safe: only topics are written behind this prefix.
+        const topic = key.slice(rawPrefix.length) as Topic;
+        if (cores.has(topic) || damaged.has(topic)) continue;
+        const plaintext = await device.vault.read(key);
+        if (plaintext !== undefined) await add(decodeRawAbout(plaintext));
       }
     },
     close: async () => {

@@ -12,7 +12,7 @@ import {
 import { equalBytes } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import { suiteX25519, type Suite, type VerifiedBundle } from "@hawser/keys";
-import type { EncodedRange, Topic } from "@hawser/log";
+import type { EncodedRange, LogContext, LogId, Topic } from "@hawser/log";
 import type { IngestOutcome, SyncIdentity, SyncSession, SyncTopic } from "@hawser/sync";
 import { inviteOfSecret } from "@hawser/auth";
 import { decodeAbout, type About } from "./about.ts";
@@ -20,6 +20,7 @@ import { createJoiner, type Joiner } from "./actions.ts";
 import { aboutKey, aboutPrefix, openCore, type Core } from "./core.ts";
 import { bundleContent, createDebtPayer, rekeyFor, type DebtPayer } from "./debts.ts";
 import { openDevice } from "./device.ts";
+import type { OwnHeight } from "./guard.ts";
 import { SpaceError } from "./errors.ts";
 import { genesisSpaceId, metadataKeyOf, parseSpaceId, topicOf, type SpaceId } from "./ids.ts";
 import { parseInviteLink } from "./link.ts";
@@ -69,6 +70,12 @@ export interface DamagedSpace {
   readonly topic: Topic;
   /** `SPACE_STATE_CORRUPT`; its cause is the store's error, where it was the store that failed. */
   readonly error: SpaceError;
+}
+
+/** A log that grew, and whose it is. */
+export interface CommittedLog {
+  readonly logId: LogId;
+  readonly context: LogContext;
 }
 
 /** Who joins. */
@@ -140,6 +147,21 @@ export interface Spaces extends AsyncDisposable {
    * announced, while a space came out of an archive and waits for that.
    */
   compare(session: SyncSession): void;
+  /**
+   * Several processes work for this device on one store: takes in what another one committed. Only
+   * logs and places are looked at; the entries are read from the store.
+   */
+  notice(ranges: readonly CommittedLog[]): Promise<void>;
+  /**
+   * Reads again what another process of this device keeps beside the logs: prekeys, marks, spaces that
+   * were added. To be called when this process becomes the writer (`SpacesDeps.isWriter`), too.
+   */
+  reload(): Promise<void>;
+  /**
+   * The store was set back to an older copy of itself: every space waits, as after an archive, until
+   * a peer has said how far this device's own logs go. Returns their topics, sorted.
+   */
+  beginRestored(): Promise<readonly Topic[]>;
   /** Spaces that came out of an archive and wait for a peer, sorted; writing in them is refused. */
   restored(): readonly Topic[];
   /**
@@ -513,6 +535,47 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     timers: deps.timers,
   });
 
+  /** Opens a space that another process of this device added, if that is what it is. */
+  const openAdded = async (topic: Topic): Promise<void> => {
+    if (cores.has(topic) || damaged.has(topic)) return;
+    const plaintext = await device.vault.read(aboutKey(topic));
+    if (plaintext !== undefined) await addCore(decodeAbout(plaintext), () => Promise.resolve());
+  };
+
+  const notice = async (ranges: readonly CommittedLog[]): Promise<void> => {
+    const logs = new Map(ranges.map((range) => [range.logId, range.context]));
+    for (const [logId, context] of logs) {
+      const { topic } = context;
+      if (raws.core(topic) !== undefined) continue;
+      if (!cores.has(topic)) await whileOpen(() => openAdded(topic));
+      await cores.get(topic)?.notice(logId, context);
+    }
+  };
+
+  const reload = async (): Promise<void> => {
+    await device.reload();
+    for (const { key } of await deps.store.list(aboutPrefix)) {
+      // Safe: only topics are written behind this prefix.
+      await openAdded(key.slice(aboutPrefix.length) as Topic);
+    }
+    await raws.loadNew();
+    for (const core of cores.values()) await core.queue.run(() => onFolded(core));
+  };
+
+  const beginRestored = async (): Promise<readonly Topic[]> => {
+    const topics = [...cores.keys(), ...rawTopics()].sort();
+    for (const topic of topics) {
+      const heights: OwnHeight[] = [];
+      for (const logId of ownLogIds(crypto, topic, device.author)) {
+        const height = (await deps.store.head(logId))?.signedHeight ?? 0;
+        if (height > 0) heights.push({ logId, height });
+      }
+      const mark = device.guard.begin({ topic, heights, behind: [] });
+      await deps.store.commit({ writes: [mark] });
+    }
+    return topics;
+  };
+
   const close = async (): Promise<void> => {
     if (closed) return;
     closed = true;
@@ -582,6 +645,9 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
       return () => void listeners.delete(listener);
     },
     compare: comparer.compare,
+    notice,
+    reload: () => whileOpen(reload),
+    beginRestored: () => whileOpen(beginRestored),
     restored: () =>
       device.guard
         .waiting()

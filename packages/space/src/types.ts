@@ -355,6 +355,11 @@ export interface SpacesDeps {
    * must find what was sealed to it. Default: prekeys at random, renewed as time goes by.
    */
   readonly prekeySecret?: Uint8Array;
+  /**
+   * Whether this process writes in the name of the device now (`SPACE_STANDBY` while not): where
+   * several processes work for one device on one store, one of them does. Default: always.
+   */
+  readonly isWriter?: () => boolean;
   /** For detached bodies; without it bodies have 57,344 bytes at most. */
   readonly bodies?: BodyStore;
   /**
