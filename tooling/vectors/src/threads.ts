@@ -1,6 +1,5 @@
 /**
- * Textile Threads: ids in every base, multiaddrs, the peer id of the paper's first example, databases.
- * Sections of other chapters have no runner yet and are reported as such.
+ * Textile Threads: ids in every base, multiaddrs, keys, records, databases, messages of peers.
  */
 import {
   decodeMultiaddr,
@@ -21,7 +20,19 @@ import {
 import { isObject, readClaims, VectorShapeError, type Claims, type Json } from "./claims.ts";
 import { checkNothingLeft, type CaseCheck } from "./report.ts";
 import type { SectionRunner, VectorSystem } from "./system.ts";
-import { dbDocs, dbMisc, dbQueries } from "./threads-docs.ts";
+import { dbMisc } from "./threads-behaviours.ts";
+import { dbDocs, dbQueries } from "./threads-docs.ts";
+import {
+  asymmetric,
+  constants,
+  dagCbor,
+  edges,
+  keyPair,
+  threadKey,
+  token,
+  wire,
+} from "./threads-keys.ts";
+import { forgedRecords, jsonpatcher, records, reducerDivergence } from "./threads-records.ts";
 
 const bases: readonly SpaceIdBase[] = ["base16", "base36", "base58btc", "base64url"];
 
@@ -167,6 +178,21 @@ export const threads: VectorSystem = {
     ["dbDocs", dbDocs],
     ["dbQueries", dbQueries],
     ["dbMisc", dbMisc],
+    ["constants", constants],
+    ["logKey", keyPair("logKey")],
+    ["identityKey", keyPair("identityKey")],
+    ["hostKey", keyPair("hostKey")],
+    ["threadKey", threadKey],
+    ["dagCbor", dagCbor],
+    ["records", records],
+    ["forgedRecords", forgedRecords],
+    ["jsonpatcher", jsonpatcher],
+    ["reducerDivergence", reducerDivergence],
+    ["edges", edges],
+    ["token", token],
+    ["asymmetric", asymmetric],
+    ["asymmetricKnownAnswer", asymmetric],
+    ["wire", wire],
   ]),
   recognises: () => true,
 };

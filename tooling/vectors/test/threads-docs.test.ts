@@ -42,6 +42,31 @@ test("a query that holds passes", async () => {
   expect(await failuresOf({ dbDocs, dbQueries: [vector] })).toEqual([]);
 });
 
+test("what go-threads is known to get wrong is held to the plain rules", async () => {
+  const vector = { name: "q", quirk: true, query: query({ Limit: 1 }), ids: ["anything"] };
+  expect(await failuresOf({ dbDocs, dbQueries: [vector] })).toEqual([]);
+  const unknownIndex = { ...vector, query: query({ Index: "Nope" }), ids: [] };
+  expect(await failuresOf({ dbDocs, dbQueries: [unknownIndex] })).toEqual([]);
+});
+
+test.each([
+  ["create of an existing id", { err: "can't create already existent instance" }],
+  ["save replaces: absent keys are removed", { err: "<nil>" }],
+  ["create+save+delete of one id in one txn", { quirk: true, has: true }],
+  ["error in write txn leaves nothing", { count: 0 }],
+  ["delete of several ids, the first missing", { quirk: true, err: "not found" }],
+  ["new index not built for existing documents", { quirk: true, found: 0 }],
+  ["validator true", { err: "<nil>" }],
+  ["validator undefined", { err: "app denied net record body" }],
+  ["read filter hides", { has: false }],
+  ["escaped quote in a value", { quirk: true, err: "SyntaxError" }],
+  ["validator injection runs code", { quirk: true, err: "<nil>" }],
+  ["NewCollection name a--b", { err: "name may only contain alphanumeric characters" }],
+  ["NewCollection name (empty) [quirk]", { quirk: true, err: "<nil>" }],
+])("the behaviour %s is known", async (name, stated) => {
+  expect(await failuresOf({ dbMisc: [{ name, ...stated }] })).toEqual([]);
+});
+
 test.each<readonly [string, JsonObject]>([
   ["other ids", { ids: ["b1"] }],
   [
@@ -62,7 +87,6 @@ test.each<readonly [string, JsonObject]>([
   ],
   ["an unknown part of a query", { query: query({ Color: 1 }) }],
   ["an unknown index", { query: query({ Index: "Nope" }) }],
-  ["an unknown quirk", { quirk: true }],
   ["an unknown statement", { color: 1 }],
 ])("a query vector with %s fails", async (_name, changes) => {
   const vector = { name: "q", quirk: false, query: query({}), ids: ["b0"], ...changes };

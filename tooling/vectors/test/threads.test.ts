@@ -64,3 +64,15 @@ test.each<readonly [string, Json]>([
 test("a section without a runner is reported, never passed over", async () => {
   expect(await failuresOf({ ...printed, records: [] })).toHaveLength(1);
 });
+
+test.skipIf(!existsSync(shared))(
+  "records, changes, keys and messages of ../shared/vectors/threads.json",
+  async () => {
+    // Safe: runVectors reports a file that is no object of sections.
+    const file = JSON.parse(readFileSync(shared, "utf8")) as JsonObject;
+    const report = await runVectors("threads.json", file, { crypto });
+    expect(report.failures.map(formatFailure)).toEqual([]);
+    expect(report.passedBySection.get("records")).toBeGreaterThan(1);
+    expect(report.passedBySection.get("forgedRecords")).toBeGreaterThan(0);
+  },
+);
