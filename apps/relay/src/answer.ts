@@ -10,6 +10,8 @@ export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Set where the answer is a refusal. */
+  readonly code?: RelayAnswerCode;
   /** Sent as they are, instead of a body. */
   readonly octets?: Uint8Array;
 }
@@ -55,7 +57,12 @@ export function refusal(
   code: RelayAnswerCode,
   headers: Readonly<Record<string, string>> = {},
 ): Answer {
-  return { status: statusByCode[code], headers, body: { code, message: messageByCode[code] } };
+  return {
+    status: statusByCode[code],
+    headers,
+    code,
+    body: { code, message: messageByCode[code] },
+  };
 }
 
 /** Writes an answer to a request. */
@@ -64,7 +71,8 @@ export function writeAnswer(response: ServerResponse, answer: Answer): void {
   if (octets !== undefined) {
     const type = "application/octet-stream";
     const content = { "content-type": type, "content-length": String(octets.length) };
-    response.writeHead(status, { ...headersOf(answer, undefined), ...content });
+    // What the answer says of its content comes before the usual.
+    response.writeHead(status, { ...content, ...headersOf(answer, undefined) });
     response.end(octets);
     return;
   }

@@ -1,31 +1,70 @@
-/** The data folder: one database, one relay at a time. Layer 9. */
+/** Where a relay keeps its data: memory, a folder with one database, or PostgreSQL. Layer 9. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Crypto } from "@hawser/crypto";
 import { createMemoryStore, type LogStore } from "@hawser/log";
+import { createPostgresStore } from "@hawser/store-postgres";
 import { createSqliteStore } from "@hawser/store-sqlite";
+import { platformTimers } from "@hawser/transport-ws";
+import { openCluster, type Cluster } from "./cluster.ts";
 import { RelayError } from "./errors.ts";
 
-/** An open data folder. */
+/** What a relay works on. */
 export interface Data {
   readonly store: LogStore;
+  /** What it shares with other nodes, on PostgreSQL. */
+  readonly cluster?: Cluster;
   /** Closes the store and lets another relay in. */
   close(): Promise<void>;
 }
 
-const databaseName = "relay.sqlite";
+/** Where the data is: a folder, a database, or neither for memory. */
+export interface DataPlace {
+  readonly data: string | undefined;
+  readonly store: string | undefined;
+  readonly onFailure: (cause: unknown) => void;
+}
+
+/** The database in the data folder. */
+export const databaseName = "relay.sqlite";
 const lockName = "relay.lock";
 
 /**
- * Opens the store in `folder`, which is made when missing; memory without one. Throws
- * `RELAY_DATA_UNUSABLE`, `RELAY_DATA_BUSY` and the codes of the SQLite store.
+ * Opens the store. Throws `RELAY_DATA_UNUSABLE`, `RELAY_DATA_BUSY` and the codes of the stores.
  */
-export function openData(crypto: Crypto, folder: string | undefined): Data {
-  if (folder === undefined) {
-    const store = createMemoryStore({ crypto });
-    return { store, close: () => store.close() };
+export async function openData(crypto: Crypto, place: DataPlace): Promise<Data> {
+  if (place.store !== undefined) return openDatabase(crypto, place.store, place.onFailure);
+  if (place.data !== undefined) return openFolder(crypto, place.data);
+  const store = createMemoryStore({ crypto });
+  return { store, close: () => store.close() };
+}
+
+async function openDatabase(
+  crypto: Crypto,
+  connection: string,
+  report: (cause: unknown) => void,
+): Promise<Data> {
+  const timers = platformTimers;
+  const cluster = await openCluster(timers, connection);
+  try {
+    const store = await createPostgresStore({ crypto, timers, report }, { connection });
+    return {
+      store,
+      cluster,
+      close: async () => {
+        await store.close();
+        await cluster.close();
+      },
+    };
+  } catch (error) {
+    await cluster.close();
+    throw error;
   }
+}
+
+/** Makes the folder when it is missing. One relay at a time. */
+export function openFolder(crypto: Crypto, folder: string): Data {
   makeFolder(folder);
   const lock = takeLock(join(folder, lockName));
   try {

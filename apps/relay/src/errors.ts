@@ -2,7 +2,7 @@
 
 /** Why a relay does not start. */
 export type RelayErrorCode =
-  /** An option is out of range. */
+  /** Settings are wrong; the message names each of them. */
   | "RELAY_OPTION"
   /** The data folder cannot be made or written. */
   | "RELAY_DATA_UNUSABLE"

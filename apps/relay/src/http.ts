@@ -2,12 +2,22 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { addressKey, type AddressOptions } from "./address.ts";
 import { refusal, writeAnswer, writeRawAnswer } from "./answer.ts";
+import type { RelayAnswerCode } from "./errors.ts";
 import { readRequest } from "./request.ts";
 import { answerTo, syncPath, type RouteDeps } from "./routes.ts";
 
 export interface HttpOptions extends AddressOptions {
   /** Sockets open at once, WebSockets among them. */
   readonly socketsMax: number;
+}
+
+/** What the server needs beside its routes. */
+export interface HttpDeps extends RouteDeps {
+  readonly onFailure: (cause: unknown) => void;
+  /** Hears of every answer that is a refusal. */
+  readonly onRefusal?: (code: RelayAnswerCode, path: string) => void;
+  /** When to come back to a relay that is ending, in seconds. */
+  readonly retryAfter: () => string;
 }
 
 /** Times a client may take, in ms; all its requests are small. */
@@ -18,10 +28,7 @@ const requestsPerSocketMax = 1_000;
 /**
  * A server that does not listen yet. `onFailure` hears what went wrong here; clients get a code.
  */
-export function createHttpServer(
-  deps: RouteDeps & { readonly onFailure: (cause: unknown) => void },
-  options: HttpOptions,
-): Server {
+export function createHttpServer(deps: HttpDeps, options: HttpOptions): Server {
   const server = createServer({
     ...serverTimes,
     maxHeaderSize: headerBytesMax,
@@ -35,11 +42,13 @@ export function createHttpServer(
       // A client that went away in the middle of its request is no failure of ours.
       if (!request.complete && request.destroyed) return;
       deps.onFailure(cause);
+      deps.onRefusal?.("RELAY_FAILED", "");
       if (response.headersSent) response.destroy();
       else writeAnswer(response, refusal("RELAY_FAILED"));
     });
   });
   server.on("clientError", (_cause, socket) => {
+    deps.onRefusal?.("RELAY_BAD_REQUEST", "");
     if (socket.writable) writeRawAnswer(socket, refusal("RELAY_BAD_REQUEST"));
     else socket.destroy();
   });
@@ -47,15 +56,21 @@ export function createHttpServer(
 }
 
 async function respond(
-  deps: RouteDeps,
+  deps: HttpDeps,
   options: AddressOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const answer = await answerTo(deps, readRequest(request, addressKey(request, options)));
+  const read = readRequest(request, addressKey(request, options));
+  const answer = await answerTo(deps, read);
+  if (answer.code !== undefined) deps.onRefusal?.(answer.code, read.path);
   // A body that nobody read is not waited for, and a server that closes keeps nobody.
   const isLast = isUnread(request) || deps.isClosing();
-  const headers = { ...answer.headers, ...(isLast ? { connection: "close" } : {}) };
+  const headers = {
+    ...answer.headers,
+    ...(isLast ? { connection: "close" } : {}),
+    ...(answer.code === "RELAY_CLOSING" ? { "retry-after": deps.retryAfter() } : {}),
+  };
   writeAnswer(response, { ...answer, headers });
 }
 

@@ -25,15 +25,18 @@ export interface MailboxesOptions {
   readonly after: (ms: number, callback: () => void) => () => void;
 }
 
+/** In memory at once; in a table that nodes share, later. */
+type Awaitable<Value> = Value | Promise<Value>;
+
 /** The mailboxes of a relay. */
 export interface Mailboxes {
   /** The name of a new one, four digits, or `undefined` when there are too many. */
-  claim(): string | undefined;
-  put(name: string, slot: number, message: Uint8Array): "stored" | "taken" | "absent";
+  claim(): Awaitable<string | undefined>;
+  put(name: string, slot: number, message: Uint8Array): Awaitable<"stored" | "taken" | "absent">;
   /** The message once it is there; `empty` after waiting in vain. */
   take(name: string, slot: number): Promise<Uint8Array | "empty" | "absent">;
   /** Throws a mailbox away; its waiters hear that it is absent. */
-  close(name: string): void;
+  close(name: string): Awaitable<void>;
   /** Ends all waiting. */
   stop(): void;
 }
@@ -49,7 +52,14 @@ const nameCount = 10_000;
 const boxWaitingMax = 4;
 const namesTried = 64;
 
-export function createMailboxes(options: MailboxesOptions): Mailboxes {
+/** Mailboxes whose answers are there at once. */
+export interface MemoryMailboxes extends Mailboxes {
+  claim(): string | undefined;
+  put(name: string, slot: number, message: Uint8Array): "stored" | "taken" | "absent";
+  close(name: string): void;
+}
+
+export function createMailboxes(options: MailboxesOptions): MemoryMailboxes {
   const { countMax, lifeMs, waitMs, waitingMax, nowMs, random, after } = options;
   let waitingCount = 0;
   // The oldest first: a map is in order of insertion.

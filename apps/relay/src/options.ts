@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Crypto, Random } from "@hawser/crypto";
 import type { Clock } from "@hawser/log";
+import { silentLogger, type Logger } from "./logging.ts";
 import { RelayError } from "./errors.ts";
 import { defaultRelayLimits, type RelayLimits } from "./limits.ts";
 
@@ -9,6 +10,11 @@ import { defaultRelayLimits, type RelayLimits } from "./limits.ts";
 export interface RelayOptions {
   /** Folder of its database, made when missing. Default: memory, gone when it closes. */
   readonly data?: string;
+  /**
+   * `postgres://…` of a database that several nodes share, instead of a folder. Never part of an
+   * error or a line of the log.
+   */
+  readonly store?: string;
   /** Default 127.0.0.1; "::" or "0.0.0.0" for every network. */
   readonly host?: string;
   /** Default 0: any free one. */
@@ -17,6 +23,12 @@ export interface RelayOptions {
   readonly limits?: Partial<RelayLimits>;
   /** Count clients by the last entry of X-Forwarded-For. Right behind one's own proxy only. */
   readonly trustProxy?: boolean;
+  /** Figures for Prometheus; default: none are served. */
+  readonly metrics?: RelayMetricsOptions;
+  /** How long sessions and requests may take to end in `close`, in ms; default 10,000. */
+  readonly drainMs?: number;
+  /** Default: nothing is logged. */
+  readonly logger?: Logger;
   /** Hears what goes wrong inside while the relay goes on. */
   readonly onFailure?: (cause: unknown) => void;
   /** Default: the fastest this platform has. */
@@ -29,9 +41,23 @@ export interface RelayOptions {
   readonly nowMs?: () => number;
 }
 
+/** Where `/metrics` is served. */
+export interface RelayMetricsOptions {
+  /** A port of its own, 0 for any free one; without, only the main port with a token. */
+  readonly port?: number;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Asked for as Bearer token. Without one the main port serves no figures. */
+  readonly token?: string;
+}
+
 /** Options with their defaults in place. */
 export interface RelaySettings {
   readonly data: string | undefined;
+  readonly store: string | undefined;
+  readonly metrics: RelayMetricsOptions;
+  readonly drainMs: number;
+  readonly logger: Logger;
   readonly host: string;
   readonly port: number;
   readonly limits: RelayLimits;
@@ -49,8 +75,19 @@ export function checkOptions(options: RelayOptions): RelaySettings {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new RelayError("RELAY_OPTION", "port: expected 0 to 65535");
   }
+  if (options.store !== undefined && options.data !== undefined) {
+    throw new RelayError("RELAY_OPTION", "data, store: expected one of them");
+  }
+  const { drainMs = 10_000 } = options;
+  if (!Number.isSafeInteger(drainMs) || drainMs < 0) {
+    throw new RelayError("RELAY_OPTION", "drainMs: expected a whole number from 0 on");
+  }
   return {
     data: options.data,
+    store: options.store,
+    metrics: options.metrics ?? {},
+    drainMs,
+    logger: options.logger ?? silentLogger,
     host,
     port,
     limits: checkLimits({ ...defaultRelayLimits, ...options.limits }),

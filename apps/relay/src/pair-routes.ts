@@ -45,14 +45,14 @@ function limited(handler: Handler): Handler {
 }
 
 async function claim(deps: PairDeps): Promise<Answer> {
-  const name = deps.mailboxes.claim();
+  const name = await deps.mailboxes.claim();
   if (name === undefined) return refusal("RELAY_BUSY", { "retry-after": retryAfterSeconds });
   return { status: 200, body: { name } };
 }
 
 function closeBox(name: string): Handler {
   return async (deps) => {
-    deps.mailboxes.close(name);
+    await deps.mailboxes.close(name);
     return { status: 204 };
   };
 }
@@ -71,7 +71,7 @@ function put({ name, slot }: Place): Handler {
     if (request.contentType?.trim().toLowerCase() !== octets) return refusal("RELAY_CONTENT_TYPE");
     const message = await readBody(request, mailboxBytesMax);
     if (message === undefined) return refusal("RELAY_BODY_TOO_LARGE");
-    const outcome = deps.mailboxes.put(name, slot, message);
+    const outcome = await deps.mailboxes.put(name, slot, message);
     if (outcome === "stored") return { status: 204 };
     return refusal(outcome === "taken" ? "RELAY_MAILBOX_TAKEN" : "RELAY_MAILBOX_CLOSED");
   };

@@ -3,19 +3,21 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { isIPv6 } from "node:net";
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
-import { createSpaces, rawQuota, type AdmissionRequest, type Spaces } from "@hawser/space";
-import { createSyncPeer, type Connection, type SyncPeer } from "@hawser/sync";
+import type { Connection, SyncSession } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
 import { countSignatures, type SignatureCounts } from "./counting.ts";
 import { openData, type Data } from "./data.ts";
-import { RelayError } from "./errors.ts";
-import { createHosting, isFull } from "./hosting.ts";
+import { drawRetryAfter, sayGoodbye, stopServer } from "./drain.ts";
+import { RelayError, type RelayAnswerCode } from "./errors.ts";
+import { openFollower, type Follower } from "./follower.ts";
+import { createHosting, type Hosting } from "./hosting.ts";
 import { createHttpServer } from "./http.ts";
-import { openIdentity } from "./identity.ts";
 import { createRateLimit } from "./limits.ts";
-import { createMailboxes } from "./mailboxes.ts";
+import { createMailboxes, type Mailboxes } from "./mailboxes.ts";
+import { serveMetrics, type MetricsServer } from "./metrics-server.ts";
 import { checkOptions, type RelayOptions, type RelaySettings } from "./options.ts";
-import { openUsageBook, withQuota, type UsageBook } from "./usage.ts";
+import { createRelayMetrics, type LimitName, type RelayMetrics } from "./relay-metrics.ts";
+import { syncPath } from "./routes.ts";
 import { serveWebSockets } from "./web-socket.ts";
 
 /** Figures of a relay: counts and sizes, nothing else is known to it. */
@@ -43,14 +45,14 @@ export interface Relay extends AsyncDisposable {
   readonly url: string;
   /** Its public key: what members add to a space with level `pull`. */
   readonly author: AuthorId;
+  /** Where `/metrics` is on a port of its own: that port. */
+  readonly metricsPort: number | undefined;
   /** Now, or as it was when the relay closed. */
   stats(): Promise<RelayStats>;
   /** Stops accepting, ends the sessions, then closes the store. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Range bytes on the way from one peer; a relay has many. */
-const windowBytes = 1024 * 1024;
 /** Sockets beside the WebSockets, for short requests. */
 const plainSocketsMax = 256;
 const hourMs = 60 * 60 * 1_000;
@@ -58,8 +60,6 @@ const minuteMs = 60 * 1_000;
 const mailboxLifeMs: number = 10 * minuteMs;
 /** How long a request for a message is held; proxies rarely cut one off below that. */
 const mailboxWaitMs = 20_000;
-/** How long clients may take to say goodbye before they are cut off. */
-const drainMsMax = 3_000;
 
 /**
  * Starts a relay and resolves when it listens. Throws RelayError, SqliteStoreError (among them
@@ -68,11 +68,12 @@ const drainMsMax = 3_000;
 export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const settings = checkOptions(options);
   const counted = countSignatures(options.crypto ?? (await createCrypto()));
-  const data = openData(counted.crypto, settings.data);
+  const data = await openData(counted.crypto, settings);
+  const metrics = createRelayMetrics(settings.nowMs);
   try {
-    const follower = await openFollower(settings, counted.crypto, data);
+    const follower = await openFollower(settings, { crypto: counted.crypto, data, metrics });
     try {
-      return await serve(settings, { data, follower, counts: counted.counts });
+      return await serve(settings, { data, follower, metrics, counts: counted.counts });
     } catch (error) {
       await follower.close();
       throw error;
@@ -83,113 +84,76 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   }
 }
 
-/** The part of a relay that needs no network: spaces, quotas, sync. */
-interface Follower {
-  readonly spaces: Spaces;
-  readonly usage: UsageBook;
-  readonly peer: SyncPeer;
-  /** Ends sessions and whatever they still store. The store stays open. */
-  close(): Promise<void>;
-}
-
-async function openFollower(
-  settings: RelaySettings,
-  crypto: Crypto,
-  data: Data,
-): Promise<Follower> {
-  const { store } = data;
-  const { random, clock, limits, onFailure } = settings;
-  const timers = platformTimers;
-  const identity = await openIdentity({ store, crypto, random });
-  const usage = await openUsageBook({ store, timers, limits, onFailure });
-  const deps = { store, crypto, clock, random, timers, identity };
-  const admitSpace = (): string | undefined =>
-    isFull(spaces.list().length, usage.total().bytes, limits) ? "the relay is full" : undefined;
-  // Nobody is let in to a raw space, so no author may use up what the space may store.
-  const overQuota = rawQuota();
-  const admit = (request: AdmissionRequest): string | undefined =>
-    overQuota(request) ?? usage.admit(request);
-  const spaces = await createSpaces(deps, { admit, admitSpace });
-  const { ingest, idle } = withQuota(spaces.ingest, usage);
-  const { identities, topics } = spaces;
-  const peer = createSyncPeer(
-    {
-      store,
-      crypto,
-      random,
-      timers,
-      ingest,
-      onFork: (topic) => spaces.recheck(topic),
-      // A store that came out of an archive writes only after a peer said how far its own logs go.
-      onSessionChange: (session) => spaces.compare(session),
-      identities,
-      topics,
-    },
-    { windowBytes, topicEntries: limits.topicEntriesMax, topicBytes: limits.topicBytesMax },
-  );
-  const unsubscribe = spaces.onTopicsChanged(() => peer.topicsChanged());
-  return {
-    spaces,
-    usage,
-    peer,
-    close: async () => {
-      unsubscribe();
-      await peer[Symbol.asyncDispose]();
-      await idle();
-      await spaces.close();
-      await usage.save();
-      usage.stop();
-    },
-  };
-}
-
 async function serve(
   settings: RelaySettings,
   parts: {
     readonly data: Data;
     readonly follower: Follower;
+    readonly metrics: RelayMetrics;
     readonly counts: () => SignatureCounts;
   },
 ): Promise<Relay> {
-  const { data, follower } = parts;
-  const { limits, nowMs, trustProxy, onFailure } = settings;
+  const { data, follower, metrics } = parts;
+  const { limits, nowMs, trustProxy, onFailure, random, logger } = settings;
+  const timers = platformTimers;
   let closing: Promise<void> | undefined;
   let lastStats: RelayStats | undefined;
   const isClosing = (): boolean => closing !== undefined;
 
-  const hosting = createHosting(follower.spaces);
+  const hosting = tellingOthers(createHosting(follower.spaces), data);
+  const sessions = new Set<SyncSession>();
+  const retryAfter = (): string => drawRetryAfter(random);
   const rate = (max: number, windowMs: number) => createRateLimit({ max, windowMs, nowMs });
   const hostRequests = rate(limits.hostRequestsPerHourMax, hourMs);
   const connects = rate(limits.connectsPerMinuteMax, minuteMs);
   const pairRequests = rate(limits.pairRequestsPerMinuteMax, minuteMs);
-  const mailboxes = createMailboxes({
-    countMax: limits.mailboxesMax,
-    lifeMs: mailboxLifeMs,
-    waitMs: mailboxWaitMs,
-    waitingMax: plainSocketsMax / 2,
-    nowMs,
-    random: settings.random,
-    after: platformTimers.after,
-  });
+  const mailboxes = openMailboxes(settings, data);
+  const scrape = { render: metrics.render, token: settings.metrics.token };
+  const onRefusal = (code: RelayAnswerCode, path = syncPath): void => {
+    metrics.refused(code, limitOf(path));
+    logger.debug("refused", { code });
+  };
+  const shared = { isClosing, onRefusal, retryAfter };
   const server = createHttpServer(
-    { hosting, hostRequests, mailboxes, pairRequests, isClosing, onFailure },
+    { hosting, hostRequests, mailboxes, pairRequests, onFailure, scrape, ...shared },
     { trustProxy, socketsMax: limits.connectionsMax + plainSocketsMax },
   );
   const attach = (connection: Connection): void => {
-    const session = follower.peer.attach(connection);
-    void session.closed.then(({ code, cause }) => {
+    const session = follower.peer.attach(metrics.measureConnection(connection));
+    const sinceMs = nowMs();
+    sessions.add(session);
+    metrics.sessionOpened();
+    void session.closed.then((closed) => {
+      const { code, by, cause } = closed;
+      sessions.delete(session);
+      metrics.sessionClosed(closed);
+      logger.debug("session_closed", {
+        code,
+        by,
+        seconds: Math.round((nowMs() - sinceMs) / 1_000),
+      });
       if (code === "SYNC_LOCAL_FAILURE") onFailure(cause);
     });
   };
   const webSockets = serveWebSockets(
-    { server, connects, attach, isClosing },
+    { server, connects, attach, ...shared },
     {
       trustProxy,
       connectionsMax: limits.connectionsMax,
       connectionsPerAddressMax: limits.connectionsPerAddressMax,
     },
   );
+  metrics.expose({
+    sessions: () => webSockets.count(),
+    topics: () => follower.spaces.list().length,
+    storedBytes: () => follower.usage.total().bytes,
+    storedEntries: () => follower.usage.total().entries,
+    ingesting: () => follower.ingesting(),
+    isLeader: () => data.cluster?.isLeader() ?? true,
+    rssBytes: () => process.memoryUsage.rss(),
+  });
   await listen(server, settings);
+  const metricsServer = await openMetricsServer(settings, server, metrics);
 
   const readStats = async (): Promise<RelayStats> => {
     const { logs, entries, rangeBytes, dataBytes, diskBytes = 0 } = await data.store.stats();
@@ -207,11 +171,16 @@ async function serve(
     };
   };
   const shut = async (): Promise<void> => {
+    const { drainMs } = settings;
+    logger.info("draining", { sessions: sessions.size });
     mailboxes.stop();
-    const stopped = stopServer(server, () => webSockets.terminate());
+    const terminateWebSockets = (): void => webSockets.terminate();
+    const stopped = stopServer(server, { timers, drainMs, terminateWebSockets });
+    await sayGoodbye([...sessions], { timers, random, windowMs: drainMs / 2 });
     await hosting.idle();
     await follower.close();
     await stopped;
+    metricsServer?.close();
     lastStats = await readStats();
     await data.close();
   };
@@ -223,10 +192,58 @@ async function serve(
   return {
     url: urlOf(server, settings.host),
     author: follower.spaces.author,
+    metricsPort: metricsServer?.port,
     stats: async () => lastStats ?? readStats(),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Hosting whose new spaces the other nodes hear of. */
+function tellingOthers(hosting: Hosting, { cluster }: Data): Hosting {
+  if (cluster === undefined) return hosting;
+  return {
+    ...hosting,
+    host: async (request) => {
+      const outcome = await hosting.host(request);
+      if (outcome === "hosted") cluster.tellSpaces();
+      return outcome;
+    },
+  };
+}
+
+function openMailboxes({ limits, nowMs, random }: RelaySettings, { cluster }: Data): Mailboxes {
+  const options = {
+    countMax: limits.mailboxesMax,
+    lifeMs: mailboxLifeMs,
+    waitMs: mailboxWaitMs,
+    waitingMax: plainSocketsMax / 2,
+    nowMs,
+    random,
+    after: platformTimers.after,
+  };
+  return cluster === undefined ? createMailboxes(options) : cluster.mailboxes.open(options);
+}
+
+function limitOf(path: string): LimitName {
+  if (path === syncPath) return "connects";
+  if (path === "/v1/host") return "hostRequests";
+  return path.startsWith("/v1/pair") ? "pairRequests" : "other";
+}
+
+async function openMetricsServer(
+  settings: RelaySettings,
+  server: Server,
+  { render }: RelayMetrics,
+): Promise<MetricsServer | undefined> {
+  const { port, host = "127.0.0.1", token } = settings.metrics;
+  if (port === undefined) return undefined;
+  try {
+    return await serveMetrics(render, { host, port, token });
+  } catch (error) {
+    server.close();
+    throw error;
+  }
 }
 
 async function listen(server: Server, { host, port }: RelaySettings): Promise<void> {
@@ -243,17 +260,4 @@ function urlOf(server: Server, host: string): string {
   const address = server.address();
   const port = typeof address === "object" ? address?.port : undefined;
   return `ws://${isIPv6(host) ? `[${host}]` : host}:${port}`;
-}
-
-/** Resolves when every socket is gone, the slow ones by force. */
-async function stopServer(server: Server, terminateWebSockets: () => void): Promise<void> {
-  const closed = once(server, "close");
-  server.close();
-  server.closeIdleConnections();
-  const stopTimer = platformTimers.after(drainMsMax, () => {
-    terminateWebSockets();
-    server.closeAllConnections();
-  });
-  await closed;
-  stopTimer();
 }

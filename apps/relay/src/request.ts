@@ -7,6 +7,7 @@ export interface Request {
   /** As sent, without a query. */
   readonly path: string;
   readonly contentType: string | undefined;
+  readonly authorization?: string | undefined;
   readonly contentLength: string | undefined;
   /** Whose share it counts against. */
   readonly address: string;
@@ -26,6 +27,7 @@ export function readRequest(request: IncomingMessage, address: string): Request 
     method: request.method ?? "",
     path,
     contentType: request.headers["content-type"],
+    authorization: request.headers.authorization,
     contentLength: request.headers["content-length"],
     address,
     // Breaking off must not destroy the socket: the answer still has to leave by it.

@@ -1,8 +1,10 @@
 /** What the relay answers to which method and path. Layer 9. */
-import { toBase64url } from "@hawser/codec";
+import { toBase64url, utf8 } from "@hawser/codec";
 import { refusal, type Answer } from "./answer.ts";
 import type { Hosting, HostOutcome } from "./hosting.ts";
 import { hostingBytesMax, type RateLimit } from "./limits.ts";
+import { isAuthorized, metricsPath } from "./metrics-server.ts";
+import { metricsContentType } from "./metrics.ts";
 import { pairHandlers, type PairDeps } from "./pair-routes.ts";
 import { octets, readBody, retryAfterSeconds, type Request } from "./request.ts";
 
@@ -12,6 +14,8 @@ export const syncPath = "/v1/sync";
 export interface RouteDeps extends PairDeps {
   readonly hosting: Pick<Hosting, "author" | "bundle" | "host">;
   readonly hostRequests: RateLimit;
+  /** Figures, for whoever has the token; without one there are none here. */
+  readonly scrape?: { readonly render: () => string; readonly token: string | undefined };
 }
 
 type Handler = (deps: RouteDeps, request: Request) => Promise<Answer>;
@@ -26,6 +30,7 @@ const routes: ReadonlyMap<string, Route> = new Map([
   ["/healthz", { handlers: new Map([["GET", health]]), anyOrigin: false }],
   ["/v1/relay", { handlers: new Map([["GET", info]]), anyOrigin: true }],
   ["/v1/host", { handlers: new Map([["POST", host]]), anyOrigin: true }],
+  [metricsPath, { handlers: new Map([["GET", figures]]), anyOrigin: false }],
   [syncPath, { handlers: new Map([["GET", upgradeRequired]]), anyOrigin: false }],
 ]);
 
@@ -104,6 +109,14 @@ function hostAnswer(outcome: HostOutcome): Answer {
     case "full":
       return refusal("RELAY_FULL");
   }
+}
+
+async function figures({ scrape }: RouteDeps, { authorization }: Request): Promise<Answer> {
+  const isAllowed = scrape?.token !== undefined && isAuthorized(authorization, scrape.token);
+  // Whoever may not read them need not know that there are any.
+  if (scrape === undefined || !isAllowed) return refusal("RELAY_NOT_FOUND");
+  const headers = { "content-type": metricsContentType };
+  return { status: 200, headers, octets: utf8(scrape.render()) };
 }
 
 async function upgradeRequired(): Promise<Answer> {

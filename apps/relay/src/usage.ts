@@ -3,7 +3,9 @@
  *
  * The store tells its totals only, so the relay counts per topic while ranges are committed, and
  * writes its counts down together with the cursor up to which they hold: after a crash only what
- * came later is read again.
+ * came later is read again. Cursors rise within a topic, whatever the store and however many nodes
+ * share it: so each topic has its own, every node counts every range once, and whoever writes a
+ * count down writes one that holds.
  */
 import { decodeCbor, encodeCbor } from "@hawser/codec";
 import type { KvWrite, LogContext, LogStore, StoredRange, Topic } from "@hawser/log";
@@ -37,7 +39,6 @@ export const overBudget = "OVER_BUDGET";
 
 const none: Usage = { bytes: 0, entries: 0 };
 const usagePrefix = "relay/usage/";
-const cursorKey = "relay/usage-cursor";
 const saveDelayMs = 5_000;
 
 /** Loads the counts and begins to count. `onFailure` hears of counts that could not be saved. */
@@ -52,7 +53,7 @@ export async function openUsageBook(deps: {
   const heldByLog = new Map<string, Usage & { readonly topic: Topic }>();
   let total = none;
   let held = none;
-  let cursor = 0;
+  const cursors = new Map<Topic, number>();
   let dirty = new Set<Topic>();
   let stopTimer: (() => void) | undefined;
 
@@ -68,8 +69,9 @@ export async function openUsageBook(deps: {
   };
   const count = (range: StoredRange): void => {
     const { topic } = range.context;
+    if (range.cursor <= (cursors.get(topic) ?? 0)) return;
+    cursors.set(topic, range.cursor);
     add(topic, { bytes: range.bytes.length, entries: range.count });
-    cursor = Math.max(cursor, range.cursor);
     dirty.add(topic);
     release(range.context);
   };
@@ -79,10 +81,9 @@ export async function openUsageBook(deps: {
     if (dirty.size === 0) return;
     const topics = [...dirty].sort();
     dirty = new Set();
-    const writes: readonly KvWrite[] = [
-      { key: cursorKey, value: encodeCbor([cursor]) },
-      ...topics.map((topic) => usageWrite(topic, usageByTopic.get(topic) ?? none)),
-    ];
+    const writes = topics.map((topic) =>
+      usageWrite(topic, usageByTopic.get(topic) ?? none, cursors.get(topic) ?? 0),
+    );
     try {
       await store.commit({ writes });
     } catch (error) {
@@ -96,16 +97,22 @@ export async function openUsageBook(deps: {
     });
   };
 
-  const saved = await loadSaved(store);
-  cursor = saved.cursor;
-  for (const [topic, usage] of saved.usages) add(topic, usage);
-  for (const topic of await store.topics()) {
-    for await (const range of store.received(topic, saved.cursor)) count(range);
-  }
+  // Other nodes go on while we read: what they commit is counted after what was there before.
+  let early: StoredRange[] | undefined = [];
   const unsubscribe = store.onCommit((ranges) => {
+    if (early !== undefined) return void early.push(...ranges);
     for (const range of ranges) count(range);
     saveLater();
   });
+  for (const { topic, usage, cursor } of await loadSaved(store)) {
+    add(topic, usage);
+    cursors.set(topic, cursor);
+  }
+  for (const topic of await store.topics()) {
+    for await (const range of store.received(topic, cursors.get(topic) ?? 0)) count(range);
+  }
+  for (const range of early) count(range);
+  early = undefined;
 
   return {
     of: (topic) => usageByTopic.get(topic) ?? none,
@@ -137,7 +144,12 @@ export async function openUsageBook(deps: {
 export function withQuota(
   ingest: Ingest,
   usage: Pick<UsageBook, "settled">,
-): { readonly ingest: Ingest; readonly idle: () => Promise<void> } {
+): {
+  readonly ingest: Ingest;
+  readonly idle: () => Promise<void>;
+  /** Ranges under way. */
+  readonly count: () => number;
+} {
   const running = new Set<Promise<unknown>>();
   return {
     ingest: async (range) => {
@@ -153,6 +165,7 @@ export function withQuota(
     idle: async () => {
       await Promise.allSettled(running);
     },
+    count: () => running.size,
   };
 }
 
@@ -168,27 +181,31 @@ function logKey({ topic, domain, author }: LogContext): string {
   return `${topic} ${domain} ${author}`;
 }
 
-function usageWrite(topic: Topic, { bytes, entries }: Usage): KvWrite {
-  return { key: `${usagePrefix}${topic}`, value: encodeCbor([bytes, entries]) };
+function usageWrite(topic: Topic, { bytes, entries }: Usage, cursor: number): KvWrite {
+  return { key: `${usagePrefix}${topic}`, value: encodeCbor([bytes, entries, cursor]) };
 }
 
 interface SavedUsage {
+  readonly topic: Topic;
+  readonly usage: Usage;
+  /** Up to which it holds. */
   readonly cursor: number;
-  readonly usages: readonly (readonly [Topic, Usage])[];
 }
 
-/** The counts as last written down; nothing when a record is damaged, so that all is recounted. */
-async function loadSaved(store: LogStore): Promise<SavedUsage> {
-  const [cursor] = readCounts(await store.get(cursorKey)) ?? [];
-  if (cursor === undefined) return { cursor: 0, usages: [] };
-  const usages: [Topic, Usage][] = [];
+/** The counts as last written down; a topic whose record is damaged is counted anew. */
+async function loadSaved(store: LogStore): Promise<readonly SavedUsage[]> {
+  const saved: SavedUsage[] = [];
   for (const { key, value } of await store.list(usagePrefix)) {
-    const [bytes, entries] = readCounts(value) ?? [];
-    if (bytes === undefined || entries === undefined) return { cursor: 0, usages: [] };
+    const [bytes, entries, cursor] = readCounts(value) ?? [];
+    if (bytes === undefined || entries === undefined || cursor === undefined) continue;
     // Safe: only topics are written under this prefix.
-    usages.push([key.slice(usagePrefix.length) as Topic, { bytes, entries }]);
+    saved.push({
+      topic: key.slice(usagePrefix.length) as Topic,
+      usage: { bytes, entries },
+      cursor,
+    });
   }
-  return { cursor, usages };
+  return saved;
 }
 
 /** Numbers of a record of ours; `undefined` for none, or for one that is damaged. */

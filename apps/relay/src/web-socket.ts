@@ -6,6 +6,7 @@ import { acceptWebSocket, webSocketServerOptions } from "@hawser/transport-ws";
 import { WebSocketServer } from "ws";
 import { addressKey, type AddressOptions } from "./address.ts";
 import { refusal, writeRawAnswer, type Answer } from "./answer.ts";
+import type { RelayAnswerCode } from "./errors.ts";
 import { createOpenCount, type OpenCount, type RateLimit } from "./limits.ts";
 import { syncPath } from "./routes.ts";
 
@@ -16,6 +17,9 @@ export interface WebSocketDeps {
   /** Takes a connection over. */
   readonly attach: (connection: Connection) => void;
   isClosing(): boolean;
+  readonly retryAfter: () => string;
+  /** Hears of every upgrade that was refused. */
+  readonly onRefusal?: (code: RelayAnswerCode) => void;
 }
 
 export interface WebSocketOptions extends AddressOptions {
@@ -43,7 +47,10 @@ export function serveWebSockets(deps: WebSocketDeps, options: WebSocketOptions):
     const ignore = (): void => {};
     socket.on("error", ignore);
     const admitted = admit({ ...deps, open }, request, addressKey(request, options));
-    if ("refused" in admitted) return writeRawAnswer(socket, admitted.refused);
+    if ("refused" in admitted) {
+      if (admitted.refused.code !== undefined) deps.onRefusal?.(admitted.refused.code);
+      return writeRawAnswer(socket, admitted.refused);
+    }
     // The socket's end counts, not the WebSocket's: a handshake that fails has none.
     socket.once("close", admitted.release);
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -62,13 +69,15 @@ export function serveWebSockets(deps: WebSocketDeps, options: WebSocketOptions):
 type Admission = { readonly release: () => void } | { readonly refused: Answer };
 
 function admit(
-  deps: Pick<WebSocketDeps, "connects" | "isClosing"> & { readonly open: OpenCount },
+  deps: Pick<WebSocketDeps, "connects" | "isClosing" | "retryAfter"> & { readonly open: OpenCount },
   request: IncomingMessage,
   address: string,
 ): Admission {
   if (request.url?.split("?", 1)[0] !== syncPath) return { refused: refusal("RELAY_NOT_FOUND") };
   if (request.method !== "GET") return { refused: refusal("RELAY_METHOD", { allow: "GET" }) };
-  if (deps.isClosing()) return { refused: refusal("RELAY_CLOSING") };
+  if (deps.isClosing()) {
+    return { refused: refusal("RELAY_CLOSING", { "retry-after": deps.retryAfter() }) };
+  }
   if (!deps.connects.take(address)) return { refused: tooMany() };
   const release = deps.open.open(address);
   if (release !== undefined) return { release };

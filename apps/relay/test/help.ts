@@ -53,6 +53,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     crypto,
     clock,
     nowMs: () => 0,
+    drainMs: 3_000,
     onFailure: (cause) => {
       throw cause;
     },

@@ -1,0 +1,178 @@
+/** The part of a relay that needs no network: spaces, quotas, sync. Layer 9. */
+import type { Crypto } from "@hawser/crypto";
+import type { StoredRange } from "@hawser/log";
+import { createSpaces, rawQuota, type AdmissionRequest, type Spaces } from "@hawser/space";
+import { createSyncPeer, type SyncPeer } from "@hawser/sync";
+import { platformTimers } from "@hawser/transport-ws";
+import type { Cluster } from "./cluster.ts";
+import type { Data } from "./data.ts";
+import { codeOf, RelayError } from "./errors.ts";
+import { isFull } from "./hosting.ts";
+import { openIdentity } from "./identity.ts";
+import type { RelaySettings } from "./options.ts";
+import type { RelayMetrics } from "./relay-metrics.ts";
+import { openUsageBook, withQuota, type UsageBook } from "./usage.ts";
+
+/** Spaces at work on a store. */
+export interface Follower {
+  readonly spaces: Spaces;
+  readonly usage: UsageBook;
+  readonly peer: SyncPeer;
+  /** Ranges being verified and stored. */
+  ingesting(): number;
+  /** Ends sessions and whatever they still store. The store stays open. */
+  close(): Promise<void>;
+}
+
+/** Range bytes on the way from one peer; a relay has many. */
+const windowBytes = 1024 * 1024;
+const controlDomain = "hawser.control";
+const bundleLookMs = 60_000;
+const bundleWaitMs = 200;
+const bundleWaitsMax = 150;
+
+/** Opens everything that the store holds. */
+export async function openFollower(
+  settings: RelaySettings,
+  deps: { readonly crypto: Crypto; readonly data: Data; readonly metrics: RelayMetrics },
+): Promise<Follower> {
+  const { crypto, data, metrics } = deps;
+  const { cluster } = data;
+  const { random, clock, limits, onFailure } = settings;
+  const store = metrics.measureStore(data.store);
+  const timers = platformTimers;
+  const open = () => openIdentity({ store, crypto, random });
+  // Nodes that start together on an empty database agree on one identity.
+  const identity = cluster === undefined ? await open() : await cluster.exclusively(open);
+  const usage = await openUsageBook({ store, timers, limits, onFailure });
+  const admitSpace = (): string | undefined =>
+    isFull(spaces.list().length, usage.total().bytes, limits) ? "the relay is full" : undefined;
+  // Nobody is let in to a raw space, so no author may use up what the space may store.
+  const overQuota = rawQuota();
+  const admit = (request: AdmissionRequest): string | undefined =>
+    overQuota(request) ?? usage.admit(request);
+  const isWriter = (): boolean => cluster?.isLeader() ?? true;
+  const spaces = await createSpaces(
+    { store, crypto, clock, random, timers, identity, isWriter },
+    { admit, admitSpace },
+  );
+  const { ingest, idle, count } = withQuota(metrics.measureIngest(spaces.ingest), usage);
+  const { identities, topics } = spaces;
+  const peer = createSyncPeer(
+    {
+      store,
+      crypto,
+      random,
+      timers,
+      ingest,
+      onFork: (topic) => spaces.recheck(topic),
+      // A store that came out of an archive writes only after a peer said how far its own logs go.
+      onSessionChange: (session) => spaces.compare(session),
+      identities,
+      topics,
+    },
+    { windowBytes, topicEntries: limits.topicEntriesMax, topicBytes: limits.topicBytesMax },
+  );
+  const unsubscribe = spaces.onTopicsChanged(() => peer.topicsChanged());
+  const leave =
+    cluster === undefined ? undefined : await followOthers({ cluster, spaces, data, settings });
+  return {
+    spaces,
+    usage,
+    peer,
+    ingesting: count,
+    close: async () => {
+      unsubscribe();
+      leave?.();
+      await peer[Symbol.asyncDispose]();
+      await idle();
+      await spaces.close();
+      await usage.save();
+      usage.stop();
+    },
+  };
+}
+
+interface NodeDeps {
+  readonly cluster: Cluster;
+  readonly spaces: Spaces;
+  readonly data: Data;
+  readonly settings: RelaySettings;
+}
+
+/** Takes in what other nodes store, and stands for election. Returns what ends that. */
+async function followOthers({ cluster, spaces, data, settings }: NodeDeps): Promise<() => void> {
+  const { onFailure, logger } = settings;
+  let isStopped = false;
+  let stopTimer = (): void => {};
+  const attempt = (work: () => Promise<unknown>): void => {
+    work().catch((cause: unknown) => {
+      if (!isStopped) onFailure(cause);
+    });
+  };
+  const unsubscribe = data.store.onCommit((ranges: readonly StoredRange[]) => {
+    const control = ranges.filter(({ context }) => context.domain === controlDomain);
+    if (control.length > 0) attempt(() => spaces.notice(control));
+  });
+  // Other nodes hand out what the store holds: so it is renewed here, in time.
+  const keepBundle = (): void => {
+    stopTimer();
+    if (!cluster.isLeader() || isStopped) return;
+    attempt(() => spaces.bundle());
+    stopTimer = platformTimers.after(bundleLookMs, keepBundle);
+  };
+  const reload = createCoalesced(() => spaces.reload(), onFailure);
+  await cluster.join({
+    onElected: () => spaces.reload(),
+    onLeading: (isLeader) => {
+      logger.info(isLeader ? "leading" : "not_leading");
+      if (isLeader) reload();
+      keepBundle();
+    },
+    onSpaces: reload,
+    onFailure,
+  });
+  await untilBundle(spaces);
+  return () => {
+    isStopped = true;
+    stopTimer();
+    unsubscribe();
+  };
+}
+
+/** The first leader makes the relay's key bundle; the others wait for it once. */
+async function untilBundle(spaces: Spaces): Promise<void> {
+  for (let wait = 0; wait < bundleWaitsMax; wait++) {
+    try {
+      await spaces.bundle();
+      return;
+    } catch (error) {
+      if (codeOf(error) !== "SPACE_STANDBY") throw error;
+    }
+    await new Promise<void>((resolve) => void platformTimers.after(bundleWaitMs, resolve));
+    await spaces.reload();
+  }
+  throw new RelayError("RELAY_DATA_BUSY", "another node leads, and makes no key bundle");
+}
+
+/** Calls that come while one runs become one more. */
+function createCoalesced(
+  work: () => Promise<void>,
+  onFailure: (cause: unknown) => void,
+): () => void {
+  let isRunning = false;
+  let isWanted = false;
+  const run = async (): Promise<void> => {
+    while (isWanted) {
+      isWanted = false;
+      await work().catch(onFailure);
+    }
+    isRunning = false;
+  };
+  return () => {
+    isWanted = true;
+    if (isRunning) return;
+    isRunning = true;
+    void run();
+  };
+}
