@@ -7,7 +7,14 @@ import type { Engine, OpenShelf } from "./docs.ts";
 import { DocError } from "./errors.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { fromLine, toLine } from "./lines.ts";
-import { createLiveQuery, type DocRow, type KeptQuery, type LiveQuery } from "./live.ts";
+import {
+  createFollower,
+  createLiveQuery,
+  type DocChanges,
+  type DocRow,
+  type KeptQuery,
+  type LiveQuery,
+} from "./live.ts";
 import { valueAtPath } from "./order.ts";
 import { findRows, readyQuery, type Query, type QueryPlan } from "./query.ts";
 import type { InvalidDoc, UniqueConflict } from "./records.ts";
@@ -47,6 +54,11 @@ export interface Collection<Input extends object, Doc extends object> {
   explain(query?: Query): QueryPlan;
   /** A result that is kept up to date until it is disposed. Throws like `query`. */
   live(query?: Query): LiveQuery<Doc>;
+  /**
+   * Tells what becomes of single documents, for those who keep a copy of them elsewhere; gives the
+   * function that ends it.
+   */
+  follow(listener: (changes: DocChanges<Doc>) => void): () => void;
   /**
    * Puts a document under a new id, or one that is not taken; gives the id. Like all writes it
    * resolves when durable and readable. Throws DOC_EXISTS, DOC_INVALID, DOC_VALUE_INVALID,
@@ -105,9 +117,15 @@ export function createCollection(engine: Engine, shelf: OpenShelf): Collection<o
     explain: (query = {}) => find(query).plan,
     live: (query = {}) => {
       engine.settle();
-      const kept = createLiveQuery(records, query, forget);
+      const { live, kept } = createLiveQuery(records, query, forget);
       queries.add(kept);
-      return kept.live;
+      return live;
+    },
+    follow: (listener) => {
+      engine.settle();
+      const kept = createFollower(listener);
+      queries.add(kept);
+      return () => forget(kept);
     },
     ...writesOf(engine, shelf),
     invalid: () => {

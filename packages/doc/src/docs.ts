@@ -138,7 +138,7 @@ export function createDocs(deps: DocsDeps, options: DocsOptions): Docs {
     [Symbol.asyncDispose]: async () => {
       unsubscribe();
       for (const shelf of shelves.values()) {
-        for (const { live } of shelf.queries) live[Symbol.dispose]();
+        for (const query of [...shelf.queries]) query.close();
       }
       await view[Symbol.asyncDispose]();
     },

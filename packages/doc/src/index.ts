@@ -12,7 +12,7 @@ export type { DocErrorCode, DocIssue } from "./errors.ts";
 export type { IdSources } from "./ids.ts";
 export type { Json, JsonObject } from "./json.ts";
 export type { LensStep } from "./lens.ts";
-export type { DocRow, LiveQuery } from "./live.ts";
+export type { DocChanges, DocRow, LiveQuery } from "./live.ts";
 export type { DocItem, DocOp } from "./ops.ts";
 export type { Query, QueryPlan, SortKey } from "./query.ts";
 export type { InvalidDoc, UniqueConflict } from "./records.ts";

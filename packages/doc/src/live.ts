@@ -22,13 +22,48 @@ export interface LiveQuery<Doc> extends Disposable {
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly DocRow<Doc>[]>;
 }
 
-/** A live query as its collection keeps it. */
+/** What became of documents that an application sees. */
+export type DocChanges<Doc> =
+  | {
+      readonly kind: "changed";
+      /** `undefined`: it is not there any more, or not shown. */
+      readonly docs: readonly { readonly id: string; readonly doc: Doc | undefined }[];
+    }
+  /** All were read anew: forget what was told, and ask for them. */
+  | { readonly kind: "reset" };
+
+/** A live query, or whoever else follows a collection, as the collection keeps it. */
 export interface KeptQuery {
-  readonly live: LiveQuery<object>;
   /** Takes in what became of some documents. */
   take(changes: readonly RowChange[]): void;
   /** Asks everything again. */
   restart(): void;
+  /** The documents are closed. */
+  close(): void;
+}
+
+/** Somebody who is told of every change. */
+export function createFollower(listener: (changes: DocChanges<object>) => void): KeptQuery {
+  return {
+    take: (changes) => {
+      const docs: { readonly id: string; readonly doc: object | undefined }[] = [];
+      for (const { before, after } of changes) {
+        const id = after?.id ?? before?.id;
+        const shown = after?.isHidden === false ? after.doc : undefined;
+        if (id === undefined || (shown === undefined && before?.isHidden !== false)) continue;
+        docs.push({ id, doc: shown });
+      }
+      if (docs.length > 0) listener({ kind: "changed", docs });
+    },
+    restart: () => listener({ kind: "reset" }),
+    close: () => undefined,
+  };
+}
+
+/** A live query, and what keeps it. */
+export interface OpenQuery {
+  readonly live: LiveQuery<object>;
+  readonly kept: KeptQuery;
 }
 
 /** Throws like `readyQuery` and `findRows`. */
@@ -36,7 +71,7 @@ export function createLiveQuery(
   records: Records,
   query: Query,
   forget: (kept: KeptQuery) => void,
-): KeptQuery {
+): OpenQuery {
   const ready = readyQuery(query);
   const gather = (): Row[] => {
     const { rows } = findRows(records, { ...ready, skip: 0, limit: Number.POSITIVE_INFINITY });
@@ -76,7 +111,6 @@ export function createLiveQuery(
     },
   };
   const kept: KeptQuery = {
-    live,
     take: (changes) => {
       let isChanged = false;
       for (const change of changes) isChanged = applyChange(matching, ready, change) || isChanged;
@@ -86,8 +120,9 @@ export function createLiveQuery(
       matching = gather();
       tell();
     },
+    close: () => live[Symbol.dispose](),
   };
-  return kept;
+  return { live, kept };
 }
 
 /** Says whether the result changed. */
