@@ -24,6 +24,7 @@ import { listLog, logLinesMax } from "./log-listing.ts";
 import { createOutput, type Output } from "./output.ts";
 import { findPacketWords, runPacketProcess } from "./packet/process.ts";
 import type { Reach } from "./relay-link.ts";
+import { findRelayWords, runRelayProcess } from "./relay.ts";
 import { join, share, sync } from "./session.ts";
 import { findStreamWords, runStreamProcess } from "./stream/process.ts";
 import { plural } from "./table.ts";
@@ -408,13 +409,16 @@ account
     await phraseCommand(accountSettings({}));
   });
 
-// Only for the list of commands: their own words are parsed in packet/run.ts and stream/run.ts.
+// Only for the list of commands: their own words are parsed in packet/run.ts, stream/run.ts and @hawser/relay.
 program
   .command("packet")
   .description("Linkspace packets on pipes: make, print, filter, collect, save … (packet --help)");
 program
   .command("stream")
   .description("one-file signed streams: create, append, verify, mirror, serve … (stream --help)");
+program
+  .command("relay")
+  .description("run a relay, as hawser-relay does: config check, backup, restore … (relay --help)");
 
 /** What commander found wrong with the words of a command. */
 function usageError(error: unknown): CliError {
@@ -430,7 +434,9 @@ const interruptedExitCode = 130;
 try {
   const packetWords = findPacketWords(process.argv.slice(2));
   const streamWords = findStreamWords(process.argv.slice(2));
-  if (packetWords !== undefined) process.exitCode = await runPacketProcess(packetWords);
+  const relayWords = findRelayWords(process.argv.slice(2));
+  if (relayWords !== undefined) process.exitCode = await runRelayProcess(relayWords);
+  else if (packetWords !== undefined) process.exitCode = await runPacketProcess(packetWords);
   else if (streamWords !== undefined) process.exitCode = await runStreamProcess(streamWords);
   else await program.parseAsync();
 } catch (error) {

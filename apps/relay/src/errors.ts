@@ -10,6 +10,10 @@ export type RelayErrorCode =
   | "RELAY_DATA_BUSY"
   /** What the store holds in the place of the relay's secret is none. */
   | "RELAY_SECRET_CORRUPT"
+  /** A copy cannot be made, or not be put in place. */
+  | "RELAY_BACKUP_FAILED"
+  /** A file that is to be restored is damaged, or no relay's. */
+  | "RELAY_BACKUP_INVALID"
   /** Host and port cannot be listened on. */
   | "RELAY_LISTEN_FAILED";
 

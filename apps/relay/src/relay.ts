@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { isIPv6 } from "node:net";
-import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
+import { createCrypto, type AuthorId } from "@hawser/crypto";
 import type { Connection, SyncSession } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
 import { countSignatures, type SignatureCounts } from "./counting.ts";

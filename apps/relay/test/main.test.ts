@@ -99,7 +99,7 @@ describe("hawser-relay", () => {
     expect(await program.exitCode).toBe(1);
     const wrong = start("--topics-max", "many");
     expect(await wrong.exitCode).toBe(1);
-    expect(wrong.errors()).toContain("Expected a whole number");
+    expect(wrong.errors()).toContain("--topics-max: expected a whole number");
   });
 
   test("--help names every limit with its default", async () => {

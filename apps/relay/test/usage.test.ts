@@ -89,7 +89,7 @@ describe("counts", () => {
       },
     };
     const second = await open(watched);
-    expect(cursors.sort()).toEqual([1, 2]);
+    expect(cursors.toSorted((one, two) => one - two)).toEqual([1, 2]);
     expect(second.of(a.topic)).toEqual(await countAll(store, a.topic));
     expect(second.of(b.topic)).toEqual(await countAll(store, b.topic));
   });
