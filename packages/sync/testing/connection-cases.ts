@@ -13,6 +13,8 @@ export interface ConnectionPair extends AsyncDisposable {
 
 export interface ConnectionCase {
   readonly name: string;
+  /** The case asks for a platform that can stop to read. */
+  readonly needsReader?: true;
   /** Rejects when the transport breaks the contract. */
   run(open: () => Promise<ConnectionPair>): Promise<void>;
 }
@@ -135,6 +137,7 @@ export const connectionCases: readonly ConnectionCase[] = [
   },
   {
     name: "send waits for a reader that does not read, and goes on when it does",
+    needsReader: true,
     run: async (open) => {
       await using pair = await open();
       const count = 1_000;

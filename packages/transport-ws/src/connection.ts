@@ -54,6 +54,7 @@ export function createConnection(socket: Socket): Connection {
       }
       if (!isOpen) throw lost();
       socket.send(frame);
+      if (!isOpen) throw lost();
       while (socket.bufferedBytes() > sendBufferBytesMax) {
         await new Promise<void>((resume) => {
           waiting.push(resume);

@@ -38,6 +38,7 @@ const openState = 1;
 /** A Socket over a standard WebSocket. It cannot be paused: credit bounds what comes in. */
 export function toSocket(socket: WebSocketLike, timers: Timers): Socket {
   let onDrain = (): void => {};
+  let onClose = (): void => {};
   let isPolling = false;
   const poll = (): void => {
     isPolling = false;
@@ -51,8 +52,9 @@ export function toSocket(socket: WebSocketLike, timers: Timers): Socket {
   };
   return {
     send: (frame) => {
-      // A socket that is closing drops what it is given; its close event is on the way.
-      if (socket.readyState !== openState) return;
+      // A socket that is closing drops what it is given. Its close event may be long on the way, and
+      // never come while a sender goes on that is told nothing.
+      if (socket.readyState !== openState) return onClose();
       socket.send(frame.slice());
       watch();
     },
@@ -61,13 +63,13 @@ export function toSocket(socket: WebSocketLike, timers: Timers): Socket {
     pause: () => {},
     resume: () => {},
     listen: (handlers) => {
-      onDrain = handlers.onDrain;
+      ({ onDrain, onClose } = handlers);
       socket.binaryType = "arraybuffer";
       socket.addEventListener("message", ({ data }) => {
         if (data instanceof ArrayBuffer) handlers.onFrame(new Uint8Array(data));
         else handlers.onText();
       });
-      socket.addEventListener("close", handlers.onClose);
+      socket.addEventListener("close", onClose);
     },
   };
 }

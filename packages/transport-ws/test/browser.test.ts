@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { createVirtualTimers } from "@hawser/sync/testing";
-import { connectionCases, drain } from "@hawser/sync/testing";
+import { drain, transportCasesFor, type TransportHarness } from "@hawser/sync/testing";
 import type { Timers } from "@hawser/sync";
 import { createConnection } from "../src/connection.ts";
 import { connectWith, toSocket, type WebSocketLike } from "../src/web-socket.ts";
@@ -41,6 +41,13 @@ class FakeWebSocket implements WebSocketLike {
     });
   }
 
+  /** What was sent and has not arrived is lost. */
+  break(): void {
+    this.readyState = 3;
+    this.other = undefined;
+    setImmediate(() => this.emit("close"));
+  }
+
   close(code = 1005, reason = ""): void {
     if (this.readyState >= 2) return;
     this.readyState = 2;
@@ -70,12 +77,9 @@ const immediately: Timers = {
 
 describe("connections over standard WebSockets", () => {
   // Browsers cannot stop reading, so what they are sent is bounded by credit alone.
-  const cases = connectionCases.filter(
-    (entry) => !entry.name.startsWith("send waits for a reader"),
-  );
-  test.each(cases.map((entry) => [entry.name, entry] as const))("%s", async (_name, entry) => {
-    expect(cases).toHaveLength(connectionCases.length - 1);
-    await entry.run(async () => {
+  const harness: TransportHarness = {
+    waitsForReader: false,
+    open: async () => {
       const [a, b] = fakePair();
       const ends = {
         a: createConnection(toSocket(a, immediately)),
@@ -83,9 +87,20 @@ describe("connections over standard WebSockets", () => {
       };
       a.open();
       b.open();
-      return { ...ends, [Symbol.asyncDispose]: async () => a.close() };
-    });
-  });
+      const cut = async (): Promise<void> => [a, b].forEach((end) => end.break());
+      return { ...ends, cut, [Symbol.asyncDispose]: async () => a.close() };
+    },
+    dialSilence: (signal) => {
+      const deps = { open: () => fakePair()[0], timers: createVirtualTimers() };
+      return connectWith(deps, "ws://x", { signal });
+    },
+  };
+  test.each(transportCasesFor(harness).map((entry) => [entry.name, entry] as const))(
+    "%s",
+    async (_name, entry) => {
+      await entry.run(harness);
+    },
+  );
 
   test("send waits while bufferedAmount is high, and looks again by itself", async () => {
     const timers = createVirtualTimers();

@@ -2,9 +2,9 @@
  * Pairs of connections over a real WebSocket on loopback.
  */
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import type { Connection } from "@hawser/sync";
-import type { ConnectionPair } from "@hawser/sync/testing";
+import type { TransportHarness, TransportPair } from "@hawser/sync/testing";
 import { acceptWebSocket, connectWebSocket, webSocketServerOptions } from "@hawser/transport-ws";
 import { WebSocketServer } from "ws";
 
@@ -47,8 +47,33 @@ export async function openLoopback(): Promise<Loopback> {
   };
 }
 
-export async function openPair(): Promise<ConnectionPair> {
+export async function openPair(): Promise<TransportPair> {
   const loopback = await openLoopback();
   const [a, b] = await Promise.all([connectWebSocket(loopback.url), loopback.accepted()]);
-  return { a, b, [Symbol.asyncDispose]: () => loopback[Symbol.asyncDispose]() };
+  return {
+    a,
+    b,
+    cut: async () => {
+      for (const client of loopback.server.clients) client.terminate();
+    },
+    [Symbol.asyncDispose]: () => loopback[Symbol.asyncDispose](),
+  };
 }
+
+/** Dials a server that takes the socket and says nothing. */
+async function dialSilence(signal: AbortSignal): Promise<Connection> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => void sockets.add(socket));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    // Safe: a server that listens on a port has an AddressInfo.
+    const { port } = server.address() as AddressInfo;
+    return await connectWebSocket(`ws://127.0.0.1:${port}`, { signal });
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}
+
+export const harness: TransportHarness = { open: openPair, dialSilence, waitsForReader: true };

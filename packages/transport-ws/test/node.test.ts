@@ -1,16 +1,16 @@
 /** docs/spec/3-sync.md §11: WebSockets in Node. */
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
-import { connectionCases } from "@hawser/sync/testing";
+import { transportCasesFor } from "@hawser/sync/testing";
 import { connectWebSocket } from "@hawser/transport-ws";
 import { WebSocket } from "ws";
-import { openLoopback, openPair } from "./loopback.ts";
+import { harness, openLoopback } from "./loopback.ts";
 
 describe("connections over loopback", () => {
-  test.each(connectionCases.map((entry) => [entry.name, entry] as const))(
+  test.each(transportCasesFor(harness).map((entry) => [entry.name, entry] as const))(
     "[TH-113] %s",
     async (_name, entry) => {
-      await entry.run(openPair);
+      await entry.run(harness);
     },
   );
 });
