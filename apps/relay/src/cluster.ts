@@ -25,6 +25,8 @@ export interface Cluster {
   join(listener: ClusterListener): Promise<void>;
   /** Tells the other nodes that a space was added. */
   tellSpaces(): void;
+  /** Hears and leads no more. */
+  leave(): Promise<void>;
   readonly mailboxes: MailboxTable;
   close(): Promise<void>;
 }
@@ -101,6 +103,7 @@ export async function openCluster(timers: Timers, connectionString: string): Pro
       await member.started;
     },
     tellSpaces: () => tell("spaces"),
+    leave: async () => member?.stop(),
     mailboxes,
     close: async () => {
       mailboxes.stop();
@@ -144,6 +147,7 @@ function createMember(deps: {
     listener.onLeading(false);
   };
   const hear = (payload: string): void => {
+    if (isStopped) return;
     if (payload === "spaces") listener.onSpaces();
     else if (payload.startsWith("mail ")) deps.mailboxes.wake(payload.slice("mail ".length));
   };
@@ -161,7 +165,7 @@ function createMember(deps: {
     await fresh.query(`LISTEN ${channel}`);
     client = fresh;
     // What was told while nobody listened is lost: look for it.
-    listener.onSpaces();
+    if (!isStopped) listener.onSpaces();
     return fresh;
   };
   const elect = async (own: Client): Promise<void> => {

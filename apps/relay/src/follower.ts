@@ -83,7 +83,7 @@ export async function openFollower(
     ingesting: count,
     close: async () => {
       unsubscribe();
-      leave?.();
+      await leave?.();
       await peer[Symbol.asyncDispose]();
       await idle();
       await spaces.close();
@@ -101,7 +101,12 @@ interface NodeDeps {
 }
 
 /** Takes in what other nodes store, and stands for election. Returns what ends that. */
-async function followOthers({ cluster, spaces, data, settings }: NodeDeps): Promise<() => void> {
+async function followOthers({
+  cluster,
+  spaces,
+  data,
+  settings,
+}: NodeDeps): Promise<() => Promise<void>> {
   const { onFailure, logger } = settings;
   let isStopped = false;
   let stopTimer = (): void => {};
@@ -122,21 +127,26 @@ async function followOthers({ cluster, spaces, data, settings }: NodeDeps): Prom
     stopTimer = platformTimers.after(bundleLookMs, keepBundle);
   };
   const reload = createCoalesced(() => spaces.reload(), onFailure);
+  const reloadNow = (): void => {
+    if (!isStopped) reload.run();
+  };
   await cluster.join({
     onElected: () => spaces.reload(),
     onLeading: (isLeader) => {
       logger.info(isLeader ? "leading" : "not_leading");
-      if (isLeader) reload();
+      if (isLeader) reloadNow();
       keepBundle();
     },
-    onSpaces: reload,
+    onSpaces: reloadNow,
     onFailure,
   });
   await untilBundle(spaces);
-  return () => {
+  return async () => {
     isStopped = true;
     stopTimer();
     unsubscribe();
+    await cluster.leave();
+    await reload.idle();
   };
 }
 
@@ -159,20 +169,21 @@ async function untilBundle(spaces: Spaces): Promise<void> {
 function createCoalesced(
   work: () => Promise<void>,
   onFailure: (cause: unknown) => void,
-): () => void {
-  let isRunning = false;
+): { run(): void; idle(): Promise<void> } {
+  let running: Promise<void> | undefined;
   let isWanted = false;
-  const run = async (): Promise<void> => {
+  const loop = async (): Promise<void> => {
     while (isWanted) {
       isWanted = false;
       await work().catch(onFailure);
     }
-    isRunning = false;
+    running = undefined;
   };
-  return () => {
-    isWanted = true;
-    if (isRunning) return;
-    isRunning = true;
-    void run();
+  return {
+    run: () => {
+      isWanted = true;
+      running ??= loop();
+    },
+    idle: async () => running,
   };
 }
