@@ -371,7 +371,8 @@ async function sealingEpoch(core: Core): Promise<ContentEpoch> {
   throw new SpaceError("SPACE_NO_KEY", "no epoch is held by exactly the readers");
 }
 
-function eligible(core: Core): ContentEpoch | undefined {
+/** The epoch that exactly the readers hold; `undefined` while a rotation is owed. */
+export function eligible(core: Core): ContentEpoch | undefined {
   const { ring, keyState } = core.fold();
   const { readers } = core.fold().members();
   const id: EpochId | undefined = ring.eligibleEpoch(keyState, readers, leastSuite(core));

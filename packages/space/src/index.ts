@@ -2,6 +2,7 @@ export type { KeepOptions } from "./bodies.ts";
 export type { BodyCalls } from "./body-calls.ts";
 export type { AddressBook, LogAddress } from "./addresses.ts";
 export type { SpaceRole } from "./about.ts";
+export type { Broadcast, EphemeralChannel, EphemeralHub, EphemeralPipe } from "./ephemeral.ts";
 export type { EventOptions } from "./events.ts";
 export type { SpaceErrorCode, SpaceIdErrorCode } from "./errors.ts";
 export type { ParsedSpaceId, SpaceId, SpaceIdBase, SpaceIdParts, SpaceVariant } from "./ids.ts";
@@ -52,6 +53,12 @@ export type {
 export type { NameOf } from "./why.ts";
 export { createPacketBodies } from "./bodies.ts";
 export { createAddressBook } from "./addresses.ts";
+export {
+  createBroadcastPipe,
+  createEphemeralHub,
+  ephemeralBytesMax,
+  ephemeralSealedBytesMax,
+} from "./ephemeral.ts";
 export { SpaceError } from "./errors.ts";
 export {
   createSpaceId,

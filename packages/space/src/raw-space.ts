@@ -8,12 +8,14 @@ import { bodyCalls, shredOf } from "./body-calls.ts";
 import { checkAudiences, checkedBundle } from "./recipients.ts";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { createAppender } from "./appender.ts";
+import { createEphemeralChannel } from "./ephemeral.ts";
 import { SpaceError } from "./errors.ts";
 import { explainEntry, readEntry } from "./explain.ts";
 import type { LogKeys } from "./key-book.ts";
 import { formatRawLink, linkAddressCountMax } from "./link.ts";
 import { sealOffer } from "./offer.ts";
 import { openOuter, sealOuter } from "./outer.ts";
+import { hexBytes } from "./place.ts";
 import type { RawCore } from "./raw-core.ts";
 import { rawEpochOf } from "./raw-keys.ts";
 import { batches, closedError, contentKeyOf, flatten, type Space } from "./space.ts";
@@ -96,6 +98,18 @@ export function createRawSpace(core: RawCore): RawSpace {
     addresses: () => core.announced(),
     sealOuter: (content) => sealOuter(core.deps, about.followKey, content),
     openOuter: (envelope) => openOuter(core.deps.crypto, [about.followKey], envelope),
+    ephemeral: (pipe) => {
+      const { crypto, random, clock } = core.deps;
+      const { id, topic } = about;
+      const epoch = id === undefined ? undefined : rawEpochOf(crypto, id);
+      const content = epoch && { id: hexBytes(epoch.id), readKey: epoch.readKey };
+      const keys = {
+        sealingEpoch: () => (core.isClosed() ? undefined : content),
+        openingEpochs: () => (content === undefined ? [] : [content]),
+        isReader: () => true,
+      };
+      return createEphemeralChannel({ crypto, random, clock, topic, device, ...keys }, pipe);
+    },
   };
 }
 

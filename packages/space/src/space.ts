@@ -13,12 +13,25 @@ import {
 import type { AuthorId } from "@hawser/crypto";
 import { latestBundle, type KeyBundle, type Suite } from "@hawser/keys";
 import { logIdOf, type Frontier, type LogId, type Topic } from "@hawser/log";
-import { addMember, appendDrafts, changeMembership, problemOf, raiseSuite } from "./actions.ts";
+import {
+  addMember,
+  appendDrafts,
+  changeMembership,
+  eligible,
+  problemOf,
+  raiseSuite,
+} from "./actions.ts";
 import { createAppender } from "./appender.ts";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { bodyCalls, shredOf, type BodyCalls } from "./body-calls.ts";
 import { authHeads, membersNow, type Core } from "./core.ts";
 import { owedOf } from "./debts.ts";
+import {
+  createEphemeralChannel,
+  type EphemeralChannel,
+  type EphemeralDeps,
+  type EphemeralPipe,
+} from "./ephemeral.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
 import { eventBatches, type EventOptions } from "./events.ts";
 import { explainEntry, findEntry, readEntry } from "./explain.ts";
@@ -28,6 +41,7 @@ import { keysOfLog, type LogKeys } from "./key-book.ts";
 import { formatInviteLink, linkAddressCountMax, parseInviteLink } from "./link.ts";
 import { sealOffer } from "./offer.ts";
 import { openOuter, sealOuter, type OuterContent } from "./outer.ts";
+import { hexBytes } from "./place.ts";
 import { checkAudiences, checkedBundle } from "./recipients.ts";
 import { listQuarantine, ruleOn } from "./quarantine.ts";
 import type { Reading } from "./reading.ts";
@@ -190,6 +204,8 @@ export interface Space extends BodyCalls {
   sealOuter(content: OuterContent): Uint8Array;
   /** Opens such an envelope with any follow key held; `undefined` when none fits. */
   openOuter(envelope: Uint8Array): OuterContent | undefined;
+  /** Messages to whoever reads the space now, which nobody keeps, over a pipe of the caller's. */
+  ephemeral(pipe: EphemeralPipe): EphemeralChannel;
 }
 
 /** The public face of a core. */
@@ -288,6 +304,31 @@ export function createSpace(core: Core): Space {
     addresses: () => announcedAddresses(core),
     sealOuter: (content) => sealOuter(core.deps, requireFollowKey(core), content),
     openOuter: (envelope) => openOuter(core.deps.crypto, allFollowKeys(core), envelope),
+    ephemeral: (pipe) => createEphemeralChannel(ephemeralDeps(core), pipe),
+  };
+}
+
+function ephemeralDeps(core: Core): EphemeralDeps {
+  const { crypto, random, clock } = core.deps;
+  const { device } = core;
+  return {
+    crypto,
+    random,
+    clock,
+    topic: core.syncTopic.topic,
+    device,
+    sealingEpoch: () => {
+      const isIn = !core.isClosed() && core.fold().members().readers.includes(device.author);
+      return isIn ? eligible(core) : undefined;
+    },
+    openingEpochs: (reference) => {
+      const { ring, keyState } = core.fold();
+      return ring.resolveReference(keyState, reference).flatMap((id) => {
+        const readKey = core.opener().readKey(id);
+        return readKey === undefined ? [] : [{ id: hexBytes(id), readKey }];
+      });
+    },
+    isReader: (author) => core.fold().members().readers.includes(author),
   };
 }
 

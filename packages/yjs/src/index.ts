@@ -1,0 +1,10 @@
+export type { Timers } from "./outbox.ts";
+export type { YjsDeps, YjsOptions, YjsProvider, YjsStatus } from "./provider.ts";
+export type { UpdateFault } from "./check.ts";
+export type { DocState, WithheldUpdate, YjsState } from "./state.ts";
+export type { YjsErrorCode } from "./errors.ts";
+export { clientIdOf, updateBytesMax } from "./body.ts";
+export { YjsError } from "./errors.ts";
+export { presenceBytesMax } from "./presence.ts";
+export { createYjsProvider } from "./provider.ts";
+export { createYjsView } from "./state.ts";
