@@ -34,7 +34,7 @@ export interface TransportCase {
 }
 
 /** Bytes that a transport, and the platform under it, may take while nobody reads. */
-const unreadBytesMax: number = 48 * 1024 * 1024;
+const unreadBytesMax: number = 24 * 1024 * 1024;
 const unreadFrameBytes = 256 * 1024;
 
 function check(holds: boolean, message: string): void {

@@ -1,0 +1,14 @@
+export type { Direct, DirectDeps, DirectOptions } from "./direct.ts";
+export type { TransportWebrtcErrorCode } from "./errors.ts";
+export type { EstablishDeps, EstablishOptions } from "./establish.ts";
+export type { Pipe } from "./pipe.ts";
+export type { IceServer, PlatformRtcOptions } from "./platform.ts";
+export type { DirectTopic, RtcChannel, RtcPeer, RtcPlatform, Signalling } from "./types.ts";
+export type { DirectHost, DirectTransport } from "./web-rtc.ts";
+export { createDirect } from "./direct.ts";
+export { TransportWebrtcError } from "./errors.ts";
+export { answerPipe, offerPipe } from "./establish.ts";
+export { platformRtc } from "./platform.ts";
+export { createRelaySignalling, signalPath } from "./relay-signalling.ts";
+export { signalBytesMax } from "./signal.ts";
+export { webRtc } from "./web-rtc.ts";

@@ -1,0 +1,1 @@
+export { createMemorySignalling } from "./memory-signalling.ts";
