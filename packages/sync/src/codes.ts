@@ -1,7 +1,7 @@
 /**
  * Numbers on the wire (docs/spec/3-sync.md §3). Layer 4.
  */
-import type { WantMode, Message } from "./message.ts";
+import type { Mark, Message, ReconcileMessage, WantMode } from "./message.ts";
 import type { TopicAccess } from "./types.ts";
 
 /** "hwsy": the first bytes after the type of a hello. */
@@ -25,6 +25,8 @@ export const messageTypes: { readonly [Type in Message["type"]]: number } = {
   forkMore: 12,
   heartbeat: 13,
   bye: 14,
+  summary: 16,
+  reconcile: 17,
 };
 
 /** Access levels by their number. */
@@ -32,6 +34,18 @@ export const accessLevels: readonly TopicAccess[] = ["none", "control", "full"];
 
 /** Modes of a want by their number. */
 export const wantModes: readonly WantMode[] = ["stop", "same", "after", "again", "branch"];
+
+/** Marks of a split's children by their number. */
+export const marks: readonly Mark[] = ["equal", "listed", "split"];
+
+/** States of a turn by their number. */
+export const turnStates: readonly ReconcileMessage["state"][] = ["on", "end", "off"];
+
+/** Bits of a hello's features. */
+export const featureBits = { reconcile: 1 } as const;
+
+/** Every feature this code has. */
+export const featuresKnown: number = featureBits.reconcile;
 
 /** Bits of a frontier's flags. */
 export const frontierFlags = { first: 1, last: 2, eager: 4 } as const;

@@ -4,7 +4,15 @@
  */
 import { type ByteReader, createByteReader, fromUtf8, toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
-import { accessLevels, frontierFlags, magic, messageTypes, wantModes } from "./codes.ts";
+import {
+  accessLevels,
+  frontierFlags,
+  magic,
+  marks as markNames,
+  messageTypes,
+  turnStates,
+  wantModes,
+} from "./codes.ts";
 import {
   closeCodeBytesMax,
   creditBytesMax,
@@ -16,9 +24,12 @@ import {
   itemsPerMessageMax,
   proofsPerTopic,
   rangeBytesMax,
+  reconciledLogsMax,
+  splitBitsMax,
+  splitsPerMessageMax,
   topicsPerMessageMax,
 } from "./limits.ts";
-import type { Ack, LogAnnouncement, Message, Want } from "./message.ts";
+import type { Ack, LogAnnouncement, Mark, Message, Split, Want } from "./message.ts";
 
 /** The message of a frame, or `undefined` when it is malformed, over a limit or of unknown type. */
 export function decodeMessage(frame: Uint8Array): Message | undefined {
@@ -46,6 +57,8 @@ const parsers: ReadonlyMap<number, Parser> = new Map<number, Parser>([
   [messageTypes.fork, readFork],
   [messageTypes.heartbeat, () => ({ type: "heartbeat" })],
   [messageTypes.bye, readBye],
+  [messageTypes.summary, readSummary],
+  [messageTypes.reconcile, readReconcile],
 ]);
 
 /** `count` items, or none at all when the count is over its limit or cannot fit in what is left. */
@@ -228,6 +241,59 @@ function readFork(reader: ByteReader): Message | undefined {
   }
   if (bytes.length === 0 || bytes.length > byteCount) return undefined;
   return { type: "fork", topicNumber, author, domain, seq, firstByteCount, byteCount, bytes };
+}
+
+function readSummary(reader: ByteReader): Message | undefined {
+  const topicNumber = reader.varint();
+  const generation = reader.varint();
+  const answers = reader.varint();
+  const access = accessLevels[reader.u8()];
+  const count = reader.varint();
+  const fingerprint = reader.bytes(32).slice();
+  if (access === undefined || access === "none" || count > reconciledLogsMax) return undefined;
+  return { type: "summary", topicNumber, generation, answers, access, count, fingerprint };
+}
+
+function readReconcile(reader: ByteReader): Message | undefined {
+  const topicNumber = reader.varint();
+  const generation = reader.varint();
+  const peerGeneration = reader.varint();
+  const state = turnStates[reader.u8()];
+  // The fewest children are two: a byte of marks, or two fingerprints, after the byte of bits.
+  const marks = readItems(reader, { countMax: splitsPerMessageMax, bytesMin: 2 }, () =>
+    readMarks(reader),
+  );
+  const splits = readItems(reader, { countMax: splitsPerMessageMax, bytesMin: 33 }, () =>
+    readSplit(reader),
+  );
+  if (state === undefined || marks === undefined || splits === undefined) return undefined;
+  if (state === "off" && marks.length + splits.length > 0) return undefined;
+  return { type: "reconcile", topicNumber, generation, peerGeneration, state, marks, splits };
+}
+
+function readMarks(reader: ByteReader): readonly Mark[] | undefined {
+  const bits = readSplitBits(reader);
+  if (bits === undefined) return undefined;
+  const bytes = reader.bytes(Math.ceil(2 ** bits / 4));
+  const found: Mark[] = [];
+  for (let index = 0; index < 2 ** bits; index++) {
+    const mark = markNames[((bytes[index >> 2] ?? 0) >> ((index & 3) * 2)) & 3];
+    if (mark === undefined) return undefined;
+    found.push(mark);
+  }
+  // Of two marks the byte's upper half is filler, and filler is zero.
+  return bits === 1 && (bytes[0] ?? 0) > 15 ? undefined : found;
+}
+
+function readSplit(reader: ByteReader): Split | undefined {
+  const bits = readSplitBits(reader);
+  if (bits === undefined) return undefined;
+  return { bits, fingerprints: reader.bytes(2 ** bits * 16).slice() };
+}
+
+function readSplitBits(reader: ByteReader): number | undefined {
+  const bits = reader.u8();
+  return bits === 0 || bits > splitBitsMax ? undefined : bits;
 }
 
 function readBye(reader: ByteReader): Message | undefined {

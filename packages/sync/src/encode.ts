@@ -3,14 +3,24 @@
  */
 import { type ByteWriter, createByteWriter, fromHex, utf8 } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
-import { accessLevels, frontierFlags, magic, messageTypes, wantModes } from "./codes.ts";
+import {
+  accessLevels,
+  frontierFlags,
+  magic,
+  marks,
+  messageTypes,
+  turnStates,
+  wantModes,
+} from "./codes.ts";
 import type {
   AcksMessage,
   ForkMessage,
   FrontierMessage,
   HelloMessage,
+  Mark,
   Message,
   RangeMessage,
+  ReconcileMessage,
   TopicsMessage,
   WantsMessage,
 } from "./message.ts";
@@ -65,6 +75,15 @@ function writeFields(writer: ByteWriter, message: Message): void {
       return writer.varint(message.byteCount);
     case "fork":
       return writeFork(writer, message);
+    case "summary":
+      writer.varint(message.topicNumber);
+      writer.varint(message.generation);
+      writer.varint(message.answers);
+      writer.u8(accessLevels.indexOf(message.access));
+      writer.varint(message.count);
+      return writer.bytes(message.fingerprint);
+    case "reconcile":
+      return writeReconcile(writer, message);
     case "heartbeat":
       return;
     case "bye":
@@ -153,6 +172,33 @@ function writeFork(writer: ByteWriter, message: ForkMessage): void {
   writer.varint(message.firstByteCount);
   writer.varint(message.byteCount);
   writer.bytes(message.bytes);
+}
+
+function writeReconcile(writer: ByteWriter, message: ReconcileMessage): void {
+  writer.varint(message.topicNumber);
+  writer.varint(message.generation);
+  writer.varint(message.peerGeneration);
+  writer.u8(turnStates.indexOf(message.state));
+  writer.varint(message.marks.length);
+  for (const part of message.marks) {
+    writer.u8(Math.log2(part.length));
+    writer.bytes(packMarks(part));
+  }
+  writer.varint(message.splits.length);
+  for (const split of message.splits) {
+    writer.u8(split.bits);
+    writer.bytes(split.fingerprints);
+  }
+}
+
+/** Two bits for each mark, the first in the lowest bits; the last byte is filled with zeros. */
+function packMarks(part: readonly Mark[]): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil(part.length / 4));
+  for (const [index, mark] of part.entries()) {
+    const place = index >> 2;
+    bytes[place] = (bytes[place] ?? 0) | (marks.indexOf(mark) << ((index & 3) * 2));
+  }
+  return bytes;
 }
 
 function authorBytes(author: AuthorId): Uint8Array {

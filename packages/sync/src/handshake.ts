@@ -15,6 +15,7 @@ export const identityLabel = "sync identity";
 const transcriptContext = "hawser sync transcript v1";
 const sessionContext = "hawser sync session v1";
 const topicContext = "hawser sync topic v1";
+const setContext = "hawser sync set v1";
 const paddingContext = "hawser sync padding v1";
 const proofLabel: Uint8Array = utf8("hawser follow proof v1");
 
@@ -82,6 +83,11 @@ export function topicHash(
 ): Uint8Array {
   const bytes = concatBytes(session, Uint8Array.of(role), topicBytes(topic));
   return crypto.deriveKey(topicContext, bytes, 16);
+}
+
+/** The key under which both sides fingerprint sets of logs of a topic in this session. */
+export function setKey(crypto: Crypto, session: Uint8Array, topic: Topic): Uint8Array {
+  return crypto.deriveKey(setContext, concatBytes(session, topicBytes(topic)));
 }
 
 /** Filler that looks like topic hashes or MACs; `seed` never leaves this side. */

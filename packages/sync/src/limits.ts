@@ -37,6 +37,24 @@ export const topicsPerMessageMax = 4_096;
 export const topicsPadMin = 8;
 /** Logs of one topic that one side announces; more need range-based reconciliation. */
 export const logsPerTopicMax = 65_536;
+/** Logs of one topic that one side reconciles. */
+export const reconciledLogsMax = 1_048_576;
+/** From this many logs on a topic is reconciled unless options say otherwise. */
+export const reconcileLogsDefault = 64;
+/** A part of a topic with at most this many logs of ours is listed, a larger one is split. */
+export const listedLogsMax = 16;
+/** A part is split so that about this many logs of ours fall into each child. */
+export const logsPerChildGoal = 8;
+/** A part is split by at most this many bits at once. */
+export const splitBitsMax = 8;
+/** Parts are not split any further than this many bits of a log id. */
+export const splitDepthMax = 64;
+/** Fingerprints in all splits of one turn. */
+export const splitsPerTurnMax = 262_144;
+/** Children in the marks and splits of one message: 16 KiB of fingerprints. */
+export const splitsPerMessageMax = 1_024;
+/** Summaries of one topic that a session takes from its peer. */
+export const summariesPerTopicMax = 256;
 /** Items of one frontier, wants or acks message. */
 export const itemsPerMessageMax = 2_048;
 /** Entries one range may hold. */

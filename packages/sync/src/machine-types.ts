@@ -4,7 +4,7 @@
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { EncodedRange, ForkProof, LogHead, LogId, Topic } from "@hawser/log";
 import type { Role } from "./handshake.ts";
-import type { Ack, ForkMessage, Want } from "./message.ts";
+import type { Ack, ForkMessage, Split, Want } from "./message.ts";
 import type { IngestOutcome, SyncCloseCode, SyncIdentity, TopicAccess } from "./types.ts";
 
 /** One topic as its owner sees it at a moment; the runner takes it from a `SyncTopic`. */
@@ -130,6 +130,10 @@ export interface MachineOptions {
   readonly topicEntries: number;
   /** Range bytes taken from one peer per topic and session. */
   readonly topicBytes: number;
+  /** Feature bits offered; bits this code does not know change nothing. */
+  readonly features: number;
+  /** From this many logs on a topic is reconciled, below it frontiers are exchanged. */
+  readonly reconcileLogs: number;
 }
 
 export interface MachineDeps {
@@ -231,6 +235,9 @@ export interface TopicState {
   readonly forks: Map<LogId, ForkProof>;
   out: OutSide;
   in: InSide;
+  /** Since our last summary, until one side announces by frontier after all. */
+  recon: Reconciliation | undefined;
+  summariesTaken: number;
   entriesTaken: number;
   bytesTaken: number;
 }
@@ -242,6 +249,8 @@ export interface OutSide {
   answers: number;
   readonly logs: OutLog[];
   readonly numbers: Map<LogId, number>;
+  /** Logs that were never announced, since the peer holds the same up to this height. */
+  readonly level: Map<LogId, number>;
   readonly forksSent: Set<LogId>;
   unansweredControl: number;
   unansweredData: number;
@@ -256,6 +265,10 @@ export interface InSide {
   complete: boolean;
   readonly logs: InLog[];
   readonly numbers: Map<LogId, number>;
+  /** Logs that the peer holds up to this height, and did not announce. */
+  readonly level: Map<LogId, number>;
+  /** What the peer offered to reconcile, until that is taken up or has become void. */
+  summary: { readonly count: number; readonly fingerprint: Uint8Array } | undefined;
   /** Proofs for logs that are not here yet. */
   readonly forksWaiting: Map<LogId, ForkProof>;
   forkCount: number;
@@ -265,6 +278,44 @@ export interface InSide {
   wants: Want[];
   acks: Ack[];
   claims: LogId[];
+}
+
+/** Logs as they stand at one moment, in the order of their ids. */
+export interface ItemSet {
+  readonly logIds: readonly LogId[];
+  readonly heights: readonly number[];
+  /** 72 bytes each: id, height, head hash. */
+  readonly bytes: Uint8Array;
+}
+
+/** The items of a set whose ids share their first `depth` bits. */
+export interface Part {
+  readonly start: number;
+  readonly end: number;
+  readonly depth: number;
+}
+
+/** Comparing two sets of logs in turns (docs/spec/3-sync.md §6.1). */
+export interface Reconciliation {
+  /** `offered`: our summary is out. `open`: both are, and differ. `done`: nothing is left. */
+  phase: "offered" | "open" | "done";
+  readonly key: Uint8Array;
+  items: ItemSet;
+  readonly fingerprint: Uint8Array;
+  /** Children of the splits of our last turn, which the peer's turn answers. */
+  asked: readonly (readonly Part[])[];
+  /** Parts that the peer's turn may split: at first the whole set. */
+  splittable: Part[];
+  /** Parts of which the peer's turn lists what it has. */
+  listed: Part[];
+  /** The peer's turn so far. */
+  marksTaken: number;
+  readonly splits: Split[];
+  splitsTaken: number;
+  isOwnTurn: boolean;
+  /** A turn of ours, and one of the peer's, was without a split: then no more will come. */
+  ownFinal: boolean;
+  peerFinal: boolean;
 }
 
 /** A range that comes in several frames. */

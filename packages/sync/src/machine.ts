@@ -16,7 +16,7 @@ import type {
 } from "./machine-types.ts";
 import type { Message } from "./message.ts";
 import { onCommitted, onFork, onHeads } from "./step-commit.ts";
-import { flushAnswers, onClaimed, onFrontier, retryRefused } from "./step-compare.ts";
+import { flushAnswers, onClaimed, retryRefused } from "./step-compare.ts";
 import { onHello, onIdentities, start } from "./step-handshake.ts";
 import {
   grantCredit,
@@ -26,6 +26,7 @@ import {
   onMore,
   onRange,
 } from "./step-receive.ts";
+import { onAnyFrontier, onReconcile, onSummary } from "./step-reconcile.ts";
 import { onAcks, onCredit, onRangeRead, onWants, pump } from "./step-serve.ts";
 import { onProof, onTopics, onTopicsMessage, topicOfPeer } from "./step-topics.ts";
 import { close, end, send } from "./turn.ts";
@@ -216,6 +217,8 @@ function onMessage(turn: Turn, message: Message, frameBytes: number): void {
     case "wants":
     case "acks":
     case "fork":
+    case "summary":
+    case "reconcile":
       return onTopicMessage(turn, message);
     case "hello":
     case "identities":
@@ -224,17 +227,20 @@ function onMessage(turn: Turn, message: Message, frameBytes: number): void {
   }
 }
 
+type TopicMessageType = "frontier" | "wants" | "acks" | "fork" | "summary" | "reconcile";
+
 /** Messages about one topic. A number that was never given is an error; a withdrawn one is late. */
-function onTopicMessage(
-  turn: Turn,
-  message: Message & { readonly type: "frontier" | "wants" | "acks" | "fork" },
-): void {
+function onTopicMessage(turn: Turn, message: Message & { readonly type: TopicMessageType }): void {
   if (message.topicNumber >= turn.state.peerNumberNext) return close(turn, "SYNC_BAD_MESSAGE");
   const topic = topicOfPeer(turn, message.topicNumber);
   if (topic === undefined) return;
   switch (message.type) {
     case "frontier":
-      return onFrontier(turn, topic, message);
+      return onAnyFrontier(turn, topic, message);
+    case "summary":
+      return onSummary(turn, topic, message);
+    case "reconcile":
+      return onReconcile(turn, topic, message);
     case "wants":
       return onWants(turn, topic, message);
     case "acks":

@@ -162,6 +162,46 @@ export interface ForkMoreMessage {
   readonly bytes: Uint8Array;
 }
 
+/** What a generation holds, in place of a frontier: docs/spec/3-sync.md §6.1. */
+export interface SummaryMessage {
+  readonly type: "summary";
+  readonly topicNumber: number;
+  readonly generation: number;
+  readonly answers: number;
+  readonly access: TopicAccess;
+  /** Logs in it. */
+  readonly count: number;
+  /** 32 bytes over all of them. */
+  readonly fingerprint: Uint8Array;
+}
+
+/** How a child of a split stands with its receiver. */
+export type Mark = "equal" | "listed" | "split";
+
+/** A part of a topic, by the fingerprints of its children. */
+export interface Split {
+  /** The part has 2^bits children. */
+  readonly bits: number;
+  /** 16 bytes for each child. */
+  readonly fingerprints: Uint8Array;
+}
+
+/** A turn of a reconciliation, or a part of one. */
+export interface ReconcileMessage {
+  readonly type: "reconcile";
+  readonly topicNumber: number;
+  /** Generation of the sender. */
+  readonly generation: number;
+  /** Generation of the receiver that this is about. */
+  readonly peerGeneration: number;
+  /** `on`: more of this turn follows. `end`: the turn is over. `off`: frontiers follow instead. */
+  readonly state: "on" | "end" | "off";
+  /** For each split of the last turn, in order: a mark for each child. */
+  readonly marks: readonly (readonly Mark[])[];
+  /** For each child marked `split`, in order. */
+  readonly splits: readonly Split[];
+}
+
 export interface HeartbeatMessage {
   readonly type: "heartbeat";
 }
@@ -185,5 +225,7 @@ export type Message =
   | CreditMessage
   | ForkMessage
   | ForkMoreMessage
+  | SummaryMessage
+  | ReconcileMessage
   | HeartbeatMessage
   | ByeMessage;

@@ -14,6 +14,7 @@ export function freshOut(): OutSide {
     answers: 0,
     logs: [],
     numbers: new Map(),
+    level: new Map(),
     forksSent: new Set(),
     unansweredControl: 0,
     unansweredData: 0,

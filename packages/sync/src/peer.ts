@@ -12,6 +12,7 @@ import {
   verifyForkProof,
 } from "@hawser/log";
 import { createClaims } from "./claims.ts";
+import { featuresKnown } from "./codes.ts";
 import { SyncError } from "./errors.ts";
 import { watchHeads } from "./head-watcher.ts";
 import {
@@ -21,6 +22,7 @@ import {
   outboxBytesMin,
   rangeBytesDefault,
   rangeBytesMax,
+  reconcileLogsDefault,
   windowBytesDefault,
   windowBytesMin,
 } from "./limits.ts";
@@ -79,6 +81,11 @@ export interface SyncPeerOptions {
   readonly topicEntries?: number;
   /** Range bytes taken from one peer per topic and session; default 4 GiB. */
   readonly topicBytes?: number;
+  /**
+   * Topics of this many logs and more are reconciled by fingerprints of their parts, which costs as
+   * much as they differ; smaller ones by listing their logs, which is a round trip less. Default 64.
+   */
+  readonly reconcileLogs?: number;
 }
 
 /** A peer with the sessions that stand to it now. */
@@ -286,6 +293,8 @@ function machineOptions(options: SyncPeerOptions): MachineOptions {
     heartbeatMs: options.heartbeatMs ?? 20_000,
     topicEntries: options.topicEntries ?? 10_000_000,
     topicBytes: options.topicBytes ?? 4 * 1024 ** 3,
+    features: featuresKnown,
+    reconcileLogs: options.reconcileLogs ?? reconcileLogsDefault,
   };
   for (const [name, value] of Object.entries(full)) {
     if (!Number.isSafeInteger(value) || value <= 0) {

@@ -4,7 +4,7 @@
  */
 import type { LogHead, LogId, Topic } from "@hawser/log";
 import type { InLog, MachineState, OutLog, TopicState } from "./machine-types.ts";
-import { isVisibleTo } from "./turn.ts";
+import { isReconciling, isVisibleTo } from "./turn.ts";
 import type { ExplainCode, LogRef, SyncProgress, SyncReport, TopicReport } from "./types.ts";
 
 export function progressOf(state: MachineState): SyncProgress {
@@ -34,7 +34,7 @@ function isTopicSettled(topic: TopicState): boolean {
   if (topic.headsState !== "ready" || topic.peerProof === undefined) return false;
   if (out.access !== topic.given || out.answers !== topic.peerProof.counter) return false;
   if (!theirs.complete || theirs.answers !== topic.proofCounter) return false;
-  if (theirs.open > 0 || out.open > 0) return false;
+  if (isReconciling(topic) || theirs.open > 0 || out.open > 0) return false;
   // A peer answers only for logs that it would let us know of, too.
   if (theirs.access === "none") return true;
   if (out.unansweredControl > 0) return false;
@@ -106,11 +106,17 @@ export function standingOf(
   if (state.phase !== "open" || topic?.peerNumber === undefined) return undefined;
   const { access, complete } = topic.in;
   if (!complete || topic.given === "none" || (access ?? "none") === "none") return undefined;
-  if (topic.in.open > 0 || topic.headsState !== "ready" || topic.in.answers !== topic.proofCounter)
+  if (
+    isReconciling(topic) ||
+    topic.in.open > 0 ||
+    topic.headsState !== "ready" ||
+    topic.in.answers !== topic.proofCounter
+  )
     return undefined;
   const logs = logIds.map((logId) => {
     const log = topic.in.logs[topic.in.numbers.get(logId) ?? -1];
-    if (log === undefined) return { announced: 0, here: true };
+    // What stands level was compared and is here, although it was never named.
+    if (log === undefined) return { announced: topic.in.level.get(logId) ?? 0, here: true };
     return { announced: log.height, here: log.status === "same" || log.status === "ahead" };
   });
   const isFull = topic.given === "full" && access === "full";
@@ -188,7 +194,8 @@ export function explainThere(
   if (topic === undefined || topic.peerNumber === undefined) return "NOT_ANNOUNCED";
   const theirs = topic.in.logs[topic.in.numbers.get(ref.logId) ?? -1];
   const log = topic.out.logs[topic.out.numbers.get(ref.logId) ?? -1];
-  if (Math.max(log?.acked ?? 0, theirs?.height ?? 0) > seq) return "PRESENT";
+  const level = topic.out.level.get(ref.logId) ?? topic.in.level.get(ref.logId) ?? 0;
+  if (Math.max(log?.acked ?? 0, theirs?.height ?? 0, level) > seq) return "PRESENT";
   if (head === undefined || head.signedHeight <= seq) return "NOT_ANNOUNCED";
   if (!isVisibleTo(topic.given, topic.snapshot.controlDomains, head.context.domain)) {
     return "NO_ACCESS";

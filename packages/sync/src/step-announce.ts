@@ -7,52 +7,34 @@ import type { ForkProof, LogHead, LogId } from "@hawser/log";
 import { forkBytesMax, forkPartBytesMax, itemsPerMessageMax, logsPerTopicMax } from "./limits.ts";
 import type { OutLog, TopicState, Turn } from "./machine-types.ts";
 import type { LogAnnouncement } from "./message.ts";
-import {
-  clearOut,
-  compareHeads,
-  enqueue,
-  freshOut,
-  hashStartOf,
-  reckonOut,
-  setSent,
-} from "./out-log.ts";
-import { isVisible, send } from "./turn.ts";
-import type { TopicAccess } from "./types.ts";
-
-const accessRank: { readonly [Level in TopicAccess]: number } = { none: 0, control: 1, full: 2 };
-
-/** Brings what the peer was told in line with what it may know now. */
-export function publish(turn: Turn, topic: TopicState): void {
-  if (topic.headsState !== "ready" || topic.peerProof === undefined) return;
-  const before = topic.out.access;
-  if (before === topic.given && topic.out.answers === topic.peerProof.counter) return;
-  const isLess = before === undefined || accessRank[topic.given] < accessRank[before];
-  if (isLess) restartOut(turn, topic);
-  const { out } = topic;
-  out.access = topic.given;
-  out.answers = topic.peerProof.counter;
-  const heads = [...topic.heads.values()].filter(
-    (head) =>
-      head.signedHeight > 0 &&
-      isVisible(topic, head.context.domain) &&
-      !out.numbers.has(head.logId),
+import { compareHeads, enqueue, hashStartOf, reckonOut, setSent } from "./out-log.ts";
+import { isOtherHead, isReconciling, isVisible, send } from "./turn.ts";
+/** Heads that the peer may know of. */
+export function visibleHeads(topic: TopicState): readonly LogHead[] {
+  return [...topic.heads.values()].filter(
+    (head) => head.signedHeight > 0 && isVisible(topic, head.context.domain),
   );
-  sendFrontier(turn, topic, heads, { first: isLess, eager: false });
-  for (const logId of topic.forks.keys()) tellFork(turn, topic, logId);
 }
 
-/** Voids what was announced; the peer forgets it with the next frontier. */
-function restartOut(turn: Turn, topic: TopicState): void {
-  clearOut(turn, topic);
-  topic.out = { ...freshOut(), generation: ++turn.state.generationLast };
+/** Those of them that it was not told of, and does not hold just as we do. */
+export function untoldHeads(topic: TopicState): readonly LogHead[] {
+  const { numbers, level } = topic.out;
+  return visibleHeads(topic).filter(({ logId }) => !numbers.has(logId) && !level.has(logId));
+}
+
+/** What a frontier is: see its flags in docs/spec/3-sync.md §3. */
+export interface FrontierKind {
+  readonly first: boolean;
+  readonly last: boolean;
+  readonly eager: boolean;
 }
 
 /** Announces `heads`, control domains first, and numbers them. */
-function sendFrontier(
+export function sendFrontier(
   turn: Turn,
   topic: TopicState,
   heads: readonly LogHead[],
-  kind: { readonly first: boolean; readonly eager: boolean },
+  kind: FrontierKind,
 ): void {
   const logs = inAnnouncementOrder(topic, heads).slice(0, logsPerTopicMax - topic.out.logs.length);
   let start = 0;
@@ -65,7 +47,7 @@ function sendFrontier(
       answers: topic.out.answers,
       access: topic.given,
       first: kind.first && start === 0,
-      last: start + itemsPerMessageMax >= logs.length,
+      last: kind.last && start + itemsPerMessageMax >= logs.length,
       eager: kind.eager,
       logs: part.map(announcementOf),
     });
@@ -119,6 +101,7 @@ function addOutLog(turn: Turn, topic: TopicState, head: LogHead): OutLog {
     diverged: false,
   };
   topic.out.logs.push(log);
+  topic.out.level.delete(head.logId);
   topic.out.numbers.set(head.logId, log.number);
   turn.state.topicOfOutLog.set(log, topic.topic);
   if (log.control) topic.out.unansweredControl += 1;
@@ -139,7 +122,7 @@ export function announceAgain(turn: Turn, topic: TopicState, log: OutLog, pruned
     answers: topic.out.answers,
     access: topic.given,
     first: false,
-    last: true,
+    last: !isReconciling(topic),
     eager: false,
     logs: [announcementOf(pruned)],
   });
@@ -200,16 +183,30 @@ function raiseToKnown(turn: Turn, topic: TopicState, log: OutLog): void {
   setSent(turn, topic, log, { sentTo, hashStart });
 }
 
+/** False also for a log that the peer itself announced this far: acks say enough about it. */
+export function isNewToPeer(topic: TopicState, head: LogHead): boolean {
+  if (topic.out.access === undefined || head.signedHeight === 0) return false;
+  if (!isVisible(topic, head.context.domain)) return false;
+  const number = topic.in.numbers.get(head.logId);
+  const known = number === undefined ? undefined : topic.in.logs[number];
+  if (known === undefined) return (topic.out.level.get(head.logId) ?? 0) < head.signedHeight;
+  const atPeer = Math.max(known.height, known.shown);
+  return atPeer < head.signedHeight || isOtherHead(known, head);
+}
+
 /** Announces logs that are new and starts to send them without waiting for a want. */
 export function pushNew(turn: Turn, topic: TopicState, heads: readonly LogHead[]): void {
-  sendFrontier(turn, topic, heads, { first: false, eager: true });
-  for (const head of heads) {
+  const levels = heads.map((head) => topic.out.level.get(head.logId));
+  sendFrontier(turn, topic, heads, { first: false, last: true, eager: true });
+  for (const [index, head] of heads.entries()) {
     const log = topic.out.logs[topic.out.numbers.get(head.logId) ?? -1];
     if (log === undefined) continue;
     reckonOut(turn, topic, log, () => {
       log.answered = true;
       log.wanted = true;
     });
+    // Where both stood level, our own entries go on.
+    setSent(turn, topic, log, { sentTo: levels[index] ?? 0, hashStart: undefined });
     raiseToKnown(turn, topic, log);
     enqueue(turn, log);
   }

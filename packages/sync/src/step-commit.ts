@@ -4,18 +4,18 @@
 import { type ForkProof, logIdOf, type LogHead, type LogId } from "@hawser/log";
 import type { TopicState, Turn } from "./machine-types.ts";
 import { clearOut, freshOut } from "./out-log.ts";
-import { growLog, publish, pushNew, tellFork } from "./step-announce.ts";
+import { growLog, isNewToPeer, pushNew, tellFork } from "./step-announce.ts";
 import {
   clearIn,
   fetchBranch,
   freshIn,
   giveUp,
-  isOtherHead,
   lacksBranch,
   reviewIn,
   reviewLog,
 } from "./step-compare.ts";
-import { isVisible, progressed } from "./turn.ts";
+import { publish } from "./step-publish.ts";
+import { isOtherHead, isReconciling, progressed } from "./turn.ts";
 
 /** True when `head` is newer than what is known, or tells more of the same height. */
 function isNews(known: LogHead | undefined, head: LogHead): boolean {
@@ -52,7 +52,8 @@ export function onCommitted(turn: Turn, topic: TopicState, heads: readonly LogHe
     const number = topic.out.numbers.get(head.logId);
     const log = number === undefined ? undefined : topic.out.logs[number];
     if (log !== undefined) growLog(turn, topic, log, head);
-    else if (isNewToPeer(topic, head)) fresh.push(head);
+    // While sets are compared it is not known what the peer has: see `catchUp`.
+    else if (!isReconciling(topic) && isNewToPeer(topic, head)) fresh.push(head);
     reviewLog(turn, topic, head.logId);
     const waiting = topic.in.forksWaiting.get(head.logId);
     if (waiting !== undefined) {
@@ -67,17 +68,6 @@ export function onCommitted(turn: Turn, topic: TopicState, heads: readonly LogHe
   }
   if (fresh.length > 0) pushNew(turn, topic, fresh);
   progressed(turn);
-}
-
-/** False also for a log that the peer itself announced this far: acks say enough about it. */
-function isNewToPeer(topic: TopicState, head: LogHead): boolean {
-  if (topic.out.access === undefined || head.signedHeight === 0) return false;
-  if (!isVisible(topic, head.context.domain)) return false;
-  const number = topic.in.numbers.get(head.logId);
-  const known = number === undefined ? undefined : topic.in.logs[number];
-  if (known === undefined) return true;
-  const atPeer = Math.max(known.height, known.shown);
-  return atPeer < head.signedHeight || isOtherHead(known, head);
 }
 
 /** A proof that is stored here: nothing more of that log is fetched past it, and the peer hears. */
@@ -107,4 +97,5 @@ export function dropFrontiers(turn: Turn, topic: TopicState): void {
   clearIn(turn, topic);
   topic.out = freshOut();
   topic.in = freshIn();
+  topic.recon = undefined;
 }

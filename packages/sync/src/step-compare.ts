@@ -2,13 +2,12 @@
  * What the peer announces: compared with what we hold, and asked for (docs/spec/3-sync.md §6).
  * Layer 4; pure.
  */
-import { equalBytes } from "@hawser/codec";
 import { logIdOf, type LogHead, type LogId } from "@hawser/log";
 import { logsPerTopicMax } from "./limits.ts";
 import type { InLog, InSide, InStatus, TopicState, Turn } from "./machine-types.ts";
 import type { FrontierMessage, LogAnnouncement, Want } from "./message.ts";
 import { hashStartOf } from "./out-log.ts";
-import { chunked, close, isVisible, progressed, send } from "./turn.ts";
+import { chunked, close, isOtherHead, isVisible, progressed, send } from "./turn.ts";
 
 export function freshIn(): InSide {
   return {
@@ -18,6 +17,8 @@ export function freshIn(): InSide {
     complete: false,
     logs: [],
     numbers: new Map(),
+    level: new Map(),
+    summary: undefined,
     forksWaiting: new Map(),
     forkCount: 0,
     open: 0,
@@ -46,7 +47,8 @@ export function onFrontier(turn: Turn, topic: TopicState, message: FrontierMessa
   progressed(turn);
 }
 
-function restartIn(turn: Turn, topic: TopicState, generation: number): void {
+/** Forgets what the peer announced: a new generation begins. */
+export function restartIn(turn: Turn, topic: TopicState, generation: number): void {
   clearIn(turn, topic);
   topic.in = { ...freshIn(), generation, forkCount: topic.in.forkCount };
 }
@@ -62,6 +64,7 @@ function takeAnnouncement(
   const logId = logIdOf(turn.deps.crypto, { topic: topic.topic, domain, author });
   const number = topic.in.numbers.get(logId);
   let log = number === undefined ? undefined : topic.in.logs[number];
+  const isLevel = topic.in.level.delete(logId);
   if (log === undefined) {
     log = addInLog(topic, { logId, author, domain });
     if (topic.in.logs.length > logsPerTopicMax) {
@@ -73,14 +76,23 @@ function takeAnnouncement(
   log.prunedTo = prunedTo;
   log.hash = hash;
   if (topic.headsState !== "ready") return true;
-  if (eager && isVisible(topic, domain) && (topic.heads.get(logId)?.signedHeight ?? 0) === 0) {
-    // The entries follow by themselves.
-    log.answered = true;
-    if (isAffordable(turn, topic)) setStatus(turn, topic, log, "fetching");
-    else giveUp(turn, topic, log, "overBudget");
-    return true;
+  if (eager && isVisible(topic, domain)) {
+    const have = topic.heads.get(logId)?.signedHeight ?? 0;
+    if (have === 0 || isLevel) return followEager(turn, topic, log);
   }
   review(turn, topic, log);
+  return true;
+}
+
+/** The entries follow by themselves, from where both sides stood level. */
+function followEager(turn: Turn, topic: TopicState, log: InLog): true {
+  log.answered = true;
+  const have = topic.heads.get(log.logId)?.signedHeight ?? 0;
+  if (log.height <= have) {
+    setStatus(turn, topic, log, log.height === have ? "same" : "ahead");
+    review(turn, topic, log);
+  } else if (isAffordable(turn, topic)) setStatus(turn, topic, log, "fetching");
+  else giveUp(turn, topic, log, "overBudget");
   return true;
 }
 
@@ -138,12 +150,6 @@ function review(turn: Turn, topic: TopicState, log: InLog): void {
   setStatus(turn, topic, log, log.height === have ? "same" : "ahead");
   if (!isSubscribed) answer(turn, topic, log);
   else acknowledge(turn, topic, log);
-}
-
-export function isOtherHead(log: InLog, head: LogHead | undefined): boolean {
-  if (log.hash === undefined || head?.signedHash === undefined) return false;
-  if (log.height !== head.signedHeight) return false;
-  return !equalBytes(log.hash, head.signedHash);
 }
 
 function reviewBehind(turn: Turn, topic: TopicState, log: InLog, head: LogHead | undefined): void {

@@ -1,7 +1,7 @@
 /**
  * Hello and identities (docs/spec/3-sync.md §4). Layer 4; pure.
  */
-import { version } from "./codes.ts";
+import { featuresKnown, version } from "./codes.ts";
 import { encodeMessage } from "./encode.ts";
 import {
   identitiesHold,
@@ -17,9 +17,6 @@ import type { Turn } from "./machine-types.ts";
 import type { HelloMessage, IdentitiesMessage } from "./message.ts";
 import { close, sendFrame } from "./turn.ts";
 
-/** Features this version offers: none yet. */
-const offeredFeatures = 0;
-
 /** Sends our hello and starts the clock of the handshake. */
 export function start(turn: Turn): void {
   const { state, deps } = turn;
@@ -28,7 +25,7 @@ export function start(turn: Turn): void {
     type: "hello",
     versionMin: version,
     versionMax: version,
-    features: offeredFeatures,
+    features: deps.options.features,
     nonce: state.seed.nonce,
     windowBytes: deps.options.windowBytes,
     rangeBytes: deps.options.rangeBytes,
@@ -55,7 +52,7 @@ export function onHello(turn: Turn, message: HelloMessage, frame: Uint8Array): v
   state.phase = "identities";
   state.role = role;
   state.peerNonce = message.nonce;
-  state.features = message.features & offeredFeatures;
+  state.features = message.features & deps.options.features & featuresKnown;
   state.credit = message.windowBytes;
   state.peerRangeBytes = message.rangeBytes;
   state.transcript = transcriptOf(deps.crypto, role, {

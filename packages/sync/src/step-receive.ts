@@ -11,12 +11,11 @@ import {
   askAgain,
   fetchBranch,
   giveUp,
-  isOtherHead,
   reviewLog,
   setStatus,
 } from "./step-compare.ts";
 import { topicOfPeer } from "./step-topics.ts";
-import { close, isVisible, progressed, send } from "./turn.ts";
+import { close, isOtherHead, isVisible, progressed, send } from "./turn.ts";
 import type { IngestOutcome } from "./types.ts";
 
 /** Fork proofs kept for logs that have not arrived yet. */

@@ -16,12 +16,14 @@ const creditBytesUseful = 4 * 1024;
 
 /** What the peer wants of the logs we announced. */
 export function onWants(turn: Turn, topic: TopicState, message: WantsMessage): void {
-  if (message.generation < topic.out.generation) return;
-  if (message.generation > topic.out.generation) return close(turn, "SYNC_BAD_MESSAGE");
+  if (message.generation > turn.state.generationLast) return close(turn, "SYNC_BAD_MESSAGE");
+  // Of a generation before, or of the time before the topic was left.
+  if (message.generation !== topic.out.generation) return;
   for (const want of message.wants) {
     const log = topic.out.logs[want.logNumber];
     if (log === undefined) return close(turn, "SYNC_BAD_MESSAGE");
     takeWant(turn, topic, log, want);
+    if (want.mode === "same") noteLevel(topic, log);
     enqueue(turn, log);
   }
 }
@@ -35,6 +37,12 @@ function takeWant(turn: Turn, topic: TopicState, log: OutLog, want: Want): void 
   });
   const position = positionOf(log, want, wasWanted);
   if (position !== undefined) setSent(turn, topic, log, position);
+}
+
+/** A peer that holds our head need not announce it: this is how it says so in a reconciliation. */
+function noteLevel(topic: TopicState, log: OutLog): void {
+  if (topic.recon === undefined || topic.in.numbers.has(log.logId)) return;
+  topic.in.level.set(log.logId, log.announced);
 }
 
 /** Where to go on from, or `undefined` when the log's position stands. */
@@ -62,8 +70,9 @@ function positionOf(
 
 /** What the peer has stored. */
 export function onAcks(turn: Turn, topic: TopicState, message: AcksMessage): void {
-  if (message.generation < topic.out.generation) return;
-  if (message.generation > topic.out.generation) return close(turn, "SYNC_BAD_MESSAGE");
+  if (message.generation > turn.state.generationLast) return close(turn, "SYNC_BAD_MESSAGE");
+  // Of a generation before, or of the time before the topic was left.
+  if (message.generation !== topic.out.generation) return;
   for (const ack of message.acks) {
     const log = topic.out.logs[ack.logNumber];
     if (log === undefined) return close(turn, "SYNC_BAD_MESSAGE");

@@ -15,9 +15,9 @@ import {
 import type { TopicSnapshot, TopicState, Turn } from "./machine-types.ts";
 import type { ProofMessage, TopicsMessage } from "./message.ts";
 import { freshOut } from "./out-log.ts";
-import { publish } from "./step-announce.ts";
 import { dropFrontiers } from "./step-commit.ts";
 import { freshIn, reviewIn } from "./step-compare.ts";
+import { publish } from "./step-publish.ts";
 import { close, progressed, send } from "./turn.ts";
 import type { TopicAccess } from "./types.ts";
 
@@ -114,6 +114,8 @@ function addTopic(
     forks: new Map(),
     out: freshOut(),
     in: freshIn(),
+    recon: undefined,
+    summariesTaken: 0,
     entriesTaken: 0,
     bytesTaken: 0,
   });

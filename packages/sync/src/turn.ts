@@ -1,9 +1,11 @@
 /**
  * What every part of the machine does: send, close, count (docs/spec/3-sync.md §2). Layer 4; pure.
  */
+import { equalBytes } from "@hawser/codec";
+import type { LogHead } from "@hawser/log";
 import { encodeMessage } from "./encode.ts";
 import { itemsPerMessageMax } from "./limits.ts";
-import type { TopicState, Turn } from "./machine-types.ts";
+import type { InLog, TopicState, Turn } from "./machine-types.ts";
 import type { Message } from "./message.ts";
 import type { SyncCloseCode, TopicAccess } from "./types.ts";
 
@@ -49,6 +51,18 @@ export function end(
 /** Marks that progress, access or sync state changed. */
 export function progressed(turn: Turn): void {
   turn.state.progressed = true;
+}
+
+/** True while both sides' sets of logs are being compared, or are about to be. */
+export function isReconciling(topic: TopicState): boolean {
+  return topic.recon !== undefined && topic.recon.phase !== "done";
+}
+
+/** Do two heads of one height differ? */
+export function isOtherHead(log: InLog, head: LogHead | undefined): boolean {
+  if (log.hash === undefined || head?.signedHash === undefined) return false;
+  if (log.height !== head.signedHeight) return false;
+  return !equalBytes(log.hash, head.signedHash);
 }
 
 /** True when the peer may know of logs of this domain here. */

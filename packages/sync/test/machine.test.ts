@@ -22,6 +22,8 @@ const options: MachineOptions = {
   heartbeatMs: 1_000,
   topicEntries: 1_000,
   topicBytes: 2 ** 20,
+  features: 1,
+  reconcileLogs: 64,
 };
 
 interface Side {

@@ -38,6 +38,8 @@ const options: MachineOptions = {
   heartbeatMs: 20_000,
   topicEntries: 100_000,
   topicBytes: 64 * 1024 * 1024,
+  features: 0,
+  reconcileLogs: 64,
 };
 const control = "hawser.control";
 const data = "hawser.data";

@@ -1,0 +1,43 @@
+/**
+ * When the peer is told what of a topic's logs, and in which form (docs/spec/3-sync.md §6, §6.1).
+ * Layer 4; pure.
+ */
+import type { TopicState, Turn } from "./machine-types.ts";
+import { clearOut, freshOut } from "./out-log.ts";
+import { sendFrontier, tellFork, untoldHeads } from "./step-announce.ts";
+import { mayOffer, offer } from "./step-reconcile.ts";
+import { isReconciling } from "./turn.ts";
+import type { TopicAccess } from "./types.ts";
+
+const accessRank: { readonly [Level in TopicAccess]: number } = { none: 0, control: 1, full: 2 };
+
+/** Brings what the peer was told in line with what it may know now. */
+export function publish(turn: Turn, topic: TopicState): void {
+  if (topic.headsState !== "ready" || topic.peerProof === undefined) return;
+  const before = topic.out.access;
+  if (before === topic.given && topic.out.answers === topic.peerProof.counter) return;
+  const isLess = before === undefined || accessRank[topic.given] < accessRank[before];
+  // Sets that are being compared are those of the access before.
+  const isFirst = isLess || (before !== topic.given && isReconciling(topic));
+  if (isFirst) restartOut(turn, topic);
+  topic.out.access = topic.given;
+  topic.out.answers = topic.peerProof.counter;
+  if (isFirst && mayOffer(turn, topic)) offer(turn, topic);
+  else announce(turn, topic, isFirst);
+  for (const logId of topic.forks.keys()) tellFork(turn, topic, logId);
+}
+
+/** Voids what was announced; the peer forgets it with the next frontier or summary. */
+function restartOut(turn: Turn, topic: TopicState): void {
+  clearOut(turn, topic);
+  topic.out = { ...freshOut(), generation: ++turn.state.generationLast };
+  topic.recon = undefined;
+}
+
+function announce(turn: Turn, topic: TopicState, first: boolean): void {
+  const isOpen = isReconciling(topic);
+  // What the peer offered is void: our frontier tells it so.
+  if (first) topic.in.summary = undefined;
+  const heads = isOpen ? [] : untoldHeads(topic);
+  sendFrontier(turn, topic, heads, { first, last: !isOpen, eager: false });
+}
