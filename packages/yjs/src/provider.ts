@@ -19,7 +19,13 @@ import { clientOfUpdate } from "./check.ts";
 import { YjsError } from "./errors.ts";
 import { createOutbox, type Outbox, type Timers } from "./outbox.ts";
 import { startPresence, type Presence } from "./presence.ts";
-import { docView, withheldIn, type DocState, type WithheldUpdate } from "./state.ts";
+import {
+  canonicalUpdate,
+  docView,
+  withheldIn,
+  type DocState,
+  type WithheldUpdate,
+} from "./state.ts";
 import { createSubdocs } from "./subdocs.ts";
 
 /** What a provider takes. */
@@ -41,7 +47,7 @@ export interface YjsOptions {
   readonly name?: string;
   /** An empty document; default a new one. */
   readonly doc?: Doc;
-  /** Longest wait of an edit before it is appended, 0–1,000 ms; default 50. */
+  /** Longest wait of an edit before it is appended, 0–1,000 ms; default 30. */
   readonly flushMs?: number;
   /** Decides which events count, such as access control documents (`@hawser/acl`). */
   readonly gate?: Gate;
@@ -124,7 +130,7 @@ function attach(parts: Parts): YjsProvider {
   };
   const outbox = createOutbox(
     { append: (drafts) => deps.source.append(drafts), timers: deps.timers, onChange: notify },
-    { name, session: () => session, flushMs: parts.options.flushMs ?? 50 },
+    { name, session: () => session, flushMs: parts.options.flushMs ?? 30 },
   );
   const replica = openReplica(parts, { outbox, notify });
   const awareness = new Awareness(doc);
@@ -198,7 +204,7 @@ function attach(parts: Parts): YjsProvider {
       await outbox.flush();
     },
     withheld: () => replica.withheld(),
-    snapshot: () => encodeStateAsUpdate(replica.counted()),
+    snapshot: () => canonicalUpdate(replica.counted()),
     subdoc: (guid) => subdocs.get(guid),
     [Symbol.asyncDispose]: () => {
       closing ??= close();

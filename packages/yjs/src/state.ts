@@ -221,6 +221,18 @@ export function createYjsView(deps: {
   };
 }
 
+/**
+ * One update with all of a document, in one form for equal documents: how Yjs has cut runs of text
+ * depends on how they came, and reading them in one go joins them.
+ */
+export function canonicalUpdate(doc: Doc): Uint8Array {
+  const joined = new Doc({ gc: doc.gc });
+  applyUpdate(joined, encodeStateAsUpdate(doc));
+  const update = encodeStateAsUpdate(joined);
+  joined.destroy();
+  return update;
+}
+
 /** Update ‖ sessions with something unfinished ‖ faults, each in order. */
 function docToCbor(state: DocState): CborValue {
   const open = [...state.sessions.values()]
@@ -230,7 +242,7 @@ function docToCbor(state: DocState): CborValue {
     a.logId === b.logId ? a.seq - b.seq : a.logId < b.logId ? -1 : 1,
   );
   return [
-    encodeStateAsUpdate(state.doc),
+    canonicalUpdate(state.doc),
     open.map(({ author, logId, session, waiting, pieces }): CborValue => {
       const updates = waiting.map(({ seq, update }): CborValue => [seq, update.bytes]);
       return [author, logId, session, updates, pieces];
