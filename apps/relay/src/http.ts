@@ -4,7 +4,7 @@ import { addressKey, type AddressOptions } from "./address.ts";
 import { refusal, writeAnswer, writeRawAnswer } from "./answer.ts";
 import type { RelayAnswerCode } from "./errors.ts";
 import { readRequest } from "./request.ts";
-import { answerTo, syncPath, type RouteDeps } from "./routes.ts";
+import { answerTo, webSocketPaths, type RouteDeps } from "./routes.ts";
 
 export interface HttpOptions extends AddressOptions {
   /** Sockets open at once, WebSockets among them. */
@@ -33,7 +33,7 @@ export function createHttpServer(deps: HttpDeps, options: HttpOptions): Server {
     ...serverTimes,
     maxHeaderSize: headerBytesMax,
     // Elsewhere an Upgrade header is only an offer (RFC 9110 §7.8); older Node ignores the option.
-    shouldUpgradeCallback: (request) => request.url?.split("?", 1)[0] === syncPath,
+    shouldUpgradeCallback: (request) => webSocketPaths.has(request.url?.split("?", 1)[0] ?? ""),
   });
   server.maxRequestsPerSocket = requestsPerSocketMax;
   server.maxConnections = options.socketsMax;

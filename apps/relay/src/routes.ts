@@ -7,9 +7,12 @@ import { isAuthorized, metricsPath } from "./metrics-server.ts";
 import { metricsContentType } from "./metrics.ts";
 import { pairHandlers, type PairDeps } from "./pair-routes.ts";
 import { octets, readBody, retryAfterSeconds, type Request } from "./request.ts";
+import { signalPath } from "./signal-rooms.ts";
 
 /** The WebSocket's path. */
 export const syncPath = "/v1/sync";
+/** Paths at which an upgrade is more than an offer. */
+export const webSocketPaths: ReadonlySet<string> = new Set([syncPath, signalPath]);
 
 export interface RouteDeps extends PairDeps {
   readonly hosting: Pick<Hosting, "author" | "bundle" | "host">;
@@ -32,6 +35,7 @@ const routes: ReadonlyMap<string, Route> = new Map([
   ["/v1/host", { handlers: new Map([["POST", host]]), anyOrigin: true }],
   [metricsPath, { handlers: new Map([["GET", figures]]), anyOrigin: false }],
   [syncPath, { handlers: new Map([["GET", upgradeRequired]]), anyOrigin: false }],
+  [signalPath, { handlers: new Map([["GET", upgradeRequired]]), anyOrigin: false }],
 ]);
 
 /** The answer to a request. Rejects when the relay fails, or the client goes away. */

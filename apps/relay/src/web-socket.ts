@@ -8,7 +8,8 @@ import { addressKey, type AddressOptions } from "./address.ts";
 import { refusal, writeRawAnswer, type Answer } from "./answer.ts";
 import type { RelayAnswerCode } from "./errors.ts";
 import { createOpenCount, type OpenCount, type RateLimit } from "./limits.ts";
-import { syncPath } from "./routes.ts";
+import { webSocketPaths } from "./routes.ts";
+import { signalPath } from "./signal-rooms.ts";
 
 export interface WebSocketDeps {
   readonly server: Server;
@@ -16,6 +17,8 @@ export interface WebSocketDeps {
   readonly connects: RateLimit;
   /** Takes a connection over. */
   readonly attach: (connection: Connection) => void;
+  /** Takes a connection for signals over. */
+  readonly attachSignals: (connection: Connection) => void;
   isClosing(): boolean;
   readonly retryAfter: () => string;
   /** Hears of every upgrade that was refused. */
@@ -35,7 +38,7 @@ export interface WebSockets {
   terminate(): void;
 }
 
-/** Serves `/v1/sync` on `deps.server`. */
+/** Serves `/v1/sync` and `/v1/signal` on `deps.server`. */
 export function serveWebSockets(deps: WebSocketDeps, options: WebSocketOptions): WebSockets {
   const webSockets = new WebSocketServer({ ...webSocketServerOptions, noServer: true });
   const open = createOpenCount({
@@ -55,7 +58,8 @@ export function serveWebSockets(deps: WebSocketDeps, options: WebSocketOptions):
     socket.once("close", admitted.release);
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off("error", ignore);
-      deps.attach(acceptWebSocket(webSocket));
+      const take = pathOf(request) === signalPath ? deps.attachSignals : deps.attach;
+      take(acceptWebSocket(webSocket));
     });
   });
   return {
@@ -73,7 +77,7 @@ function admit(
   request: IncomingMessage,
   address: string,
 ): Admission {
-  if (request.url?.split("?", 1)[0] !== syncPath) return { refused: refusal("RELAY_NOT_FOUND") };
+  if (!webSocketPaths.has(pathOf(request))) return { refused: refusal("RELAY_NOT_FOUND") };
   if (request.method !== "GET") return { refused: refusal("RELAY_METHOD", { allow: "GET" }) };
   if (deps.isClosing()) {
     return { refused: refusal("RELAY_CLOSING", { "retry-after": deps.retryAfter() }) };
@@ -83,6 +87,10 @@ function admit(
   if (release !== undefined) return { release };
   const isFull = deps.open.total >= deps.open.totalMax;
   return { refused: isFull ? refusal("RELAY_BUSY", { "retry-after": "60" }) : tooMany() };
+}
+
+function pathOf(request: IncomingMessage): string {
+  return request.url?.split("?", 1)[0] ?? "";
 }
 
 function tooMany(): Answer {
