@@ -36,6 +36,8 @@ import { judgeStretch } from "./judge.ts";
 import { createForkReader, noForks } from "./fork-view.ts";
 import { isGenesisOf } from "./ids.ts";
 import { createOpener, type Opener } from "./opener.ts";
+import type { OrderImage } from "./order-image.ts";
+import { openOrderCache, type OrderCache } from "./order-cache.ts";
 import { createOwnLogs, type OwnLogs } from "./own-logs.ts";
 import { givesToPaper, isPaper } from "./paper.ts";
 import { createQueue, createSignal, type Queue } from "./queue.ts";
@@ -63,6 +65,7 @@ export interface Core extends Reading {
   readonly queue: Queue;
   readonly addresses: AddressBook;
   readonly own: OwnLogs;
+  readonly order: OrderCache;
   about(): About;
   /** Replaces the record in memory and returns the write that makes it last. */
   amend(change: Partial<About>): KvWrite;
@@ -146,6 +149,7 @@ export async function openCore(
   const assertMayWrite = (): void => device.guard.assertMayWrite(topic);
   const own = createOwnLogs({ store, crypto, clock, topic, author, secret, assertMayWrite });
   const checked = await openCheckedOps({ store, vault: device.vault }, topic);
+  const order = await openOrderCache({ store, vault: device.vault }, topic);
   let about = parts.about;
   let forks = noForks;
   const branchBook = createBranchBook({ store, crypto, topic });
@@ -158,7 +162,7 @@ export async function openCore(
     about: () => about,
   });
   let fold = emptyFold(undefined);
-  let sequencer = newSequencer();
+  let sequencer = newSequencer(undefined);
   let opener = newOpener();
   let membershipRevision = 0;
   let keyRevision = 0;
@@ -177,10 +181,11 @@ export async function openCore(
     const parts = { crypto, topic, self, metadataKey, createOp, addresses: book, checked };
     return createControlFold(parts, keys);
   }
-  function newSequencer(): Sequencer {
+  function newSequencer(image: OrderImage | undefined): Sequencer {
     const parts = { store, recent, clock, topic, changed, driftMicros: microsMax };
     return createSequencer({
       ...parts,
+      image,
       fold: () => fold,
       branches: forks.branches,
       forkedAt: (logId) => forks.ends.get(logId),
@@ -285,7 +290,9 @@ export async function openCore(
     forks = await forkReader.read();
     fold = emptyFold(await device.vault.read(keysKey(topic)));
     opener = newOpener();
-    sequencer = newSequencer();
+    // What lies on a fork's branches moves positions: only what cannot be read again is kept then.
+    const hasForks = forks.ends.size > 0;
+    sequencer = newSequencer(hasForks ? order.compacted?.image : order.image());
     const ranges: ControlRange[] = [];
     for (const { logId, context } of heads) {
       if (context.domain === controlDomain) ranges.push(await readControl(logId, context));
@@ -309,13 +316,19 @@ export async function openCore(
     if (started) await advance();
   };
 
+  const saveOrder = async (isClosing: boolean): Promise<void> => {
+    if (forks.ends.size > 0 || deps.isWriter?.() === false) return;
+    await order.save(sequencer.releasedCount, sequencer.image, isClosing);
+  };
+
   const advance = async (): Promise<void> => {
     started = true;
     await sequencer.advance();
     if (sequencer.isStale) {
-      sequencer = newSequencer();
+      sequencer = newSequencer(order.compacted?.image);
       await sequencer.advance();
     }
+    await saveOrder(false);
     const due = sequencer.nextDue();
     stopTimer?.();
     stopTimer = undefined;
@@ -563,9 +576,11 @@ export async function openCore(
     changed,
     addresses,
     own,
+    order,
     recent,
     refusals,
     syncTopic,
+    compacted: () => order.compacted,
     about: () => about,
     amend: (change) => {
       about = { ...about, ...change };
@@ -614,6 +629,7 @@ export async function openCore(
       changed.notify();
       await queue.idle();
       await advancing;
+      await saveOrder(true);
       await bodies.idle();
       await own.close();
     },

@@ -6,6 +6,10 @@ export type SpaceErrorCode =
   | "SPACE_EXISTS"
   /** The space or the whole set of spaces was closed. */
   | "SPACE_CLOSED"
+  /** What was compacted away on this device would count otherwise by now. */
+  | "SPACE_HISTORY_GONE"
+  /** Logs are forked, entries wait, or judgements moved since the mark was made. */
+  | "SPACE_NOT_COMPACTABLE"
   /** The store holds a state of this space that this version cannot read. */
   | "SPACE_STATE_VERSION"
   /** What the store holds about this space contradicts itself or the wrong identity opened it. */

@@ -3,15 +3,25 @@
  * what comes. When a judgement changes that was handed out already, everything follows again with
  * `reset`. Layer 5, internal.
  */
-import { toHex } from "@hawser/codec";
+import { equalBytes } from "@hawser/codec";
 import type { Entry, Frontier, LogId } from "@hawser/log";
 import { judgementAt, verdictsDiffer, type Stretch as Judged, type Verdict } from "./judge.ts";
+import { SpaceError } from "./errors.ts";
+import {
+  decodeLocal,
+  encodeJudged,
+  encodeLocal,
+  referenceKey,
+  segmentsOf,
+  type Unopened,
+} from "./marks.ts";
 import type { Opened, Opener } from "./opener.ts";
+import type { Compacted, KeptEvent } from "./order-cache.ts";
 import type { Signal } from "./queue.ts";
 import type { RecentEntries } from "./recent.ts";
 import type { Sequencer, Span } from "./sequencer.ts";
 import type { OpId } from "@hawser/auth";
-import type { SpaceEvent, SpaceEventBatch } from "./types.ts";
+import type { SpaceEvent, SpaceEventBatch, SpaceMark } from "./types.ts";
 
 /** What events are made from; the parts may be replaced when a fork makes the space fold again. */
 export interface EventSources {
@@ -20,6 +30,8 @@ export interface EventSources {
   readonly sequencer: () => Sequencer;
   readonly opener: () => Opener;
   readonly judge: (stretch: Judged) => Verdict;
+  /** What stands in for pruned entries. */
+  readonly compacted: () => Compacted | undefined;
   /** Takes in what the store holds by now. */
   readonly advance: () => Promise<void>;
   /** False while nothing can be read yet: then the iteration waits. */
@@ -36,6 +48,11 @@ export interface EventOptions {
   readonly signal?: AbortSignal;
   /** Entries before these heights are left out. */
   readonly after?: Frontier;
+  /**
+   * Goes on behind a mark: nothing before its frontier is read. When what lies before it is judged or
+   * opened otherwise by now, everything follows from the first event, with `reset`.
+   */
+  readonly resume?: Pick<SpaceMark, "frontier" | "judged" | "local">;
 }
 
 const batchEvents = 256;
@@ -49,7 +66,8 @@ interface Stretch {
   readonly heads: readonly OpId[];
   readonly from: number;
   to: number;
-  readonly verdict: Verdict;
+  /** As the judgements were when they were last looked at; later entries of the stretch get it too. */
+  verdict: Verdict;
 }
 
 /** One run over the released entries, from the first. */
@@ -60,7 +78,13 @@ interface Run {
   readonly stretches: Stretch[];
   readonly lastStretch: Map<LogId, Stretch>;
   /** Epoch references of entries that did not open, with how many keys were tried. */
-  readonly unopened: Map<string, { readonly reference: Uint8Array; readonly keyCount: number }>;
+  readonly unopened: Map<string, Unopened>;
+  /** Was anything sealed to chosen devices? */
+  hasPrivate: boolean;
+  /** What was handed out before this run began. */
+  skip: ReadonlyMap<string, number>;
+  /** What was handed out by now: `logId → height`. */
+  readonly handed: Map<string, number>;
   membershipRevision: number;
   keyRevision: number;
   /** Released entries known when the judgements were last looked at. */
@@ -85,19 +109,25 @@ export async function* eventBatches(
     }
     // Everything in the store counts as stored when the iteration began.
     if (run === undefined) await sources.advance();
-    if (run === undefined || mustRestart(sources, run)) {
-      reset = run !== undefined;
+    if (run === undefined) {
+      run = options.resume && resumedRun(sources, options.resume);
+      reset = options.resume !== undefined && run === undefined;
+      run ??= startRun(sources);
+    } else if (mustRestart(sources, run)) {
+      reset = true;
       run = startRun(sources);
     }
-    for await (const events of releasedEvents(sources, run, options.after)) {
+    const current = run;
+    const mark = (at?: ReadonlyMap<string, number>) => markOf(sources, current, at);
+    for await (const events of allEvents(sources, current, options.after)) {
       if (isOver()) return;
-      yield reset ? { events, caughtUp, reset: true } : { events, caughtUp };
+      yield reset ? { events, caughtUp, reset: true, mark } : { events, caughtUp, mark };
       reset = false;
     }
     if (isOver()) return;
     if (!caughtUp || reset) {
       caughtUp = true;
-      yield reset ? { events: [], caughtUp, reset: true } : { events: [], caughtUp };
+      yield reset ? { events: [], caughtUp, reset: true, mark } : { events: [], caughtUp, mark };
       reset = false;
     }
     await sources.changed.changed(seen, signal);
@@ -113,10 +143,122 @@ function startRun(sources: EventSources): Run {
     stretches: [],
     lastStretch: new Map(),
     unopened: new Map(),
+    hasPrivate: false,
+    skip: new Map(),
+    handed: new Map(),
     membershipRevision: sources.membershipRevision(),
     keyRevision: sources.keyRevision(),
     judgedSpans: 0,
   };
+}
+
+/** A run behind a mark, or `undefined` where that does not hold any more. */
+function resumedRun(
+  sources: EventSources,
+  mark: NonNullable<EventOptions["resume"]>,
+): Run | undefined {
+  const run = startRun(sources);
+  const { frontier } = mark;
+  const gone = sources.compacted()?.frontier ?? new Map<LogId, number>();
+  for (const [logId, height] of gone) if ((frontier.get(logId) ?? 0) < height) return undefined;
+  return skipTo(sources, run, mark) ? run : undefined;
+}
+
+/** Takes everything before a mark for handed out. False where it is judged or opened otherwise. */
+function skipTo(
+  sources: EventSources,
+  run: Run,
+  { frontier, judged, local }: NonNullable<EventOptions["resume"]>,
+): boolean {
+  const opener = sources.opener();
+  const known = decodeLocal(local);
+  if (known === undefined) return false;
+  for (const [id, height] of frontier) {
+    const logId = id as LogId; // Safe: a key to look up.
+    if (run.sequencer.releasedOf(logId) < height) return false;
+    for (const { from, to, heads } of segmentsOf(run.sequencer, logId, height)) {
+      const verdict = verdictOf(sources, run, { logId, heads });
+      const stretch = { logId, heads, from, to, verdict };
+      run.stretches.push(stretch);
+      run.lastStretch.set(logId, stretch);
+    }
+    run.handed.set(logId, height);
+  }
+  for (const { reference, keyCount } of known.unopened) {
+    if (opener.keyCount(reference) > keyCount) return false;
+    run.unopened.set(referenceKey(reference), { reference, keyCount });
+  }
+  run.hasPrivate = known.hasPrivate;
+  run.skip = frontier;
+  return equalBytes(judgedBefore(sources, run, frontier), judged);
+}
+
+/** By the verdicts this run went by, which may be older than what holds now. */
+function judgedBefore(
+  sources: EventSources,
+  run: Run,
+  frontier: ReadonlyMap<string, number>,
+): Uint8Array {
+  const known = new Map<LogId, Map<readonly OpId[], Verdict>>();
+  for (const { logId, heads, verdict } of run.stretches) {
+    const verdicts = known.get(logId) ?? new Map<readonly OpId[], Verdict>();
+    known.set(logId, verdicts.set(heads, verdict));
+  }
+  return encodeJudged(
+    run.sequencer,
+    frontier,
+    (logId, { heads }) => known.get(logId)?.get(heads) ?? verdictOf(sources, run, { logId, heads }),
+  );
+}
+
+function markOf(
+  sources: EventSources,
+  run: Run,
+  at: ReadonlyMap<string, number> | undefined,
+): SpaceMark | undefined {
+  const frontier = new Map(at ?? run.handed);
+  for (const [logId, height] of frontier) {
+    if ((run.handed.get(logId) ?? 0) < height) return undefined;
+  }
+  if (sources.sequencer() !== run.sequencer || run.unopened.size >= unopenedMax) return undefined;
+  const judged = judgedBefore(sources, run, frontier);
+  const { hasPrivate } = run;
+  const local = encodeLocal({ unopened: [...run.unopened.values()], hasPrivate });
+  const isWhole = sources.compacted() === undefined && run.unopened.size === 0;
+  const isShareable = isWhole && !hasPrivate;
+  return { frontier, judged, local, isShareable };
+}
+
+/** First what stands in for pruned entries, then what is released. */
+async function* allEvents(
+  sources: EventSources,
+  run: Run,
+  after: Frontier | undefined,
+): AsyncGenerator<readonly SpaceEvent[], void, undefined> {
+  const compacted = sources.compacted();
+  if (compacted !== undefined && run.handed.size === 0) {
+    if (!skipTo(sources, run, compacted)) {
+      const message = "entries that were compacted away here would count otherwise now";
+      throw new SpaceError("SPACE_HISTORY_GONE", message);
+    }
+    const kept = compacted.events.flatMap((event) => keptEvent(run, event) ?? []);
+    const wanted = kept.filter((event) => event.seq >= (after?.get(event.logId) ?? 0));
+    if (wanted.length > 0) yield wanted;
+  }
+  yield* releasedEvents(sources, run, after);
+}
+
+function keptEvent(run: Run, kept: KeptEvent): SpaceEvent | undefined {
+  const { detachedBytes, ...event } = kept;
+  const { logId, seq } = event;
+  const heads = run.sequencer.positionOf(logId, seq);
+  const stretch = run.stretches.find((one) => one.logId === logId && one.heads === heads);
+  const judgement = stretch === undefined ? "reject" : judgementAt(stretch.verdict, seq);
+  if (judgement === "reject") return undefined;
+  const frontier = run.sequencer.frontierOf(logId, seq);
+  const detached = detachedBytes === undefined ? undefined : { byteCount: detachedBytes };
+  const rest = { detached, recipients: undefined };
+  return { ...event, ...rest, judgement, authHeads: heads, frontier };
 }
 
 /** Did anything change that this run has handed out, or could not hand out? */
@@ -138,7 +280,11 @@ function mustRestart(sources: EventSources, run: Run): boolean {
   run.judgedSpans = run.sequencer.spans.length;
   return run.stretches.some((stretch) => {
     const now = verdictOf(sources, run, stretch);
-    return verdictsDiffer(stretch.verdict, now, stretch.from, stretch.to);
+    const differs = verdictsDiffer(stretch.verdict, now, stretch.from, stretch.to);
+    // What was handed out stands, and what comes from now on is judged by what is known now: a
+    // removal may leave the one as it is and not the other.
+    stretch.verdict = now;
+    return differs;
   });
 }
 
@@ -147,14 +293,15 @@ function isPartial(stretch: Stretch): boolean {
   return stretch.verdict.kind === "accept" && stretch.verdict.upTo < stretch.to;
 }
 
+/** The verdict on all of a stretch, entries that are still to come included. */
 function verdictOf(
   sources: EventSources,
   run: Run,
-  stretch: Pick<Stretch, "logId" | "heads" | "to">,
+  { logId, heads }: Pick<Stretch, "logId" | "heads">,
 ): Verdict {
-  const author = run.sequencer.authorOf(stretch.logId);
+  const author = run.sequencer.authorOf(logId);
   if (author === undefined) return { kind: "reject" };
-  return sources.judge({ ...stretch, author });
+  return sources.judge({ logId, heads, author, to: Number.MAX_SAFE_INTEGER });
 }
 
 async function* releasedEvents(
@@ -165,7 +312,7 @@ async function* releasedEvents(
   let events: SpaceEvent[] = [];
   const { spans } = run.sequencer;
   for (let span = spans[run.spanIndex]; span !== undefined; span = spans[run.spanIndex]) {
-    const from = Math.max(span.from, run.nextSeq);
+    const from = Math.max(span.from, run.nextSeq, run.skip.get(span.logId) ?? 0);
     const { to } = span;
     if (from < to) {
       const skipTo = after?.get(span.logId) ?? 0;
@@ -173,12 +320,14 @@ async function* releasedEvents(
         const event = eventOf(sources, run, span, entry, skipTo);
         if (event !== undefined) events.push(event);
         run.nextSeq = entry.seq + 1;
+        run.handed.set(span.logId, run.nextSeq);
         if (events.length < batchEvents) continue;
         yield events;
         events = [];
       }
       run.nextSeq = to;
-    }
+      run.handed.set(span.logId, to);
+    } else if (run.nextSeq < to) run.nextSeq = to;
     // The last span may still grow: stay on it.
     if (run.spanIndex === spans.length - 1) break;
     if (run.nextSeq >= span.to) {
@@ -206,11 +355,12 @@ function eventOf(
     const { reference, keyCount } = opened;
     // Over the limit any new key starts the run again.
     if (run.unopened.size < unopenedMax) {
-      run.unopened.set(toHex(reference), { reference, keyCount });
+      run.unopened.set(referenceKey(reference), { reference, keyCount });
     }
     return undefined;
   }
   if (opened.status !== "opened") return undefined;
+  if (opened.recipients !== undefined) run.hasPrivate = true;
   const { body = empty, detached } = opened;
   if (opened.body === undefined && detached === undefined) return undefined;
   return {
@@ -241,7 +391,7 @@ function stretchFor(sources: EventSources, run: Run, logId: LogId, seq: number):
     last.to = seq + 1;
     return last;
   }
-  const verdict = verdictOf(sources, run, { logId, heads, to: Number.MAX_SAFE_INTEGER });
+  const verdict = verdictOf(sources, run, { logId, heads });
   const stretch = { logId, heads, from: seq, to: seq + 1, verdict };
   run.lastStretch.set(logId, stretch);
   run.stretches.push(stretch);

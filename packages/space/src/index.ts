@@ -1,3 +1,5 @@
+export type { Compaction } from "./compaction.ts";
+export type { SpaceShelf } from "./shelf.ts";
 export type { KeepOptions } from "./bodies.ts";
 export type { BodyCalls } from "./body-calls.ts";
 export type { AddressBook, LogAddress } from "./addresses.ts";
@@ -39,6 +41,7 @@ export type {
   SpaceEventBatch,
   SpaceExplanation,
   SpaceGroup,
+  SpaceMark,
   SpaceMember,
   SpacesDeps,
   SpacesOptions,

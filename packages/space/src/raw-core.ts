@@ -285,6 +285,7 @@ export async function openRawCore(
     bodies,
     sequencer: () => sequencer,
     opener: () => opener,
+    compacted: () => undefined,
     forkedAt,
     advance,
     isReadable: () => epoch !== undefined,

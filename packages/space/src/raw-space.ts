@@ -10,6 +10,7 @@ import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { createAppender } from "./appender.ts";
 import { createEphemeralChannel } from "./ephemeral.ts";
 import { SpaceError } from "./errors.ts";
+import { createShelf } from "./shelf.ts";
 import { explainEntry, readEntry } from "./explain.ts";
 import type { LogKeys } from "./key-book.ts";
 import { formatRawLink, linkAddressCountMax } from "./link.ts";
@@ -84,6 +85,7 @@ export function createRawSpace(core: RawCore): RawSpace {
     events: (options = {}) => flatten(batches(core, options)),
     batches: (options = {}) => batches(core, options),
     quarantine: () => inQueue(() => listForked(core)),
+    shelf: createShelf(core),
     explain: (ref) => explainEntry(core, ref),
     contentKeyOf: (ref) => contentKeyOf(core, ref),
     keysOf: (logId) => keysOfLog(core, logId),
@@ -124,6 +126,7 @@ const rejected = (): Promise<never> => Promise.reject(membershipError());
 /** What only a space with members can do. */
 const withoutMembership = {
   add: rejected,
+  compact: rejected,
   addGroup: rejected,
   setGroupAccess: rejected,
   removeGroup: rejected,

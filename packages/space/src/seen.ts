@@ -11,7 +11,15 @@ interface Step {
   readonly height: number;
 }
 
+/** A step with the logs it is about. */
+export interface SeenStep extends Step {
+  readonly logId: LogId;
+  readonly target: LogId;
+}
+
 export interface SeenHeights {
+  /** All of them, for whoever notes them again, in seq order within each log. */
+  steps(): readonly SeenStep[];
   /** The entry points at the last of `height` entries of another log; in seq order. */
   note(logId: LogId, seq: number, target: LogId, height: number): void;
   /** What the author of an entry had seen when writing it. */
@@ -22,6 +30,12 @@ export interface SeenHeights {
 export function createSeenHeights(): SeenHeights {
   const stepsByLog = new Map<LogId, Map<LogId, Step[]>>();
   return {
+    steps: () =>
+      [...stepsByLog].flatMap(([logId, targets]) =>
+        [...targets].flatMap(([target, steps]) =>
+          steps.map((step) => ({ ...step, logId, target })),
+        ),
+      ),
     note: (logId, seq, target, height) => {
       const targets = stepsByLog.get(logId) ?? new Map<LogId, Step[]>();
       stepsByLog.set(logId, targets);

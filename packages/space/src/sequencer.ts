@@ -8,6 +8,8 @@ import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { Clock, Dep, Entry, LogId, LogStore, StoredRange, Topic } from "@hawser/log";
 import type { ControlFold, ControlRange } from "./fold.ts";
+import type { OrderImage } from "./order-image.ts";
+import { mergePlaces, type PlaceIndex } from "./place-index.ts";
 import { createQueue, type Signal } from "./queue.ts";
 import type { RecentEntries } from "./recent.ts";
 import { createSeenHeights } from "./seen.ts";
@@ -72,6 +74,14 @@ export interface Sequencer {
   /** A signed entry of this space by its hash in hex. */
   findSigned(hash: string): SignedPlace | undefined;
   authorOf(logId: LogId): AuthorId | undefined;
+  /** Count of entries released of a log. */
+  releasedOf(logId: LogId): number;
+  /** Count of entries below `height` that were released and are never handed out. */
+  rejectedBelow(logId: LogId, height: number): number;
+  /** Entries released over all logs. */
+  readonly releasedCount: number;
+  /** What it knows, to go on from; `undefined` while that rests on what may still change. */
+  image(): OrderImage | undefined;
   /** A dep came that was not waited for: positions have to be found again from the start. */
   readonly isStale: boolean;
   /** µs at which the next held entry is due, or `undefined`. */
@@ -102,6 +112,8 @@ export interface SequencerDeps {
    * is not stored because its author's rights turned out void?
    */
   readonly mayStayAway: () => boolean;
+  /** What an earlier one knew: only what came after is looked at. */
+  readonly image?: OrderImage | undefined;
 }
 
 /** How long a dep is waited for that may stay away for good; µs. */
@@ -109,6 +121,8 @@ const graceMicros = 30e6;
 /** Signed heads remembered of one control log while their stamps lie ahead. */
 const aheadHeadsMax = 64;
 
+/** Logs an image has numbers for. */
+const imageLogsMax = 65_535;
 /** Entries of one log looked at ahead of their release. */
 const windowEntries = 256;
 const nowhere: readonly OpId[] = [];
@@ -161,6 +175,11 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   let couldStayAway = false;
   const queue = createQueue();
   let cursor = 0;
+  let releasedCount = 0;
+  let base: PlaceIndex | undefined;
+  let isRestored = deps.image === undefined;
+
+  const placeOf = (hash: string): SignedPlace | undefined => signed.get(hash) ?? base?.get(hash);
 
   const wake = (key: string): void => {
     for (const log of waiters.get(key) ?? []) ready.add(log);
@@ -198,7 +217,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   const depsAreHere = (log: DataLog, entry: Waiting): boolean => {
     for (const dep of entry.deps) {
       const hash = toHex(dep.hash);
-      const place = signed.get(hash);
+      const place = placeOf(hash);
       if (place === undefined) {
         if (skipped.has(hash) || isGivenUp(log, entry.seq)) {
           skipped.add(hash);
@@ -223,7 +242,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
 
   const flawOf = (log: DataLog, entry: Waiting): "BAD_DEP" | "BAD_STAMP" | undefined => {
     for (const dep of entry.deps) {
-      const place = signed.get(toHex(dep.hash));
+      const place = placeOf(toHex(dep.hash));
       if (place === undefined) continue;
       if (place.seq !== dep.seq) return "BAD_DEP";
       if (place.logId === log.logId && place.seq >= entry.seq) return "BAD_DEP";
@@ -238,7 +257,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     const known = log.positions.at(-1)?.heads ?? [];
     const heads = new Set(known);
     for (const dep of entry.deps) {
-      const place = signed.get(toHex(dep.hash));
+      const place = placeOf(toHex(dep.hash));
       if (place === undefined) continue;
       for (const op of fold.opsAt(place.logId, place.seq)) heads.add(op);
     }
@@ -249,7 +268,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   /** Entries on branches of forks are left out: not every device holds the same branch. */
   const noteSeen = (log: DataLog, entry: Waiting): void => {
     for (const dep of entry.deps) {
-      const place = signed.get(toHex(dep.hash));
+      const place = placeOf(toHex(dep.hash));
       if (place === undefined || place.logId === log.logId) continue;
       if ((deps.forkedAt(place.logId) ?? Infinity) <= place.seq) continue;
       seenHeights.note(log.logId, entry.seq, place.logId, place.seq + 1);
@@ -263,6 +282,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
       noteSeen(log, entry);
     } else log.rejected.set(entry.seq, flaw);
     log.released = entry.seq + 1;
+    releasedCount += 1;
     log.held = undefined;
     const isBranch = (deps.forkedAt(log.logId) ?? Infinity) <= entry.seq;
     if (entry.signed && flaw === undefined && !isBranch) {
@@ -316,21 +336,38 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     return taken;
   };
 
+  const takeControl = async (logId: LogId, from: number, to: number): Promise<void> => {
+    for await (const entry of deps.recent.read(logId, from, to)) {
+      if (entry.signature === undefined) continue;
+      index(logId, entry);
+      const { seq, hash, stamp } = entry;
+      const heads = controlHeads.get(logId) ?? [];
+      if ((heads.at(-1)?.seq ?? -1) < seq) heads.push({ logId, seq, hash, stamp });
+      controlHeads.set(logId, heads.length > aheadHeadsMax ? thinned(heads) : heads);
+      dropPassed(controlHeads.get(logId) ?? []);
+    }
+    decided.set(logId, decided.get(logId) ?? 0);
+  };
+
+  /** Control logs are short and read whole; of data logs only how far they reach is asked. */
+  const restore = async (): Promise<void> => {
+    isRestored = true;
+    for (const head of await store.heads(topic)) {
+      const { logId, context, height } = head;
+      if (context.domain === controlDomain) await takeControl(logId, 0, height);
+      if (context.domain !== dataDomain) continue;
+      const log = logs.get(logId) ?? createDataLog(logId, context.author);
+      logs.set(logId, log);
+      log.received = height;
+      if (log.released < height) ready.add(log);
+    }
+  };
+
   const onRange = async (range: StoredRange): Promise<void> => {
     const { context, logId } = range;
     const to = range.from + range.count;
-    if (context.domain === controlDomain) {
-      for await (const entry of deps.recent.read(logId, range.from, to)) {
-        if (entry.signature === undefined) continue;
-        index(logId, entry);
-        const { seq, hash, stamp } = entry;
-        const heads = controlHeads.get(logId) ?? [];
-        if ((heads.at(-1)?.seq ?? -1) < seq) heads.push({ logId, seq, hash, stamp });
-        controlHeads.set(logId, heads.length > aheadHeadsMax ? thinned(heads) : heads);
-        dropPassed(controlHeads.get(logId) ?? []);
-      }
-      decided.set(logId, decided.get(logId) ?? 0);
-    } else if (context.domain === dataDomain) {
+    if (context.domain === controlDomain) await takeControl(logId, range.from, to);
+    else if (context.domain === dataDomain) {
       const log = logs.get(logId) ?? createDataLog(logId, context.author);
       logs.set(logId, log);
       log.received = Math.max(log.received, to);
@@ -376,7 +413,41 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     }
   };
 
+  const takeImage = (image: OrderImage): void => {
+    ({ cursor, places: base } = image);
+    for (const span of image.spans) spans.push({ ...span });
+    for (const { logId, target, seq, height } of image.seen) {
+      seenHeights.note(logId, seq, target, height);
+    }
+    for (const known of image.logs) {
+      const log = createDataLog(known.logId, known.author);
+      log.released = known.released;
+      log.signedHead = known.signedHead;
+      for (const position of known.positions) log.positions.push(position);
+      for (const [seq, reason] of known.rejected) log.rejected.set(seq, reason);
+      logs.set(known.logId, log);
+      releasedCount += known.released;
+    }
+  };
+
+  const image = (): OrderImage | undefined => {
+    if (isStale || skipped.size > 0 || !isRestored) return undefined;
+    const known = [...logs.values()];
+    const targets = seenHeights.steps();
+    const mentioned = [...known.map((log) => log.logId), ...targets.map((step) => step.target)];
+    const logIds = [...new Set([...(base?.logIds ?? []), ...mentioned])];
+    if (logIds.length > imageLogsMax) return undefined;
+    const added = [...signed].filter(
+      ([, place]) => place.seq < (logs.get(place.logId)?.released ?? 0),
+    );
+    const bytes = mergePlaces(base, added, logIds);
+    const places = { bytes, logIds, get: () => undefined };
+    const held = known.map((log) => ({ ...log, rejected: [...log.rejected] }));
+    return { cursor, logs: held, spans, seen: targets, places };
+  };
+
   const advance = async (): Promise<void> => {
+    if (!isRestored) await restore();
     for await (const range of store.received(topic, cursor)) {
       await onRange(range);
       cursor = range.cursor;
@@ -391,6 +462,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     if (moved) deps.changed.notify();
   };
 
+  if (deps.image !== undefined) takeImage(deps.image);
   for (const { logId, entries } of deps.branches) {
     for (const entry of entries) if (entry.signature !== undefined) index(logId, entry);
     decided.set(logId, 0);
@@ -411,8 +483,17 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     },
     positionsOf: (logId) => logs.get(logId)?.positions ?? [],
     frontierOf: seenHeights.frontierOf,
-    findSigned: (hash) => signed.get(hash),
+    findSigned: placeOf,
     authorOf: (logId) => logs.get(logId)?.author,
+    releasedOf: (logId) => logs.get(logId)?.released ?? 0,
+    rejectedBelow: (logId, height) => {
+      const rejected = logs.get(logId)?.rejected ?? new Map<number, string>();
+      return [...rejected.keys()].filter((seq) => seq < height).length;
+    },
+    get releasedCount() {
+      return releasedCount;
+    },
+    image,
     get isStale() {
       return isStale;
     },

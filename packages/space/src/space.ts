@@ -24,6 +24,7 @@ import {
 import { createAppender } from "./appender.ts";
 import { addressTtlSecondsMax, isAddress } from "./addresses.ts";
 import { bodyCalls, shredOf, type BodyCalls } from "./body-calls.ts";
+import { compact, type Compaction } from "./compaction.ts";
 import { authHeads, membersNow, type Core } from "./core.ts";
 import { owedOf } from "./debts.ts";
 import {
@@ -45,6 +46,7 @@ import { hexBytes } from "./place.ts";
 import { checkAudiences, checkedBundle } from "./recipients.ts";
 import { listQuarantine, ruleOn } from "./quarantine.ts";
 import type { Reading } from "./reading.ts";
+import { createShelf, type SpaceShelf } from "./shelf.ts";
 import { suiteStanding } from "./suites.ts";
 import { timelineOf } from "./timeline.ts";
 import type {
@@ -59,6 +61,7 @@ import type {
   SpaceEventBatch,
   SpaceExplanation,
   SpaceGroup,
+  SpaceMark,
   SpaceMember,
   SpaceStatus,
   SpaceWhy,
@@ -188,6 +191,13 @@ export interface Space extends BodyCalls {
    * who may delete. Throws `SPACE_NO_ACCESS`, `SPACE_ENTRY_UNKNOWN`, `SPACE_BODY_INLINE`.
    */
   shred(ref: EntryRef): Promise<void>;
+  /** Where views keep their snapshots: on this device alone, sealed. */
+  readonly shelf: SpaceShelf;
+  /**
+   * Frees disk: keeps `keep` of the events before a mark, and drops the entries from this device's
+   * store. Peers see the same heads, ids and signatures. Throws `SPACE_NOT_COMPACTABLE`, `SPACE_RAW`.
+   */
+  compact(mark: SpaceMark, keep: readonly SpaceEvent[]): Promise<Compaction>;
   /** Why an entry is not there, not counted or not readable. */
   explain(ref: EntryRef): Promise<SpaceExplanation>;
   /** The key that opens one entry and nothing else. Throws `SPACE_ENTRY_UNKNOWN`, `SPACE_NO_KEY`. */
@@ -289,6 +299,8 @@ export function createSpace(core: Core): Space {
     quarantine: () => inQueue(() => listQuarantine(core)),
     accept: (entries) => inQueue(() => ruleOn(core, entries, "accept")),
     reject: (entries) => inQueue(() => ruleOn(core, entries, "reject")),
+    shelf: createShelf(core),
+    compact: (mark, keep) => inQueue(() => compact(core, mark, keep)),
     explain: (ref) => explainEntry(core, ref),
     contentKeyOf: (ref) => contentKeyOf(core, ref),
     keysOf: (logId) => keysOfLog(core, logId),

@@ -26,6 +26,7 @@ import { genesisSpaceId, metadataKeyOf, parseSpaceId, topicOf, type SpaceId } fr
 import { parseInviteLink } from "./link.ts";
 import { nestedGroups } from "./group-carry.ts";
 import { createOfferHearer, openHeardTopics } from "./group-offers.ts";
+import { cachePrefix } from "./order-cache.ts";
 import { createQueue } from "./queue.ts";
 import { isFoundingRange } from "./join.ts";
 import { issue } from "./issue.ts";
@@ -285,7 +286,9 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     spaces.delete(topic);
     await raws.remove(topic);
     const kept = await deps.store.list(`space/${topic}/`);
-    const names = [aboutKey(topic), rawPrefix + topic, ...kept.map(({ key }) => key)];
+    const cached = await deps.store.list(cachePrefix(topic));
+    const names = [aboutKey(topic), rawPrefix + topic];
+    names.push(...kept.map(({ key }) => key), ...cached.map(({ key }) => key));
     const writes = names.map((key) => ({ key, value: undefined }));
     await deps.store.commit({ writes: [...writes, ...device.guard.forget(topic)] });
     notify();

@@ -144,6 +144,23 @@ export interface SpaceEventBatch {
   readonly caughtUp: boolean;
   /** Earlier judgements changed: drop what was made of the events, all of them follow again. */
   readonly reset?: true;
+  /**
+   * How everything before a frontier was judged, by default everything handed out up to this batch:
+   * `resume` goes on from there. `undefined` where that cannot be told. Asked before the next batch.
+   */
+  readonly mark: (at?: ReadonlyMap<string, number>) => SpaceMark | undefined;
+}
+
+/** A point in the events of a space, and what was known of those before it. */
+export interface SpaceMark {
+  /** `logId → height`. */
+  readonly frontier: ReadonlyMap<string, number>;
+  /** How entries before it were judged; the same at everybody who knows the same operations. */
+  readonly judged: Uint8Array;
+  /** What this device could not open, and whether it opened what was sealed to itself. Local. */
+  readonly local: Uint8Array;
+  /** Whether all who hold the space's keys read the same events before it. */
+  readonly isShareable: boolean;
 }
 
 /** To whom an event is readable: the space's readers, everybody, or chosen devices. */

@@ -4,16 +4,30 @@ export type ViewErrorCode =
   | "VIEW_CLOSED"
   /** A reducer threw; `entry` names the event, the cause is the reducer's own error. */
   | "VIEW_REDUCER_FAILED"
+  /** A trusted author's snapshot is not what the events give; it was dropped. */
+  | "VIEW_SNAPSHOT_MISMATCH"
+  /** The view stands behind a gate, or its source keeps no snapshots. */
+  | "VIEW_SNAPSHOT_UNAVAILABLE"
+  /** Folding the events that would be kept does not give the state: nothing was dropped. */
+  | "VIEW_COMPACTION_UNSOUND"
   /** The source stopped with an error; the cause says why. */
   | "VIEW_SOURCE_FAILED";
+
+/** What else an error tells. */
+export interface ViewErrorOptions extends ErrorOptions {
+  readonly entry?: { readonly logId: string; readonly seq: number };
+}
 
 export class ViewError extends Error {
   override readonly name = "ViewError";
   readonly code: ViewErrorCode;
+  /** The event it is about, where there is one. */
+  readonly entry: { readonly logId: string; readonly seq: number } | undefined;
 
-  constructor(code: ViewErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ViewErrorCode, message: string, options: ViewErrorOptions = {}) {
     super(message, options);
     this.code = code;
+    this.entry = options.entry;
   }
 }
 

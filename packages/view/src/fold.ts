@@ -4,10 +4,13 @@
  */
 import { ViewError } from "./errors.ts";
 import { compareEvents, positionOf } from "./order.ts";
+import type { FoldStart } from "./snapshot.ts";
 import type { View, ViewEvent } from "./types.ts";
 
 export interface Fold<State> {
   readonly state: State;
+  /** An event came that belongs before what the fold began with: it has to begin further back. */
+  readonly isLate: boolean;
   /** Folds events in. Throws ViewError VIEW_REDUCER_FAILED and keeps the state of before. */
   add(events: readonly ViewEvent[]): void;
 }
@@ -23,14 +26,17 @@ function applyOne<State>(view: View<State>, state: State, event: ViewEvent): Sta
     return view.apply(state, event);
   } catch (cause) {
     const place = `${event.logId.slice(0, 8)}…/${event.seq}`;
-    throw new ViewError("VIEW_REDUCER_FAILED", `view ${view.name} failed at ${place}`, { cause });
+    const entry = { logId: event.logId, seq: event.seq };
+    const message = `view ${view.name} failed at ${place}`;
+    throw new ViewError("VIEW_REDUCER_FAILED", message, { cause, entry });
   }
 }
 
 /** Folds events as they come. */
-export function createCommutativeFold<State>(view: View<State>): Fold<State> {
-  let state = view.init();
+export function createCommutativeFold<State>(view: View<State>, start?: State): Fold<State> {
+  let state = start ?? view.init();
   return {
+    isLate: false,
     get state() {
       return state;
     },
@@ -53,12 +59,17 @@ const checkpointBytesPerEvent = 64;
 const checkpointCountMax = 24;
 
 /** Folds events in total order, whatever order they come in. */
-export function createOrderedFold<State>(view: View<State>): OrderedFold<State> {
-  // Every accepted event in total order; `folded` of them are in `state`.
+export function createOrderedFold<State>(view: View<State>, start?: FoldStart): OrderedFold<State> {
+  // Accepted events behind the start in total order; `folded` of them are in `state`.
   const events: ViewEvent[] = [];
   let checkpoints: Checkpoint[] = [];
-  let state = view.init();
+  let state = beginning();
   let folded = 0;
+  let isLate = false;
+
+  function beginning(): State {
+    return (start === undefined ? undefined : view.decode(start.state)) ?? view.init();
+  }
 
   const rewindTo = (count: number): void => {
     checkpoints = checkpoints.filter((checkpoint) => checkpoint.count <= count);
@@ -68,7 +79,7 @@ export function createOrderedFold<State>(view: View<State>): OrderedFold<State> 
       state = restored;
       folded = last.count;
     } else {
-      state = view.init();
+      state = beginning();
       folded = 0;
     }
   };
@@ -95,6 +106,8 @@ export function createOrderedFold<State>(view: View<State>): OrderedFold<State> 
     const sorted = [...arrived].sort(compareEvents);
     const first = sorted[0];
     if (first === undefined) return;
+    if (start?.last !== undefined && compareEvents(first, start.last) < 0) isLate = true;
+    if (isLate) return;
     const position = positionOf(events, first);
     if (position < events.length) mergeSorted(events, position, sorted);
     else for (const event of sorted) events.push(event);
@@ -115,6 +128,9 @@ export function createOrderedFold<State>(view: View<State>): OrderedFold<State> 
   return {
     get state() {
       return state;
+    },
+    get isLate() {
+      return isLate;
     },
     add: (arrived) => {
       put(arrived);

@@ -4,6 +4,7 @@
  */
 import { createCommutativeFold, createOrderedFold } from "./fold.ts";
 import { compareEvents } from "./order.ts";
+import type { FoldStart } from "./snapshot.ts";
 import type { Gate, GateChange, GateVerdict, View, ViewEvent, WithheldEvent } from "./types.ts";
 
 /** The fold that a view runs on, with or without a gate. */
@@ -16,6 +17,8 @@ export interface ViewFold<State> {
    * step, until it is false again.
    */
   readonly isStale: boolean;
+  /** As of `Fold`; never behind a gate. */
+  readonly isLate: boolean;
   /** Folds up to `count` more events of the state to come; it replaces the state when complete. */
   rebuild(count: number): void;
   withheld(): readonly WithheldEvent[];
@@ -85,6 +88,7 @@ export function createGatedFold<State>(view: View<State>, gate: Gate): ViewFold<
     get isStale() {
       return folding.isStale;
     },
+    isLate: false,
     rebuild: (count) => folding.rebuild(count),
     add: (events) => {
       const moves: Moves = { put: [], taken: [], isFresh: true };
@@ -188,10 +192,15 @@ function firstFrom(events: readonly ViewEvent[], seq: number): number {
 }
 
 /** A fold of `view` that lets every accepted event in. */
-export function createOpenFold<State>(view: View<State>): ViewFold<State> {
+export function createOpenFold<State>(view: View<State>, start?: FoldStart): ViewFold<State> {
   const types = new Set(view.types);
-  const fold = view.commutative === true ? createCommutativeFold(view) : createOrderedFold(view);
+  const state = start === undefined ? undefined : view.decode(start.state);
+  const fold =
+    view.commutative === true ? createCommutativeFold(view, state) : createOrderedFold(view, start);
   return {
+    get isLate() {
+      return fold.isLate;
+    },
     get state() {
       return fold.state;
     },

@@ -1,5 +1,8 @@
 export type { ViewDeps, ViewOptions } from "./open.ts";
+export type { SnapshotOptions } from "./keeper.ts";
 export type { ReadViewOptions } from "./read.ts";
+export type { CommonSnapshot, MakeSnapshotOptions, SnapshotVerdict } from "./shared.ts";
+export type { ViewSnapshot } from "./snapshot.ts";
 export type {
   EventBatch,
   EventDraft,
@@ -12,8 +15,13 @@ export type {
   GateVerdict,
   OpenView,
   Seen,
+  SharedSnapshot,
+  Shelf,
+  SnapshotLog,
+  SourceMark,
   View,
   ViewEvent,
+  ViewOrigin,
   WithheldEvent,
 } from "./types.ts";
 export type { ViewErrorCode } from "./errors.ts";
@@ -21,3 +29,5 @@ export { ViewError } from "./errors.ts";
 export { openView } from "./open.ts";
 export { compareEvents } from "./order.ts";
 export { readViewAt } from "./read.ts";
+export { commonEveryEvents, makeSnapshot, publishSnapshot, verifySnapshot } from "./shared.ts";
+export { decodeSnapshot } from "./snapshot.ts";

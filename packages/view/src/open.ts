@@ -4,6 +4,8 @@
  */
 import { asViewError, ViewError } from "./errors.ts";
 import { createGatedFold, createOpenFold } from "./gated.ts";
+import { createKeeper, type Begin, type SnapshotOptions } from "./keeper.ts";
+import { checkShared } from "./shared.ts";
 import type {
   EventBatch,
   EventDraft,
@@ -13,6 +15,7 @@ import type {
   OpenView,
   View,
   ViewEvent,
+  ViewOrigin,
 } from "./types.ts";
 
 export interface ViewDeps {
@@ -29,6 +32,12 @@ export interface ViewOptions {
   readonly sliceEvents?: number;
   /** Decides which events count; without one all accepted events do. */
   readonly gate?: Gate;
+  /**
+   * Keeps snapshots of this view on this device, so that opening it again folds later events only.
+   * Default: none are kept. A view behind a gate neither keeps nor takes any: what a gate lets in is
+   * a matter of all events.
+   */
+  readonly snapshots?: SnapshotOptions;
 }
 
 interface Waiter {
@@ -40,21 +49,26 @@ interface Waiter {
 /** Opens a view on a source and keeps it up to date until it is disposed. */
 export function openView<State>(
   deps: ViewDeps,
-  view: View<State>,
+  given: View<State>,
   options: ViewOptions = {},
 ): OpenView<State> {
   const sliceEvents = options.sliceEvents ?? 2_000;
   const { gate } = options;
-  const begin = () => (gate === undefined ? createOpenFold(view) : createGatedFold(view, gate));
+  let view = given;
+  const begin = (at?: Begin) =>
+    gate === undefined ? createOpenFold(view, at?.snapshot) : createGatedFold(view, gate);
   let fold = begin();
+  let origin: ViewOrigin = { kind: "events" };
+  const snapshots = gate === undefined ? options.snapshots : undefined;
+  const keeper = createKeeper(deps.source, () => view, snapshots);
   const controller = new AbortController();
   const listeners = new Set<(events: readonly ViewEvent[]) => void>();
   // logId → height folded in; events of one log arrive in seq order.
   const heights = new Map<string, number>();
   let waiters: Waiter[] = [];
   let revision = 0;
-  let failure: Error | undefined;
-  const ready = Promise.withResolvers<void>();
+  let failure: ViewError | undefined;
+  let ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined);
 
   const isApplied = (ref: EventRef): boolean => (heights.get(ref.logId) ?? 0) > ref.seq;
@@ -67,11 +81,13 @@ export function openView<State>(
     });
   };
 
-  const stop = (error: Error): void => {
+  const stop = (error: ViewError): void => {
     failure ??= error;
     ready.reject(error);
     for (const waiter of waiters) waiter.reject(error);
     waiters = [];
+    // Nothing moved; whoever shows the view reads its failure.
+    for (const listener of listeners) listener([]);
   };
 
   // What changed and cannot be read yet, because the fold is stale.
@@ -108,33 +124,95 @@ export function openView<State>(
 
   let isLoading = true;
   const takeBatch = async (batch: EventBatch): Promise<void> => {
-    if (batch.reset === true) {
-      fold = begin();
-      heights.clear();
-      unseen = [];
-    }
+    if (batch.reset === true) beginAt(undefined);
     for (let start = 0; start < batch.events.length; start += sliceEvents) {
       takeSlice(batch.events.slice(start, start + sliceEvents));
       await deps.yieldToHost?.();
     }
+    if (fold.isLate) return;
+    keeper.folded(batch);
     // While loading, verdicts may change many times: fold anew once, at the end.
     isLoading &&= !batch.caughtUp;
     if (!isLoading) await mend();
     if (batch.caughtUp) ready.resolve();
+    if (!isLoading) await keeper.keepIfDue(() => fold.state);
   };
+
+  /** Drops what was folded and begins at a snapshot, or at the first event. */
+  const beginAt = (at: Begin | undefined): void => {
+    fold = begin(at);
+    origin = at?.origin ?? { kind: "events" };
+    heights.clear();
+    for (const [logId, height] of at?.snapshot.mark.frontier ?? []) heights.set(logId, height);
+    unseen = [];
+    keeper.began(at);
+    if (at !== undefined) revision += 1;
+  };
+
+  /** Reads the source to its end. False when it has to be read again from its first event. */
+  const follow = async (at: Begin | undefined): Promise<boolean> => {
+    const again = new AbortController();
+    const signal = AbortSignal.any([controller.signal, again.signal]);
+    restart = () => again.abort();
+    const reading = at === undefined ? { signal } : { signal, resume: at.snapshot.mark };
+    for await (const batch of deps.source.batches(reading)) {
+      await takeBatch(batch);
+      if (fold.isLate || mustRebuild) return false;
+      if (signal.aborted) break;
+      if (batch.caughtUp && origin.kind === "shared") startCheck(at);
+    }
+    return !mustRebuild;
+  };
+
+  // Somebody else's state is shown at once; whether it is what the events give is found out behind it.
+  let mustRebuild = false;
+  let checking: Promise<void> | undefined;
+  const startCheck = (at: Begin | undefined): void => {
+    if (at === undefined || checking !== undefined) return;
+    checking = checkShared(deps, view, at, controller.signal).then(
+      (error) => {
+        if (origin.kind !== "shared" || controller.signal.aborted) return;
+        if (error === undefined) origin = { ...origin, isVerified: true };
+        else {
+          snapshots?.onMismatch?.(error);
+          mustRebuild = true;
+          restart?.();
+        }
+      },
+      () => undefined,
+    );
+  };
+  let restart: (() => void) | undefined;
 
   const run = async (): Promise<void> => {
     try {
-      for await (const batch of deps.source.batches({ signal: controller.signal })) {
-        await takeBatch(batch);
-        if (controller.signal.aborted) break;
+      let at = await keeper.begin();
+      if (at !== undefined) beginAt(at);
+      while (!(await follow(at))) {
+        mustRebuild = false;
+        at = undefined;
+        isLoading = true;
+        beginAt(undefined);
       }
       stop(new ViewError("VIEW_CLOSED", `view ${view.name} is closed`));
     } catch (cause) {
       stop(asViewError(cause, view.name));
     }
   };
-  const running = run();
+  let running = run();
+
+  const retry = async (mended?: View<State>): Promise<void> => {
+    if (failure === undefined || failure.code === "VIEW_CLOSED") return ready.promise;
+    await running;
+    view = mended ?? view;
+    failure = undefined;
+    isLoading = true;
+    ready = Promise.withResolvers<void>();
+    ready.promise.catch(() => undefined);
+    beginAt(undefined);
+    running = run();
+    await ready.promise;
+  };
 
   const applied = (
     ref: EventRef,
@@ -169,7 +247,14 @@ export function openView<State>(
     get failure() {
       return failure;
     },
-    ready: ready.promise,
+    get ready() {
+      return ready.promise;
+    },
+    get origin() {
+      return origin;
+    },
+    retry,
+    keep: () => keeper.keep(fold.state),
     applied,
     withheld: () => fold.withheld(),
     write: async (drafts: readonly EventDraft[]) => {
@@ -185,6 +270,8 @@ export function openView<State>(
     [Symbol.asyncDispose]: async () => {
       controller.abort();
       await running;
+      await checking;
+      if (!fold.isStale) await keeper.close(fold.state);
     },
   };
 }

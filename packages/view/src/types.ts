@@ -3,6 +3,7 @@
  * events from an `EventSource`, which a space is, and never sees logs, keys or sockets.
  */
 import type { AuthorId } from "@hawser/crypto";
+import type { ViewError } from "./errors.ts";
 
 /** A frontier (`logId → height`), whole or worked out when asked. A `ReadonlyMap` is one. */
 export interface Seen {
@@ -67,6 +68,48 @@ export interface EventBatch {
    * arrived: what was folded is dropped, and everything follows again from the first event.
    */
   readonly reset?: boolean;
+  /**
+   * How everything before a frontier was judged, by default everything handed out so far. Asked before
+   * the next batch is. `undefined`, or not there: the source cannot tell, and nothing is kept.
+   */
+  readonly mark?: (at?: ReadonlyMap<string, number>) => SourceMark | undefined;
+}
+
+/** A point in the events of a source from which it can go on (docs/spec/view.md §2). */
+export interface SourceMark {
+  /** `logId → height`: all events before these heights, and no others. */
+  readonly frontier: ReadonlyMap<string, number>;
+  /** How they were judged: equal bytes wherever they are judged alike. */
+  readonly judged: Uint8Array;
+  /** What this device alone knows of them: what it could not open. */
+  readonly local: Uint8Array;
+  /** Do all who may read the source read the same events before the frontier? */
+  readonly isShareable: boolean;
+}
+
+/** Named bytes that last on this device. */
+export interface Shelf {
+  read(name: string): Promise<Uint8Array | undefined>;
+  write(name: string, value: Uint8Array | undefined): Promise<void>;
+}
+
+/** A snapshot that somebody put into the source's snapshot log. */
+export interface SharedSnapshot extends EventRef {
+  readonly author: AuthorId;
+  /** May its author write now? And manage? */
+  readonly level: "write" | "manage";
+  readonly bytes: Uint8Array;
+}
+
+/** Snapshots that peers give each other (docs/spec/view.md §4). */
+export interface SnapshotLog {
+  /**
+   * Appends a snapshot, readable for whoever can read every event before the mark; rejects when that
+   * cannot be had. Resolves when durable.
+   */
+  publish(bytes: Uint8Array, mark: SourceMark): Promise<EventRef>;
+  /** Those of authors who may write now, newest first; what does not open is left out. */
+  list(): Promise<readonly SharedSnapshot[]>;
 }
 
 /** Where events come from. A space is one; tests use `createMemorySource`. */
@@ -75,9 +118,21 @@ export interface EventSource {
    * First what is stored, then what arrives, in causal order: never an event before one that its
    * author had seen. Ends when the signal aborts or the source closes.
    */
-  batches(options: { readonly signal: AbortSignal }): AsyncIterable<EventBatch>;
+  batches(options: {
+    readonly signal: AbortSignal;
+    /** Only sources with a shelf are asked: nothing before the mark, or a `reset` and everything. */
+    readonly resume?: Pick<SourceMark, "frontier" | "judged" | "local">;
+  }): AsyncIterable<EventBatch>;
   /** Appends as one signed batch; resolves when durable. */
   append(drafts: readonly EventDraft[]): Promise<readonly EventRef[]>;
+  /** Where snapshots are kept on this device; a source that has one can `resume`. */
+  readonly shelf?: Shelf;
+  readonly snapshots?: SnapshotLog;
+  /** Drops what lies before a mark from this device, except `keep`. */
+  compact?(
+    mark: SourceMark,
+    keep: readonly ViewEvent[],
+  ): Promise<{ readonly prunedEntries: number; readonly keptEvents: number }>;
 }
 
 /**
@@ -102,6 +157,16 @@ export interface View<State> {
    * rewinds. `checkViewLaws` tests the claim.
    */
   readonly commutative?: boolean;
+  /**
+   * Compaction: would folding without this event, in any order, end in the same `state` and in the
+   * same states after whatever comes? Without it all events are kept.
+   */
+  superseded?(state: State, event: ViewEvent): boolean;
+  /**
+   * Undo: what takes an event back, given the state before it and the state now; none where there is
+   * nothing to take back.
+   */
+  invert?(event: ViewEvent, before: State, now: State): readonly EventDraft[];
 }
 
 /** What a gate says of one event. */
@@ -147,6 +212,17 @@ export interface WithheldEvent {
   readonly by: readonly EventRef[];
 }
 
+/** What a view's state rests on. */
+export type ViewOrigin =
+  | { readonly kind: "events" }
+  | { readonly kind: "snapshot" }
+  | {
+      readonly kind: "shared";
+      readonly author: AuthorId;
+      /** Set when the events themselves gave the same state. */
+      readonly isVerified: boolean;
+    };
+
 /** A running view. */
 export interface OpenView<State> extends AsyncDisposable {
   /** The current state; do not change it. The same object until the next change. */
@@ -169,5 +245,14 @@ export interface OpenView<State> extends AsyncDisposable {
   /** Yields the revision after each change, newest only: a slow reader skips, never piles up. */
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<number>;
   /** Set when a reducer threw or the source failed: the view stands still, the log goes on. */
-  readonly failure: Error | undefined;
+  readonly failure: ViewError | undefined;
+  /**
+   * After a failure: folds again from the start, with a mended reducer if one is given; resolves when
+   * everything stored is folded in. Does nothing while the view runs.
+   */
+  retry(mended?: View<State>): Promise<void>;
+  /** Where the state began: nowhere, at a snapshot of this device, or at somebody else's. */
+  readonly origin: ViewOrigin;
+  /** Keeps a snapshot on this device now, if the source has a shelf. */
+  keep(): Promise<void>;
 }

@@ -292,8 +292,11 @@ describe("views and events", () => {
   test("[TH-140] a view subscribes to the types it names and applies its reducer to nothing else", async () => {
     const source = createMemorySource();
     const applied: string[] = [];
+    const { name, version, types } = ordered;
     const spy: View<number> = {
-      ...ordered,
+      name,
+      version,
+      types,
       init: () => 0,
       apply: (state, { type }) => {
         applied.push(type);

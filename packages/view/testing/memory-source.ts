@@ -1,9 +1,16 @@
 /**
  * An event source in memory: for tests of views and for trying a reducer without a space.
  */
-import { toHex } from "@hawser/codec";
+import { encodeCbor, equalBytes, toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
-import type { EventBatch, EventDraft, EventRef, EventSource, ViewEvent } from "@hawser/view";
+import type {
+  EventBatch,
+  EventDraft,
+  EventRef,
+  EventSource,
+  SourceMark,
+  ViewEvent,
+} from "@hawser/view";
 
 export interface MemorySource extends EventSource {
   /** Delivers events made elsewhere, in this order. */
@@ -13,6 +20,10 @@ export interface MemorySource extends EventSource {
   /** Makes the running iterations throw. */
   fail(error: Error): void;
   readonly events: readonly ViewEvent[];
+  /** What is on the shelf, by name. */
+  readonly shelved: Map<string, Uint8Array>;
+  /** Events handed out so far, over all iterations. */
+  readonly handedCount: number;
 }
 
 /** A hash that is no hash: 32 bytes that differ for every (log, seq). */
@@ -43,16 +54,34 @@ export function fakeEvent(
   };
 }
 
-/** A source whose own appends are events of writer `log`. */
-export function createMemorySource(log = 0): MemorySource {
+/**
+ * A source whose own appends are events of writer `log`. Sources over one shelf are one device that is
+ * opened again.
+ */
+export function createMemorySource(
+  log = 0,
+  shelved: Map<string, Uint8Array> = new Map<string, Uint8Array>(),
+): MemorySource {
   const events: ViewEvent[] = [];
-  const state: SourceState = { events, failure: undefined, resets: 0, wakers: new Set() };
+  const wakers = new Set<() => void>();
+  const state: SourceState = { events, failure: undefined, resets: 0, handed: 0, wakers };
   let seq = 0;
   const wake = (): void => {
     for (const waker of state.wakers) waker();
   };
   return {
     events,
+    shelved,
+    get handedCount() {
+      return state.handed;
+    },
+    shelf: {
+      read: async (name) => shelved.get(name),
+      write: async (name, value) => {
+        if (value === undefined) shelved.delete(name);
+        else shelved.set(name, value);
+      },
+    },
     deliver: (arrived) => {
       events.push(...arrived);
       wake();
@@ -78,8 +107,29 @@ export function createMemorySource(log = 0): MemorySource {
       wake();
       return made.map((event): EventRef => ({ logId: event.logId, seq: event.seq }));
     },
-    batches: ({ signal }) => iterate(state, signal),
+    batches: ({ signal, resume }) => iterate(state, signal, resume),
   };
+}
+
+/** Judgements before a frontier: here simply what is not accepted. */
+function judgedBefore(
+  events: readonly ViewEvent[],
+  frontier: ReadonlyMap<string, number>,
+): Uint8Array {
+  const inside = events.filter((event) => event.seq < (frontier.get(event.logId) ?? 0));
+  const out = inside.filter((event) => event.judgement !== "accept");
+  return encodeCbor([inside.length, ...out.map(({ logId, seq }) => `${logId}/${seq}`).sort()]);
+}
+
+function markOf(
+  events: readonly ViewEvent[],
+  at: ReadonlyMap<string, number> | undefined,
+): SourceMark | undefined {
+  const handed = heightsOf(events);
+  const frontier = new Map(at ?? handed);
+  for (const [logId, height] of frontier) if ((handed.get(logId) ?? 0) < height) return undefined;
+  const judged = judgedBefore(events, frontier);
+  return { frontier, judged, local: encodeCbor([1, [], false]), isShareable: true };
 }
 
 /** The frontier of somebody who has seen these events, and what they had seen. */
@@ -96,23 +146,40 @@ interface SourceState {
   failure: Error | undefined;
   /** Counts calls of `reset`. */
   resets: number;
+  handed: number;
   readonly wakers: Set<() => void>;
 }
 
 async function* iterate(
   state: SourceState,
   signal: AbortSignal,
+  resume: Pick<SourceMark, "frontier" | "judged"> | undefined,
 ): AsyncGenerator<EventBatch, void, undefined> {
   let taken = 0;
   let first = true;
   let resets = state.resets;
+  let skip: ReadonlyMap<string, number> = new Map();
+  if (resume !== undefined) {
+    const isHeld = equalBytes(judgedBefore(state.events, resume.frontier), resume.judged);
+    if (isHeld) skip = resume.frontier;
+    else resets -= 1;
+  }
   while (!signal.aborted) {
     if (state.failure !== undefined) throw state.failure;
     const reset = resets !== state.resets;
-    if (reset) taken = 0;
+    if (reset) {
+      taken = 0;
+      skip = new Map();
+    }
     if (taken < state.events.length || first || reset) {
-      const batch = { events: state.events.slice(taken), caughtUp: first, reset };
+      const wanted = skip;
+      const fresh = state.events.slice(taken);
+      const events = fresh.filter((event) => event.seq >= (wanted.get(event.logId) ?? 0));
       taken = state.events.length;
+      const handed = state.events.slice(0, taken);
+      const mark = (at?: ReadonlyMap<string, number>) => markOf(handed, at);
+      const batch = { events, caughtUp: first, reset, mark };
+      state.handed += events.length;
       resets = state.resets;
       first = false;
       yield batch;

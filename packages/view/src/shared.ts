@@ -1,0 +1,190 @@
+/**
+ * Snapshots that all peers make alike (docs/spec/view.md §1, §4): the state after the first 1,000,
+ * 2,000, … events in total order. Making them, publishing them, and checking somebody else's.
+ */
+import { equalBytes } from "@hawser/codec";
+import { asViewError, ViewError } from "./errors.ts";
+import type { Begin } from "./keeper.ts";
+import type { ViewDeps } from "./open.ts";
+import { compareEvents } from "./order.ts";
+import { decodeSnapshot, encodeSnapshot, stateOf, type ViewSnapshot } from "./snapshot.ts";
+import type { EventRef, SourceMark, View, ViewEvent } from "./types.ts";
+
+export interface MakeSnapshotOptions {
+  /** Events between two snapshots, ≥ 1; default 1,000. All peers have to say the same. */
+  readonly everyEvents?: number;
+  /** Only the first so many events; default as many as there are. */
+  readonly countMax?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A snapshot that every peer with the same events makes with the same bytes. */
+export interface CommonSnapshot {
+  readonly bytes: Uint8Array;
+  /** Events in it: a multiple of `everyEvents`. */
+  readonly count: number;
+  /** `logId → height` of these events. */
+  readonly frontier: ReadonlyMap<string, number>;
+  readonly mark: SourceMark;
+}
+
+export const commonEveryEvents = 1_000;
+const sliceEvents = 2_000;
+
+/** Everything stored, with how it is judged. */
+interface Reading {
+  readonly events: readonly ViewEvent[];
+  readonly mark: (at: ReadonlyMap<string, number>) => SourceMark | undefined;
+}
+
+async function readAll<State>(
+  deps: ViewDeps,
+  view: View<State>,
+  signal: AbortSignal | undefined,
+): Promise<Reading> {
+  const controller = new AbortController();
+  const either =
+    signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
+  let events: ViewEvent[] = [];
+  try {
+    for await (const batch of deps.source.batches({ signal: either })) {
+      if (batch.reset === true) events = [];
+      for (const event of batch.events) {
+        const isWanted = event.judgement === "accept" && view.types.includes(event.type);
+        if (isWanted) events.push(event);
+      }
+      await deps.yieldToHost?.();
+      // Marks are asked while the source waits, so that both speak of the same moment.
+      if (batch.caughtUp) return { events, mark: (at) => batch.mark?.(at) };
+    }
+  } catch (cause) {
+    throw asViewError(cause, view.name);
+  }
+  throw new ViewError("VIEW_CLOSED", `view ${view.name} ended before everything was read`);
+}
+
+async function foldAll<State>(
+  deps: ViewDeps,
+  view: View<State>,
+  events: readonly ViewEvent[],
+): Promise<State> {
+  let state = view.init();
+  for (let from = 0; from < events.length; from += sliceEvents) {
+    for (const event of events.slice(from, from + sliceEvents)) state = view.apply(state, event);
+    await deps.yieldToHost?.();
+  }
+  return state;
+}
+
+function frontierOf(events: readonly ViewEvent[]): ReadonlyMap<string, number> {
+  const frontier = new Map<string, number>();
+  for (const { logId, seq } of events) {
+    frontier.set(logId, Math.max(frontier.get(logId) ?? 0, seq + 1));
+  }
+  return frontier;
+}
+
+/**
+ * The newest common snapshot of a view, or `undefined` while there are fewer events than one takes.
+ * Reads the source once. Throws ViewError VIEW_SOURCE_FAILED, VIEW_CLOSED.
+ */
+export async function makeSnapshot<State>(
+  deps: ViewDeps,
+  view: View<State>,
+  options: MakeSnapshotOptions = {},
+): Promise<CommonSnapshot | undefined> {
+  const every = Math.max(1, options.everyEvents ?? commonEveryEvents);
+  const { events, mark } = await readAll(deps, view, options.signal);
+  const available = Math.min(events.length, options.countMax ?? Infinity);
+  const count = Math.floor(available / every) * every;
+  if (count === 0) return undefined;
+  const first = [...events].sort(compareEvents).slice(0, count);
+  const frontier = frontierOf(first);
+  const found = mark(frontier);
+  if (found === undefined) return undefined;
+  const state = view.encode(await foldAll(deps, view, first));
+  const end = first.at(-1);
+  const last = end && { stamp: end.stamp, hash: end.hash };
+  const { name, version } = view;
+  const snapshot: ViewSnapshot = { view: name, version, count, mark: found, last, state };
+  return { bytes: encodeSnapshot(snapshot, false), count, frontier, mark: found };
+}
+
+/**
+ * Makes the newest common snapshot and puts it into the source's snapshot log, unless it is there
+ * already by this very bytes. Resolves to its place; `undefined` where there is nothing to publish.
+ * Throws ViewError VIEW_SNAPSHOT_UNAVAILABLE, and what the source throws.
+ */
+export async function publishSnapshot<State>(
+  deps: ViewDeps,
+  view: View<State>,
+  options: MakeSnapshotOptions = {},
+): Promise<EventRef | undefined> {
+  const { snapshots } = deps.source;
+  if (snapshots === undefined) {
+    throw new ViewError("VIEW_SNAPSHOT_UNAVAILABLE", "the source has no snapshot log");
+  }
+  const made = await makeSnapshot(deps, view, options);
+  if (made === undefined) return undefined;
+  const there = (await snapshots.list()).find((found) => equalBytes(found.bytes, made.bytes));
+  if (there !== undefined) return { logId: there.logId, seq: there.seq };
+  return await snapshots.publish(made.bytes, made.mark);
+}
+
+/** What checking a snapshot against the events says. */
+export type SnapshotVerdict =
+  | { readonly ok: true; readonly count: number }
+  | {
+      readonly ok: false;
+      /**
+       * `SNAPSHOT_UNREADABLE`: no snapshot of this view and version. `SNAPSHOT_JUDGED_OTHERWISE`: rights
+       * make other events count here. `SNAPSHOT_EVENTS_MISSING`: not all its events are here.
+       * `SNAPSHOT_STATE_DIFFERS`: the events give another state.
+       */
+      readonly reason:
+        | "SNAPSHOT_UNREADABLE"
+        | "SNAPSHOT_JUDGED_OTHERWISE"
+        | "SNAPSHOT_EVENTS_MISSING"
+        | "SNAPSHOT_STATE_DIFFERS";
+    };
+
+/** Folds the events of a snapshot's frontier and compares. Reads the source once. */
+export async function verifySnapshot<State>(
+  deps: ViewDeps,
+  view: View<State>,
+  bytes: Uint8Array,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<SnapshotVerdict> {
+  const snapshot = decodeSnapshot(bytes);
+  if (snapshot === undefined || stateOf(view, snapshot, false) === undefined) {
+    return { ok: false, reason: "SNAPSHOT_UNREADABLE" };
+  }
+  const { frontier, judged } = snapshot.mark;
+  const { events, mark } = await readAll(deps, view, options.signal);
+  const found = mark(frontier);
+  if (found?.isShareable !== true) return { ok: false, reason: "SNAPSHOT_EVENTS_MISSING" };
+  if (!equalBytes(found.judged, judged)) return { ok: false, reason: "SNAPSHOT_JUDGED_OTHERWISE" };
+  const inside = events.filter((event) => event.seq < (frontier.get(event.logId) ?? 0));
+  const state = view.encode(await foldAll(deps, view, inside.sort(compareEvents)));
+  const isSame = equalBytes(state, snapshot.state) && inside.length === snapshot.count;
+  return isSame
+    ? { ok: true, count: snapshot.count }
+    : { ok: false, reason: "SNAPSHOT_STATE_DIFFERS" };
+}
+
+/** The error that says a snapshot is false; `undefined` when it is what the events give. */
+export async function checkShared<State>(
+  deps: ViewDeps,
+  view: View<State>,
+  begin: Begin,
+  signal: AbortSignal,
+): Promise<ViewError | undefined> {
+  const bytes = encodeSnapshot(begin.snapshot, false);
+  const verdict = await verifySnapshot(deps, view, bytes, { signal });
+  // Whoever cannot read all events cannot say that somebody else is wrong.
+  if (verdict.ok || verdict.reason !== "SNAPSHOT_STATE_DIFFERS") return undefined;
+  const { origin } = begin;
+  const by = origin.kind === "shared" ? origin.author : "this device";
+  const message = `the snapshot of view ${view.name} by ${by} is false: ${verdict.reason}`;
+  return new ViewError("VIEW_SNAPSHOT_MISMATCH", message);
+}
