@@ -10,6 +10,7 @@ import { codeOf, RelayError } from "./errors.ts";
 import { isFull } from "./hosting.ts";
 import { openIdentity } from "./identity.ts";
 import type { RelaySettings } from "./options.ts";
+import { withRecentRanges } from "./recent-ranges.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
 import { openUsageBook, withQuota, type UsageBook } from "./usage.ts";
 
@@ -39,7 +40,7 @@ export async function openFollower(
   const { crypto, data, metrics } = deps;
   const { cluster } = data;
   const { random, clock, limits, onFailure } = settings;
-  const store = metrics.measureStore(data.store);
+  const store = withRecentRanges(metrics.measureStore(data.store));
   const timers = platformTimers;
   const open = () => openIdentity({ store, crypto, random });
   // Nodes that start together on an empty database agree on one identity.

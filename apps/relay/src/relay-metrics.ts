@@ -16,6 +16,8 @@ export interface RelayGauges {
   /** Whether this node writes the relay's own logs; 1 unless several share a database. */
   readonly isLeader: () => boolean;
   readonly rssBytes: () => number;
+  /** Of the process, user and system together. */
+  readonly cpuSeconds: () => number;
 }
 
 /** Which rate limit turned a client away. */
@@ -210,5 +212,6 @@ function exposeGauges(metrics: Metrics, gauges: RelayGauges): void {
   gauge("leader", "1 where this node writes the relay's own logs.", () =>
     Number(gauges.isLeader()),
   );
+  gauge("cpu_seconds", "Processor time of the process.", gauges.cpuSeconds);
   gauge("resident_bytes", "Memory of the process.", gauges.rssBytes);
 }

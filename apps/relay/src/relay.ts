@@ -18,7 +18,6 @@ import { serveMetrics, type MetricsServer } from "./metrics-server.ts";
 import { checkOptions, type RelayOptions, type RelaySettings } from "./options.ts";
 import { createRelayMetrics, type LimitName, type RelayMetrics } from "./relay-metrics.ts";
 import { syncPath } from "./routes.ts";
-import { createSignalRooms } from "./signal-rooms.ts";
 import { serveWebSockets } from "./web-socket.ts";
 
 /** Figures of a relay: counts and sizes, nothing else is known to it. */
@@ -61,8 +60,6 @@ const minuteMs = 60 * 1_000;
 const mailboxLifeMs: number = 10 * minuteMs;
 /** How long a request for a message is held; proxies rarely cut one off below that. */
 const mailboxWaitMs = 20_000;
-/** Rooms for signals hold nothing but their members, and those are counted as connections. */
-const signalLimits = { roomsMax: 10_000, membersMax: 32 };
 
 /**
  * Starts a relay and resolves when it listens. Throws RelayError, SqliteStoreError (among them
@@ -138,10 +135,8 @@ async function serve(
       if (code === "SYNC_LOCAL_FAILURE") onFailure(cause);
     });
   };
-  const signalRooms = createSignalRooms({ ...signalLimits, timers, nowMs });
-  const attachSignals = (connection: Connection): void => void signalRooms.serve(connection);
   const webSockets = serveWebSockets(
-    { server, connects, attach, attachSignals, ...shared },
+    { server, connects, attach, ...shared },
     {
       trustProxy,
       connectionsMax: limits.connectionsMax,
@@ -180,7 +175,6 @@ async function serve(
     const { drainMs } = settings;
     logger.info("draining", { sessions: sessions.size });
     mailboxes.stop();
-    signalRooms.stop();
     const terminateWebSockets = (): void => webSockets.terminate();
     const stopped = stopServer(server, { timers, drainMs, terminateWebSockets });
     await sayGoodbye([...sessions], { timers, random, windowMs: drainMs / 2 });
