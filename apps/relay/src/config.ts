@@ -36,7 +36,7 @@ export interface ConfigSources {
 }
 
 /** The variable that names the configuration file. */
-export const configFileVariable = "HAWSER_RELAY_OPTION";
+export const configFileVariable = "HAWSER_RELAY_CONFIG";
 const fileSuffix = "File";
 const secretBytesMax = 4_096;
 const configBytesMax: number = 1024 * 1024;

@@ -18,6 +18,7 @@ import { serveMetrics, type MetricsServer } from "./metrics-server.ts";
 import { checkOptions, type RelayOptions, type RelaySettings } from "./options.ts";
 import { createRelayMetrics, type LimitName, type RelayMetrics } from "./relay-metrics.ts";
 import { syncPath } from "./routes.ts";
+import { createSignalRooms } from "./signal-rooms.ts";
 import { serveWebSockets } from "./web-socket.ts";
 
 /** Figures of a relay: counts and sizes, nothing else is known to it. */
@@ -60,6 +61,8 @@ const minuteMs = 60 * 1_000;
 const mailboxLifeMs: number = 10 * minuteMs;
 /** How long a request for a message is held; proxies rarely cut one off below that. */
 const mailboxWaitMs = 20_000;
+/** Rooms for signals hold nothing but their members, and those are counted as connections. */
+const signalLimits = { roomsMax: 10_000, membersMax: 32 };
 
 /**
  * Starts a relay and resolves when it listens. Throws RelayError, SqliteStoreError (among them
@@ -135,8 +138,10 @@ async function serve(
       if (code === "SYNC_LOCAL_FAILURE") onFailure(cause);
     });
   };
+  const signalRooms = createSignalRooms({ ...signalLimits, timers, nowMs });
+  const attachSignals = (connection: Connection): void => void signalRooms.serve(connection);
   const webSockets = serveWebSockets(
-    { server, connects, attach, ...shared },
+    { server, connects, attach, attachSignals, ...shared },
     {
       trustProxy,
       connectionsMax: limits.connectionsMax,
@@ -175,6 +180,7 @@ async function serve(
     const { drainMs } = settings;
     logger.info("draining", { sessions: sessions.size });
     mailboxes.stop();
+    signalRooms.stop();
     const terminateWebSockets = (): void => webSockets.terminate();
     const stopped = stopServer(server, { timers, drainMs, terminateWebSockets });
     await sayGoodbye([...sessions], { timers, random, windowMs: drainMs / 2 });
