@@ -64,6 +64,7 @@ function createDevice(parts: Parts): Hawser {
     damaged: () => spaces.damaged(),
     relays: () => relays.states(),
     relaysChanged: (changeOptions = {}) => relays.changed(changeOptions.signal),
+    directPeers: () => parts.direct?.peerCount() ?? 0,
     traffic: () => relays.traffic(),
     stats: () => parts.store.stats(),
     store: parts.store,

@@ -1,5 +1,8 @@
 export type { HawserErrorCode } from "./errors.ts";
 export type {
+  DirectConnections,
+  DirectHost,
+  DirectTransport,
   Hawser,
   HawserOptions,
   HawserSpace,

@@ -14,7 +14,7 @@ import { systemClock, systemRandom } from "./platform.ts";
 import { createRelayClient } from "./relay-client.ts";
 import { createRelays, type Relays } from "./relays.ts";
 import { createHawserSpace } from "./space.ts";
-import type { Hawser, HawserOptions, HawserSpace } from "./types.ts";
+import type { DirectConnections, Hawser, HawserOptions, HawserSpace } from "./types.ts";
 
 /** What a device is made of. */
 export interface Parts {
@@ -23,6 +23,8 @@ export interface Parts {
   readonly spaces: Spaces;
   readonly peer: SyncPeer;
   readonly relays: Relays;
+  /** Ways to other devices beside the relays. */
+  direct: DirectConnections | undefined;
   readonly open: Map<string, HawserSpace>;
   /** The topic of the account: its space is no app's. `@hawser/hawser/account` opens it. */
   account: string | undefined;
@@ -46,6 +48,7 @@ export function partsOf(hawser: Hawser): Parts {
 /** Ends everything, the store last. */
 export async function closeParts(parts: Parts): Promise<void> {
   for (const space of parts.open.values()) await space[Symbol.asyncDispose]();
+  await parts.direct?.[Symbol.asyncDispose]();
   await parts.relays[Symbol.asyncDispose]();
   await parts.peer[Symbol.asyncDispose]();
   await parts.spaces.close();
@@ -89,16 +92,33 @@ export async function assemble(
   });
   spaces.onTopicsChanged(() => {
     peer.topicsChanged();
+    parts.direct?.changed();
     // Spaces may come by themselves, through a group that this device is in.
     for (const space of spaces.list()) if (space.status().state === "active") wrap(parts, space);
   });
   const relays = createRelays({ store, crypto, peer: () => peer, managed: () => managed(spaces) });
   const open = new Map<string, HawserSpace>();
   const account = await loadAccountTopic(store);
-  const parts: Parts = { store, crypto, spaces, peer, relays, open, account };
+  const direct = undefined;
+  const parts: Parts = { store, crypto, spaces, peer, relays, direct, open, account };
   for (const space of spaces.list()) wrap(parts, space);
   await connectRelays(parts, options);
+  parts.direct = startDirect(parts, options);
   return parts;
+}
+
+function startDirect(parts: Parts, { direct }: HawserOptions): DirectConnections | undefined {
+  const { crypto, spaces, peer, relays } = parts;
+  return direct?.start({
+    crypto,
+    random: systemRandom,
+    topics: () => spaces.topics(),
+    relays: () =>
+      relays.clients().flatMap(({ addresses: [address = "memory"], signal }) => {
+        return signal === undefined ? [] : [{ address, signal }];
+      }),
+    attach: (connection) => void peer.attach(connection),
+  });
 }
 
 /** Spaces whose relays this device may choose. */

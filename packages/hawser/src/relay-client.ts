@@ -1,5 +1,5 @@
 /**
- * A relay over HTTP and WebSocket: `GET /v1/relay`, `POST /v1/host`, `/v1/sync`.
+ * A relay over HTTP and WebSocket: `GET /v1/relay`, `POST /v1/host`, `/v1/sync`, `/v1/signal`.
  */
 import { fromBase64url } from "@hawser/codec";
 import { connectWebSocket } from "@hawser/transport-ws";
@@ -13,7 +13,7 @@ const answerCharactersMax = 16_384;
 export function createRelayClient(address: string): RelayClient {
   const base = parseBase(address);
   const http = `${base.protocol === "wss:" ? "https:" : "http:"}//${base.host}`;
-  const socket = `${base.protocol}//${base.host}/v1/sync`;
+  const sockets = `${base.protocol}//${base.host}/v1`;
   return {
     addresses: [`${base.protocol}//${base.host}`],
     bundle: async ({ signal }) => {
@@ -27,7 +27,8 @@ export function createRelayClient(address: string): RelayClient {
       const body = hosting.slice();
       await request(`${http}/v1/host`, { method: "POST", headers, body, signal });
     },
-    connect: ({ signal }) => connectWebSocket(socket, { signal }),
+    connect: ({ signal }) => connectWebSocket(`${sockets}/sync`, { signal }),
+    signal: ({ signal }) => connectWebSocket(`${sockets}/signal`, { signal }),
   };
 }
 

@@ -3,7 +3,7 @@
  * random numbers, timers, files and sockets are chosen here and handed down.
  */
 import type { Level, Need } from "@hawser/auth";
-import type { AuthorId, Crypto } from "@hawser/crypto";
+import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { Kv } from "@hawser/kv";
 import type { Frontier, LogStore, StoreStats } from "@hawser/log";
 import type {
@@ -16,7 +16,7 @@ import type {
   SpaceWhy,
   TimelineItem,
 } from "@hawser/space";
-import type { Connection, SyncProgress } from "@hawser/sync";
+import type { Connection, SyncProgress, SyncTopic } from "@hawser/sync";
 import type { EventDraft, EventRef } from "@hawser/view";
 
 /** How to reach one relay. `createRelayClient(url)` makes one; tests use a relay in memory. */
@@ -28,6 +28,39 @@ export interface RelayClient {
   /** Hands over a hosting request that is sealed to that bundle. */
   host(request: Uint8Array, options: { readonly signal: AbortSignal }): Promise<void>;
   connect(options: { readonly signal: AbortSignal }): Promise<Connection>;
+  /**
+   * A pipe in which devices signal for direct connections (docs/spec/transport-webrtc.md §2);
+   * `undefined` for a relay that carries none.
+   */
+  readonly signal?: (options: { readonly signal: AbortSignal }) => Promise<Connection>;
+}
+
+/** What a direct transport gets of a device. */
+export interface DirectHost {
+  readonly crypto: Crypto;
+  readonly random: Random;
+  /** Topics whose other members may be reached. */
+  topics(): readonly SyncTopic[];
+  /** Relays that carry signals. */
+  relays(): readonly {
+    readonly address: string;
+    readonly signal: NonNullable<RelayClient["signal"]>;
+  }[];
+  /** Takes a connection to another device over. */
+  attach(connection: Connection): void;
+}
+
+/** A way to other devices that does without relays but to signal; `webRtc()` makes one. */
+export interface DirectTransport {
+  start(host: DirectHost): DirectConnections;
+}
+
+/** The direct connections of a device. */
+export interface DirectConnections extends AsyncDisposable {
+  /** Topics, keys or relays changed. */
+  changed(): void;
+  /** Devices that are connected now. */
+  peerCount(): number;
 }
 
 export interface HawserOptions {
@@ -40,6 +73,11 @@ export interface HawserOptions {
   readonly store?: LogStore;
   /** A WebSocket URL, or a client. Default: none; spaces then live on this device. */
   readonly relay?: string | RelayClient;
+  /**
+   * Connects to other members without a relay in between, beside the relay: `webRtc()` of
+   * `@hawser/transport-webrtc`. Default: none.
+   */
+  readonly direct?: DirectTransport;
   /** The device's secret (32 bytes) at first start. Default: made at random, kept in the store. */
   readonly secret?: Uint8Array;
   /** A crypto object of one's own, for example one that counts. */
@@ -162,6 +200,8 @@ export interface Hawser extends AsyncDisposable {
   relays(): readonly RelayState[];
   /** Resolves when the state of a relay, or what it serves, changed. Rejects when `signal` aborts. */
   relaysChanged(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Devices that are connected directly now; 0 without the option `direct`. */
+  directPeers(): number;
   traffic(): Traffic;
   stats(): Promise<StoreStats>;
   /** Everything the device holds, as logs: for listings and checks. It is closed with the device. */
