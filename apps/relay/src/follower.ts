@@ -2,7 +2,7 @@
 import type { Crypto } from "@hawser/crypto";
 import type { StoredRange } from "@hawser/log";
 import { createSpaces, rawQuota, type AdmissionRequest, type Spaces } from "@hawser/space";
-import { createSyncPeer, type SyncPeer } from "@hawser/sync";
+import { createSyncPeer, type Ingest, type SyncPeer } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
 import type { Cluster } from "./cluster.ts";
 import type { Data } from "./data.ts";
@@ -12,6 +12,7 @@ import { openIdentity } from "./identity.ts";
 import type { RelaySettings } from "./options.ts";
 import { withRecentRanges } from "./recent-ranges.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
+import { createTurns } from "./turns.ts";
 import { openUsageBook, withQuota, type UsageBook } from "./usage.ts";
 
 /** Spaces at work on a store. */
@@ -57,7 +58,12 @@ export async function openFollower(
     { store, crypto, clock, random, timers, identity, isWriter },
     { admit, admitSpace },
   );
-  const { ingest, idle, count } = withQuota(metrics.measureIngest(spaces.ingest), usage);
+  const takeTurn = createTurns(settings.nowMs);
+  const inTurn: Ingest = async (range) => {
+    await takeTurn();
+    return spaces.ingest(range);
+  };
+  const { ingest, idle, count } = withQuota(metrics.measureIngest(inTurn), usage);
   const { identities, topics } = spaces;
   const peer = createSyncPeer(
     {
