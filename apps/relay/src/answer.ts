@@ -14,6 +14,8 @@ export interface Answer {
   readonly code?: RelayAnswerCode;
   /** Sent as they are, instead of a body. */
   readonly octets?: Uint8Array;
+  /** Called once the answer has left or never will. */
+  readonly release?: () => void;
 }
 
 const statusByCode: Readonly<Record<RelayAnswerCode, number>> = {
@@ -27,6 +29,14 @@ const statusByCode: Readonly<Record<RelayAnswerCode, number>> = {
   RELAY_HOSTING_CONFLICT: 409,
   RELAY_MAILBOX_CLOSED: 404,
   RELAY_MAILBOX_TAKEN: 409,
+  RELAY_PROOF: 401,
+  RELAY_PROOF_STALE: 401,
+  RELAY_REQUEST_INVALID: 400,
+  RELAY_CURSOR_UNKNOWN: 410,
+  RELAY_HOOK_TARGET: 422,
+  RELAY_HOOK_UNCONFIRMED: 422,
+  RELAY_HOOKS_FULL: 507,
+  RELAY_HOOK_UNDELIVERED: 502,
   RELAY_FULL: 507,
   RELAY_RATE_LIMITED: 429,
   RELAY_BUSY: 503,
@@ -39,12 +49,20 @@ const messageByCode: Readonly<Record<RelayAnswerCode, string>> = {
   RELAY_METHOD: "not for this method",
   RELAY_UPGRADE_REQUIRED: "this path is a WebSocket",
   RELAY_BAD_REQUEST: "not a request of HTTP/1.1",
-  RELAY_CONTENT_TYPE: "expected application/octet-stream",
+  RELAY_CONTENT_TYPE: "a body of another content type than is sent here",
   RELAY_BODY_TOO_LARGE: "the body is longer than it may be here",
   RELAY_HOSTING_INVALID: "malformed, or sealed to another device",
   RELAY_HOSTING_CONFLICT: "others say otherwise of that space",
   RELAY_MAILBOX_CLOSED: "no such mailbox, or no longer",
   RELAY_MAILBOX_TAKEN: "that slot has its message",
+  RELAY_PROOF: "expected a proof of the space's current follow key",
+  RELAY_PROOF_STALE: "that proof is too old, too new, or was used",
+  RELAY_REQUEST_INVALID: "a parameter or the body is not as it has to be here",
+  RELAY_CURSOR_UNKNOWN: "that cursor is not of this space at this relay; start without one",
+  RELAY_HOOK_TARGET: "nothing is sent to such a target here",
+  RELAY_HOOK_UNCONFIRMED: "the target did not give the challenge back",
+  RELAY_HOOKS_FULL: "no more of them here; remove one first",
+  RELAY_HOOK_UNDELIVERED: "the target did not take it",
   RELAY_FULL: "this relay takes no more spaces",
   RELAY_RATE_LIMITED: "too many from your address; try again later",
   RELAY_BUSY: "too many connections; try again later",
@@ -65,14 +83,23 @@ export function refusal(
   };
 }
 
+/** How long a client may take to take an answer in. */
+const takeMsMax = 30_000;
+
 /** Writes an answer to a request. */
 export function writeAnswer(response: ServerResponse, answer: Answer): void {
   const { status, octets } = answer;
+  if (answer.release !== undefined) response.once("close", answer.release);
   if (octets !== undefined) {
     const type = "application/octet-stream";
     const content = { "content-type": type, "content-length": String(octets.length) };
     // What the answer says of its content comes before the usual.
     response.writeHead(status, { ...content, ...headersOf(answer, undefined) });
+    // Who takes it byte by byte would hold its memory for as long as it likes.
+    response.once(
+      "close",
+      platformTimers.after(takeMsMax, () => response.destroy()),
+    );
     response.end(octets);
     return;
   }

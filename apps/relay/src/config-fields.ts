@@ -47,6 +47,12 @@ const limitTexts: { readonly [Name in keyof RelayLimits]: string } = {
   connectsPerMinuteMax: "new WebSockets a minute from one address",
   mailboxesMax: "mailboxes open at once for pairing",
   pairRequestsPerMinuteMax: "requests about mailboxes a minute from one address",
+  readRequestsPerMinuteMax: "requests for entries, feeds and hooks a minute from one address",
+  topicRequestsPerMinuteMax: "such requests a minute for one space",
+  hookRequestsPerHourMax: "feeds and hooks made an hour from one address or for one space",
+  feedsPerTopicMax: "feeds of one space",
+  hooksPerTopicMax: "hooks of one space",
+  hooksMax: "hooks of all spaces",
 };
 // Safe: the object above has exactly these keys.
 const limitNames = Object.keys(limitTexts) as readonly (keyof RelayLimits)[];

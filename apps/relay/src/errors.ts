@@ -39,6 +39,22 @@ export type RelayAnswerCode =
   | "RELAY_MAILBOX_CLOSED"
   /** The slot has its message. */
   | "RELAY_MAILBOX_TAKEN"
+  /** No proof of a space's follow key, or none that holds; or no such space. */
+  | "RELAY_PROOF"
+  /** The proof holds, but is of another time or was used. */
+  | "RELAY_PROOF_STALE"
+  /** A parameter or body that this path does not take. */
+  | "RELAY_REQUEST_INVALID"
+  /** A cursor that this relay did not give out for that space, or not in this order. */
+  | "RELAY_CURSOR_UNKNOWN"
+  /** Nothing can be sent to that target: no provider, no public address, no push service. */
+  | "RELAY_HOOK_TARGET"
+  /** The target did not give the challenge back. */
+  | "RELAY_HOOK_UNCONFIRMED"
+  /** The space has its number of hooks or feeds, or the relay has. */
+  | "RELAY_HOOKS_FULL"
+  /** A replayed notice was not taken. */
+  | "RELAY_HOOK_UNDELIVERED"
   /** The relay takes no more spaces. */
   | "RELAY_FULL"
   /** Too many requests or connections from that address. */

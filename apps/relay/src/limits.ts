@@ -24,6 +24,15 @@ export interface RelayLimits {
   readonly mailboxesMax: number;
   /** Requests of one address about mailboxes in a minute; a pairing takes about 12 a side. */
   readonly pairRequestsPerMinuteMax: number;
+  /** Requests of one address for entries, feeds and hooks in a minute, proven or not. */
+  readonly readRequestsPerMinuteMax: number;
+  /** Proven ones for one space in a minute, whoever sends them. */
+  readonly topicRequestsPerMinuteMax: number;
+  /** Feeds and hooks that one address, or one space, makes in an hour. */
+  readonly hookRequestsPerHourMax: number;
+  readonly feedsPerTopicMax: number;
+  readonly hooksPerTopicMax: number;
+  readonly hooksMax: number;
 }
 
 /** Bytes of the longest hosting request (docs/spec/6-space.md §6.4). */
@@ -41,6 +50,12 @@ export const defaultRelayLimits: RelayLimits = {
   connectsPerMinuteMax: 120,
   mailboxesMax: 1_000,
   pairRequestsPerMinuteMax: 120,
+  readRequestsPerMinuteMax: 240,
+  topicRequestsPerMinuteMax: 1_200,
+  hookRequestsPerHourMax: 60,
+  feedsPerTopicMax: 32,
+  hooksPerTopicMax: 16,
+  hooksMax: 10_000,
 };
 
 /** Counts events per key in fixed windows. Bounded: forgets the oldest keys first. */

@@ -5,6 +5,9 @@ import type { Clock } from "@hawser/log";
 import { silentLogger, type Logger } from "./logging.ts";
 import { RelayError } from "./errors.ts";
 import { defaultRelayLimits, type RelayLimits } from "./limits.ts";
+import type { Outbound } from "./outbound.ts";
+import type { PushProvider } from "./push-provider.ts";
+import type { WebPushOptions } from "./web-push.ts";
 
 /** How a relay runs. Everything has a default. */
 export interface RelayOptions {
@@ -25,6 +28,14 @@ export interface RelayOptions {
   readonly trustProxy?: boolean;
   /** Figures for Prometheus; default: none are served. */
   readonly metrics?: RelayMetricsOptions;
+  /** `https://…` under which others reach it, for the links in feeds; default: as asked for. */
+  readonly publicUrl?: string;
+  /** Notices to browsers; default: none, since push services want a contact. */
+  readonly webPush?: WebPushOptions;
+  /** More ways to send notices, such as a platform's own service. */
+  readonly pushProviders?: readonly PushProvider[];
+  /** The way out for webhooks and web push; default: HTTPS to public addresses. */
+  readonly outbound?: Outbound;
   /** How long sessions and requests may take to end in `close`, in ms; default 10,000. */
   readonly drainMs?: number;
   /** Default: nothing is logged. */
@@ -56,6 +67,10 @@ export interface RelaySettings {
   readonly data: string | undefined;
   readonly store: string | undefined;
   readonly metrics: RelayMetricsOptions;
+  readonly publicUrl: string | undefined;
+  readonly webPush: WebPushOptions | undefined;
+  readonly pushProviders: readonly PushProvider[];
+  readonly outbound: Outbound | undefined;
   readonly drainMs: number;
   readonly logger: Logger;
   readonly host: string;
@@ -86,6 +101,10 @@ export function checkOptions(options: RelayOptions): RelaySettings {
     data: options.data,
     store: options.store,
     metrics: options.metrics ?? {},
+    publicUrl: checkPublicUrl(options.publicUrl),
+    webPush: options.webPush,
+    pushProviders: options.pushProviders ?? [],
+    outbound: options.outbound,
     drainMs,
     logger: options.logger ?? silentLogger,
     host,
@@ -97,6 +116,16 @@ export function checkOptions(options: RelayOptions): RelaySettings {
     clock: options.clock ?? systemClock,
     nowMs: options.nowMs ?? (() => performance.now()),
   };
+}
+
+function checkPublicUrl(url: string | undefined): string | undefined {
+  if (url === undefined) return undefined;
+  const isUrl = /^https?:\/\/[\x21-\x7e]+$/.test(url) && URL.canParse(url);
+  if (isUrl && !url.includes("?") && !url.includes("#")) return url.replace(/\/+$/, "");
+  throw new RelayError(
+    "RELAY_OPTION",
+    "publicUrl: expected http:// or https:// and a path at most",
+  );
 }
 
 function checkLimits(limits: RelayLimits): RelayLimits {

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { isIPv6 } from "node:net";
-import { createCrypto, type AuthorId } from "@hawser/crypto";
+import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
 import type { Connection, SyncSession } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
 import { countSignatures, type SignatureCounts } from "./counting.ts";
@@ -17,6 +17,7 @@ import { createMailboxes, type Mailboxes } from "./mailboxes.ts";
 import { serveMetrics, type MetricsServer } from "./metrics-server.ts";
 import { checkOptions, type RelayOptions, type RelaySettings } from "./options.ts";
 import { createRelayMetrics, type LimitName, type RelayMetrics } from "./relay-metrics.ts";
+import { openReaders } from "./readers.ts";
 import { syncPath } from "./routes.ts";
 import { createSignalRooms } from "./signal-rooms.ts";
 import { serveWebSockets } from "./web-socket.ts";
@@ -76,7 +77,8 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   try {
     const follower = await openFollower(settings, { crypto: counted.crypto, data, metrics });
     try {
-      return await serve(settings, { data, follower, metrics, counts: counted.counts });
+      const { crypto, counts } = counted;
+      return await serve(settings, { crypto, data, follower, metrics, counts });
     } catch (error) {
       await follower.close();
       throw error;
@@ -90,13 +92,14 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
 async function serve(
   settings: RelaySettings,
   parts: {
+    readonly crypto: Crypto;
     readonly data: Data;
     readonly follower: Follower;
     readonly metrics: RelayMetrics;
     readonly counts: () => SignatureCounts;
   },
 ): Promise<Relay> {
-  const { data, follower, metrics } = parts;
+  const { crypto, data, follower, metrics } = parts;
   const { limits, nowMs, trustProxy, onFailure, random, logger } = settings;
   const timers = platformTimers;
   let closing: Promise<void> | undefined;
@@ -117,8 +120,11 @@ async function serve(
     logger.debug("refused", { code });
   };
   const shared = { isClosing, onRefusal, retryAfter };
+  const readers = await openReaders(settings, { crypto, data, follower, isClosing });
+  const limitedParts = { hostRequests, mailboxes, pairRequests, readers };
+  const routeParts = { hosting, onFailure, scrape, crypto, ...limitedParts };
   const server = createHttpServer(
-    { hosting, hostRequests, mailboxes, pairRequests, onFailure, scrape, ...shared },
+    { ...shared, ...routeParts },
     { trustProxy, socketsMax: limits.connectionsMax + plainSocketsMax },
   );
   const attach = (connection: Connection): void => {
@@ -158,7 +164,12 @@ async function serve(
     rssBytes: () => process.memoryUsage.rss(),
     cpuSeconds: () => process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
   });
-  await listen(server, settings);
+  try {
+    await listen(server, settings);
+  } catch (error) {
+    await readers.stop();
+    throw error;
+  }
   const metricsServer = await openMetricsServer(settings, server, metrics);
 
   const readStats = async (): Promise<RelayStats> => {
@@ -185,6 +196,7 @@ async function serve(
     const stopped = stopServer(server, { timers, drainMs, terminateWebSockets });
     await sayGoodbye([...sessions], { timers, random, windowMs: drainMs / 2 });
     await hosting.idle();
+    await readers.stop();
     await follower.close();
     await stopped;
     metricsServer?.close();

@@ -6,6 +6,10 @@ export interface Request {
   readonly method: string;
   /** As sent, without a query. */
   readonly path: string;
+  /** Path and query as sent. */
+  readonly target: string;
+  /** A header by its lower-case name; `undefined` also where there are several. */
+  readonly header: (name: string) => string | undefined;
   readonly contentType: string | undefined;
   readonly authorization?: string | undefined;
   readonly contentLength: string | undefined;
@@ -26,6 +30,11 @@ export function readRequest(request: IncomingMessage, address: string): Request 
   return {
     method: request.method ?? "",
     path,
+    target: request.url ?? "",
+    header: (name) => {
+      const value = request.headers[name];
+      return typeof value === "string" ? value : undefined;
+    },
     contentType: request.headers["content-type"],
     authorization: request.headers.authorization,
     contentLength: request.headers["content-length"],

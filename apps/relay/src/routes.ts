@@ -6,6 +6,7 @@ import { hostingBytesMax, type RateLimit } from "./limits.ts";
 import { isAuthorized, metricsPath } from "./metrics-server.ts";
 import { metricsContentType } from "./metrics.ts";
 import { pairHandlers, type PairDeps } from "./pair-routes.ts";
+import { readerHandlers, type ReaderDeps } from "./reader-routes.ts";
 import { octets, readBody, retryAfterSeconds, type Request } from "./request.ts";
 import { signalPath } from "./signal-rooms.ts";
 
@@ -14,7 +15,7 @@ export const syncPath = "/v1/sync";
 /** Paths at which an upgrade is more than an offer. */
 export const webSocketPaths: ReadonlySet<string> = new Set([syncPath, signalPath]);
 
-export interface RouteDeps extends PairDeps {
+export interface RouteDeps extends PairDeps, ReaderDeps {
   readonly hosting: Pick<Hosting, "author" | "bundle" | "host">;
   readonly hostRequests: RateLimit;
   /** Figures, for whoever has the token; without one there are none here. */
@@ -27,6 +28,8 @@ interface Route {
   readonly handlers: ReadonlyMap<string, Handler>;
   /** Pages of any origin may use it: nothing here depends on cookies or on who asks. */
   readonly anyOrigin: boolean;
+  /** Headers that such a page may send; default: content-type. */
+  readonly headers?: string;
 }
 
 const routes: ReadonlyMap<string, Route> = new Map([
@@ -38,16 +41,26 @@ const routes: ReadonlyMap<string, Route> = new Map([
   [signalPath, { handlers: new Map([["GET", upgradeRequired]]), anyOrigin: false }],
 ]);
 
+const openToPages: Readonly<Record<string, string>> = {
+  "access-control-allow-origin": "*",
+  "access-control-expose-headers": "etag, retry-after",
+};
+
 /** The answer to a request. Rejects when the relay fails, or the client goes away. */
 export async function answerTo(deps: RouteDeps, request: Request): Promise<Answer> {
   const route = routeOf(request.path);
   if (route === undefined) return refusal("RELAY_NOT_FOUND");
   if (!route.anyOrigin) return handle(deps, route, request);
   const answer = await handle(deps, route, request);
-  return { ...answer, headers: { ...answer.headers, "access-control-allow-origin": "*" } };
+  return { ...answer, headers: { ...answer.headers, ...openToPages } };
 }
 
 function routeOf(path: string): Route | undefined {
+  const readers = readerHandlers(path);
+  if (readers !== undefined) {
+    const headers = "authorization, content-type, if-none-match";
+    return { handlers: readers, anyOrigin: true, headers };
+  }
   const handlers = pairHandlers(path);
   return handlers === undefined ? routes.get(path) : { handlers, anyOrigin: true };
 }
@@ -64,7 +77,7 @@ async function handle(deps: RouteDeps, route: Route, request: Request): Promise<
     headers: {
       allow: methods,
       "access-control-allow-methods": methods,
-      "access-control-allow-headers": "content-type",
+      "access-control-allow-headers": route.headers ?? "content-type",
       "access-control-max-age": "86400",
     },
   };

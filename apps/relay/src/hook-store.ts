@@ -1,0 +1,142 @@
+/** Hooks and the notices they never got, in the store. Layer 9. */
+import { decodeCbor, encodeCbor } from "@hawser/codec";
+import type { KvWrite, LogStore, Topic } from "@hawser/log";
+
+/** Which hook. */
+export interface HookPlace {
+  readonly topic: Topic;
+  /** 22 characters. */
+  readonly id: string;
+}
+
+/** A hook: who is told of a space's news. */
+export interface Hook extends HookPlace {
+  readonly provider: string;
+  /** The provider's; secret. */
+  readonly address: string;
+  readonly shown: string;
+  /** The follow key that registered it; the hook ends with it. */
+  readonly followId: string;
+  /** Unix seconds. */
+  readonly created: number;
+  /** Place in receive order up to which it was told. */
+  readonly told: number;
+  /** Dead letters in a row. */
+  readonly strikes: number;
+}
+
+/** A notice that nobody took. */
+export interface DeadLetter {
+  readonly messageId: string;
+  /** Unix seconds of the last attempt. */
+  readonly seconds: number;
+  readonly place: number;
+  readonly attempts: number;
+  /** Why the last attempt failed; never what the other side said. */
+  readonly reason: string;
+}
+
+/** Keeps hooks. */
+export interface HookStore {
+  get(place: HookPlace): Promise<Hook | undefined>;
+  ofTopic(topic: Topic): Promise<readonly Hook[]>;
+  all(): Promise<readonly Hook[]>;
+  /** Writes the hook, and a dead letter with it; the oldest goes when there are too many. */
+  put(hook: Hook, dead?: DeadLetter): Promise<void>;
+  /** With its dead letters. */
+  remove(place: HookPlace): Promise<void>;
+  dead(place: HookPlace): Promise<readonly DeadLetter[]>;
+  dropDead(place: HookPlace, messageId: string): Promise<void>;
+}
+
+/** Dead letters kept for one hook. */
+export const deadLettersMax = 32;
+const version = 1;
+const hookPrefix = "relay/hook/";
+const deadPrefix = "relay/dead/";
+
+export function createHookStore(store: LogStore): HookStore {
+  const list = async (prefix: string): Promise<readonly Hook[]> => {
+    const pairs = await store.list(prefix);
+    return pairs.flatMap(({ key, value }) => decodeHook(key.slice(hookPrefix.length), value) ?? []);
+  };
+  const deadKeys = async (place: HookPlace): Promise<readonly string[]> => {
+    const pairs = await store.list(deadKey(place, ""));
+    return pairs.map(({ key }) => key);
+  };
+  const dead = async (place: HookPlace): Promise<readonly DeadLetter[]> => {
+    const prefix = deadKey(place, "");
+    const pairs = await store.list(prefix);
+    return pairs
+      .flatMap(({ key, value }) => decodeDead(key.slice(prefix.length), value) ?? [])
+      .sort((a, b) => a.place - b.place);
+  };
+  return {
+    dead,
+    get: async ({ topic, id }) => {
+      const value = await store.get(`${hookPrefix}${topic}/${id}`);
+      return value === undefined ? undefined : decodeHook(`${topic}/${id}`, value);
+    },
+    ofTopic: (topic) => list(`${hookPrefix}${topic}/`),
+    all: () => list(hookPrefix),
+    put: async (hook, letter) => {
+      const writes: KvWrite[] = [hookWrite(hook)];
+      if (letter !== undefined) {
+        writes.push({ key: deadKey(hook, letter.messageId), value: encodeDead(letter) });
+        const old = (await dead(hook)).filter(({ messageId }) => messageId !== letter.messageId);
+        for (const { messageId } of old.slice(0, Math.max(0, old.length + 1 - deadLettersMax))) {
+          writes.push({ key: deadKey(hook, messageId), value: undefined });
+        }
+      }
+      await store.commit({ writes });
+    },
+    remove: async (place) => {
+      const keys = [`${hookPrefix}${place.topic}/${place.id}`, ...(await deadKeys(place))];
+      await store.commit({ writes: keys.map((key) => ({ key, value: undefined })) });
+    },
+    dropDead: async (place, messageId) => {
+      await store.commit({ writes: [{ key: deadKey(place, messageId), value: undefined }] });
+    },
+  };
+}
+
+function deadKey({ topic, id }: HookPlace, messageId: string): string {
+  return `${deadPrefix}${topic}/${id}/${messageId}`;
+}
+
+function hookWrite(hook: Hook): KvWrite {
+  const { topic, id, provider, address, shown, followId, created, told, strikes } = hook;
+  return {
+    key: `${hookPrefix}${topic}/${id}`,
+    value: encodeCbor([version, provider, address, shown, followId, created, told, strikes]),
+  };
+}
+
+function decodeHook(place: string, value: Uint8Array): Hook | undefined {
+  const decoded = decodeCbor(value);
+  if (!Array.isArray(decoded) || decoded.length !== 8 || decoded[0] !== version) return undefined;
+  const texts = decoded.slice(1, 5).filter((item) => typeof item === "string");
+  const numbers = decoded.slice(5).filter((item) => typeof item === "number");
+  const [provider, address, shown, followId] = texts;
+  const [created, told, strikes] = numbers;
+  const [topic, id] = place.split("/");
+  if (provider === undefined || address === undefined || shown === undefined) return undefined;
+  if (followId === undefined || created === undefined || told === undefined) return undefined;
+  if (strikes === undefined || topic === undefined || id === undefined) return undefined;
+  // Safe: only topics are written there.
+  const where = { topic: topic as Topic, id };
+  return { ...where, provider, address, shown, followId, created, told, strikes };
+}
+
+function encodeDead({ seconds, place, attempts, reason }: DeadLetter): Uint8Array {
+  return encodeCbor([version, seconds, place, attempts, reason]);
+}
+
+function decodeDead(messageId: string, value: Uint8Array): DeadLetter | undefined {
+  const decoded = decodeCbor(value);
+  if (!Array.isArray(decoded) || decoded.length !== 5 || decoded[0] !== version) return undefined;
+  const [, seconds, place, attempts, reason] = decoded;
+  if (typeof seconds !== "number" || typeof place !== "number") return undefined;
+  if (typeof attempts !== "number" || typeof reason !== "string") return undefined;
+  return { messageId, seconds, place, attempts, reason };
+}
