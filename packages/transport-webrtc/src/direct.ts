@@ -56,6 +56,13 @@ const followKeysMax = 4;
 /** Connections that are being made at once. */
 const attemptsMax = 8;
 
+/** Before a device is connected to again: one whose connections end at once, and one that left. */
+const restMs = { afterFailure: 60_000, afterLoss: 2_000 } as const;
+/** A connection that lasts this long was a good one. */
+const stableMs = 30_000;
+/** Devices that are being left in peace; while there are more, nobody new is connected to. */
+const restingMax = 256;
+
 interface Attempt {
   readonly session: Uint8Array;
   readonly answered: PromiseWithResolvers<string>;
@@ -66,6 +73,8 @@ interface State {
   readonly self: Uint8Array;
   readonly attempts: Map<string, Attempt>;
   readonly open: Map<string, Pipe>;
+  /** By device, what ends its rest. */
+  readonly resting: Map<string, () => void>;
   readonly stop: AbortSignal;
 }
 
@@ -75,6 +84,7 @@ export function createDirect(deps: DirectDeps, options: DirectOptions = {}): Dir
   const rooms = new Map<string, Room>();
   const open = new Map<string, Pipe>();
   const attempts = new Map<string, Attempt>();
+  const resting = new Map<string, () => void>();
   let state: State | undefined;
 
   const refresh = (): void => {
@@ -91,7 +101,7 @@ export function createDirect(deps: DirectDeps, options: DirectOptions = {}): Dir
   };
   const start = async (): Promise<void> => {
     const self = peerIdOf(deps.crypto, await deps.platform.fingerprint());
-    state = { self, attempts, open, stop: stop.signal };
+    state = { self, attempts, open, resting, stop: stop.signal };
     refresh();
   };
   const starting = start();
@@ -103,6 +113,7 @@ export function createDirect(deps: DirectDeps, options: DirectOptions = {}): Dir
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       await starting.catch(() => undefined);
+      for (const cancel of resting.values()) cancel();
       for (const pipe of open.values()) pipe.connection.close("SYNC_DONE");
       await Promise.all([...rooms.values()].map((room) => room.leave()));
     },
@@ -170,7 +181,8 @@ interface Voice {
 
 function hasRoom({ state, options }: Context): boolean {
   const { peersMax = 16 } = options;
-  return state.open.size + state.attempts.size < peersMax && !state.stop.aborted;
+  const count = state.open.size + state.attempts.size;
+  return count < peersMax && state.resting.size < restingMax && !state.stop.aborted;
 }
 
 /** The side of the smaller id offers, so that two who find each other at once make one connection. */
@@ -188,7 +200,7 @@ function onSignal(context: Context, signal: Signal, voice: Voice): void {
     }
     return;
   }
-  const isKnown = state.open.has(peer) || state.attempts.has(peer);
+  const isKnown = state.open.has(peer) || state.attempts.has(peer) || state.resting.has(peer);
   if (isKnown || state.attempts.size >= attemptsMax || !hasRoom(context)) return;
   if (kind === "offer") {
     if (order > 0) void answer(context, signal, voice);
@@ -229,9 +241,9 @@ async function answer(context: Context, signal: Signal, voice: Voice): Promise<v
   );
 }
 
-/** Makes one connection and hands it over; failure leaves the peer to the next hello. */
+/** Makes one connection, hands it over, and waits for its end. */
 async function attempt(
-  { deps, options, state }: Context,
+  context: Context,
   parts: {
     readonly peer: Uint8Array;
     readonly session: Uint8Array;
@@ -240,28 +252,42 @@ async function attempt(
   },
   make: (options: EstablishOptions) => Promise<Pipe>,
 ): Promise<void> {
-  const { session, answered, voice } = parts;
+  const { deps, state } = context;
   const peer = toHex(parts.peer);
-  const { connectMs, gatherMs } = options;
-  state.attempts.set(peer, { session, answered });
-  let pipe: Pipe;
-  try {
-    pipe = await make({
-      session,
-      signal: state.stop,
-      ...(connectMs === undefined ? {} : { timeoutMs: connectMs }),
-      ...(gatherMs === undefined ? {} : { gatherMs }),
-      isExpected: (fingerprint) => equalBytes(peerIdOf(deps.crypto, fingerprint), parts.peer),
+  state.attempts.set(peer, parts);
+  const pipe = await make(establishOptions(context, parts)).catch(() => undefined);
+  state.attempts.delete(peer);
+  if (state.stop.aborted) return pipe?.connection.close("SYNC_DONE");
+  let isStable = false;
+  if (pipe !== undefined) {
+    state.open.set(peer, pipe);
+    const cancel = deps.timers.after(stableMs, () => {
+      isStable = true;
     });
-  } catch {
-    return;
-  } finally {
-    state.attempts.delete(peer);
+    deps.onConnection(pipe.connection);
+    await pipe.closed;
+    cancel();
+    state.open.delete(peer);
   }
-  if (state.stop.aborted) return pipe.connection.close("SYNC_DONE");
-  state.open.set(peer, pipe);
-  deps.onConnection(pipe.connection);
-  await pipe.closed;
-  state.open.delete(peer);
-  voice.hello();
+  if (state.stop.aborted) return;
+  // Without a rest, two devices that do not get on would connect without end.
+  const cancelRest = deps.timers.after(isStable ? restMs.afterLoss : restMs.afterFailure, () => {
+    state.resting.delete(peer);
+    parts.voice.hello();
+  });
+  state.resting.set(peer, cancelRest);
+}
+
+function establishOptions(
+  { deps, options, state }: Context,
+  { peer, session }: { readonly peer: Uint8Array; readonly session: Uint8Array },
+): EstablishOptions {
+  const { connectMs, gatherMs } = options;
+  return {
+    session,
+    signal: state.stop,
+    ...(connectMs === undefined ? {} : { timeoutMs: connectMs }),
+    ...(gatherMs === undefined ? {} : { gatherMs }),
+    isExpected: (fingerprint) => equalBytes(peerIdOf(deps.crypto, fingerprint), peer),
+  };
 }
