@@ -263,7 +263,7 @@ function readReconcile(reader: ByteReader): Message | undefined {
   const marks = readItems(reader, { countMax: splitsPerMessageMax, bytesMin: 2 }, () =>
     readMarks(reader),
   );
-  const splits = readItems(reader, { countMax: splitsPerMessageMax, bytesMin: 33 }, () =>
+  const splits = readItems(reader, { countMax: splitsPerMessageMax, bytesMin: 25 }, () =>
     readSplit(reader),
   );
   if (state === undefined || marks === undefined || splits === undefined) return undefined;
@@ -288,7 +288,7 @@ function readMarks(reader: ByteReader): readonly Mark[] | undefined {
 function readSplit(reader: ByteReader): Split | undefined {
   const bits = readSplitBits(reader);
   if (bits === undefined) return undefined;
-  return { bits, fingerprints: reader.bytes(2 ** bits * 16).slice() };
+  return { bits, fingerprints: reader.bytes(2 ** bits * 12).slice() };
 }
 
 function readSplitBits(reader: ByteReader): number | undefined {

@@ -43,15 +43,15 @@ export const reconciledLogsMax = 1_048_576;
 export const reconcileLogsDefault = 64;
 /** A part of a topic with at most this many logs of ours is listed, a larger one is split. */
 export const listedLogsMax = 16;
-/** A part is split so that about this many logs of ours fall into each child. */
-export const logsPerChildGoal = 8;
+/** A part is split so that about this many logs of ours fall into each child: more fingerprints, fewer logs to list. */
+export const logsPerChildGoal = 4;
 /** A part is split by at most this many bits at once. */
 export const splitBitsMax = 8;
 /** Parts are not split any further than this many bits of a log id. */
 export const splitDepthMax = 64;
 /** Fingerprints in all splits of one turn. */
 export const splitsPerTurnMax = 262_144;
-/** Children in the marks and splits of one message: 16 KiB of fingerprints. */
+/** Children in the marks and splits of one message: 12 KiB of fingerprints. */
 export const splitsPerMessageMax = 1_024;
 /** Summaries of one topic that a session takes from its peer. */
 export const summariesPerTopicMax = 256;

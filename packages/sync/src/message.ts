@@ -182,7 +182,7 @@ export type Mark = "equal" | "listed" | "split";
 export interface Split {
   /** The part has 2^bits children. */
   readonly bits: number;
-  /** 16 bytes for each child. */
+  /** 12 bytes for each child. */
   readonly fingerprints: Uint8Array;
 }
 

@@ -12,7 +12,7 @@ const itemBytes = 72;
 /** What a summary holds. */
 const summaryBytes = 32;
 /** What a split holds of each child. */
-const fingerprintBytes = 16;
+const fingerprintBytes = 12;
 
 /** The set of these heads, each with a signed entry. */
 export function createItemSet(heads: readonly LogHead[]): ItemSet {
@@ -55,7 +55,7 @@ export function fingerprintOf(
     .subarray(0, summaryBytes);
 }
 
-/** Fingerprints of the children of one part, 16 bytes each, one after another. */
+/** Fingerprints of the children of one part, 12 bytes each, one after another. */
 export function childFingerprints(
   crypto: Crypto,
   key: Uint8Array,
@@ -84,7 +84,7 @@ export function isListed(part: Part): boolean {
   return sizeOf(part) <= listedLogsMax || part.depth >= splitDepthMax;
 }
 
-/** By how many bits a part is split, so that a child holds about eight logs of ours. */
+/** By how many bits a part is split, so that a child holds about four logs of ours. */
 export function bitsFor(part: Part): number {
   const wanted = Math.ceil(Math.log2(Math.max(2, sizeOf(part) / logsPerChildGoal)));
   return Math.min(splitBitsMax, wanted);

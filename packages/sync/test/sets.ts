@@ -92,7 +92,10 @@ export function createSetSide(
   return { machine, state: machine.initial(seed), effects: [], sent: [], heads: items.map(headOf) };
 }
 
-/** A session of two sides, flight by flight: all frames of one are delivered before the next. */
+/**
+ * A session of two sides, flight by flight: all frames of one are delivered before the next, each
+ * as what `carry` makes of it.
+ */
 export interface SetSession {
   /** Feeds an event to a side and what its effects ask for; frames wait for the next flight. */
   feed(side: SetSide, event: SyncEvent): void;
@@ -102,7 +105,13 @@ export interface SetSession {
   run(): void;
 }
 
-export function connectSets(a: SetSide, b: SetSide): SetSession {
+export function connectSets(
+  a: SetSide,
+  b: SetSide,
+  carry: (frame: Uint8Array, flight: number, index: number) => readonly Uint8Array[] = (frame) => [
+    frame,
+  ],
+): SetSession {
   const waiting = new Map<SetSide, Uint8Array[]>([
     [a, []],
     [b, []],
@@ -131,7 +140,9 @@ export function connectSets(a: SetSide, b: SetSide): SetSession {
     flight += 1;
     const deliveries = [...waiting].map(([side, frames]) => [side, frames.splice(0)] as const);
     for (const [side, frames] of deliveries) {
-      for (const frame of frames) feed(side, { type: "frame", frame });
+      for (const [index, sent] of frames.entries()) {
+        for (const frame of carry(sent, flight, index)) feed(side, { type: "frame", frame });
+      }
     }
   };
   const session: SetSession = {

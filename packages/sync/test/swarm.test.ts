@@ -1,7 +1,7 @@
 /** docs/spec/3-sync.md §7: convergence under random schedules, delays and cuts. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isSettledTogether, playSchedule, type Step } from "./swarm.ts";
+import { isSettledTogether, oldLogsMax, playSchedule, type Step } from "./swarm.ts";
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -31,6 +31,8 @@ const schedule = fc.record({
   cutChance: fc.constantFrom(0, 0.02, 0.1),
   keepLinks: fc.boolean(),
   steps: fc.array(step, { maxLength: 25 }),
+  reconcileLogs: fc.array(fc.constantFrom(1, 3, 20, 64), { minLength: 3, maxLength: 3 }),
+  oldLogs: fc.constantFrom(0, 0, 2, oldLogsMax),
 });
 
 test("[P2-L-live_mode_three_peer_forwarding] [P2-L-dedup_live_mode_messages] peers converge once faults stop", async () => {

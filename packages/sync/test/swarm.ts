@@ -1,9 +1,11 @@
 /**
  * Random histories of two or three peers on a faulty network, then calm.
  */
+import { type EncodedRange, ingestRange } from "@hawser/log";
 import {
   control,
   createWorld,
+  crypto,
   data,
   followKey,
   headsText,
@@ -39,7 +41,14 @@ export interface Schedule {
   /** The connections of the restless time go on in the calm. */
   readonly keepLinks: boolean;
   readonly steps: readonly Step[];
+  /** What each node reconciles from: see `SyncPeerOptions`. */
+  readonly reconcileLogs: readonly number[];
+  /** Logs of others that are spread over the nodes from the start, at most `oldLogsMax`. */
+  readonly oldLogs: number;
 }
+
+/** Logs of others that a swarm may begin with. */
+export const oldLogsMax = 24;
 
 export interface Outcome {
   /** Heads of every node, as text. */
@@ -52,17 +61,41 @@ export interface Outcome {
 
 const topic = topicOf("swarm");
 
+/** Two entries of each of some authors who are not there. */
+const oldRanges = makeOldRanges();
+
+async function makeOldRanges(): Promise<readonly EncodedRange[]> {
+  const world = createWorld(1);
+  const found: EncodedRange[] = [];
+  for (let log = 0; log < oldLogsMax; log++) {
+    const author = world.node(`old ${log}`, [testTopic(topic, [followKey])]);
+    await author.append(topic, 2, log % 4 === 0 ? control : data);
+    const [head] = await author.heads(topic);
+    if (head === undefined) return never();
+    for await (const range of author.store.ranges(head.logId)) found.push(range);
+  }
+  return found;
+}
+
 export async function playSchedule(plan: Schedule): Promise<Outcome> {
   const { delayMsMax, cutChance } = plan;
   const world = createWorld(plan.seed, { delayMsMax, cutChance });
   const nodes = Array.from({ length: plan.nodeCount }, (_, index) =>
-    world.node(`node ${index}`, [testTopic(topic, [followKey])]),
+    world.node(`node ${index}`, [testTopic(topic, [followKey])], {
+      reconcileLogs: plan.reconcileLogs[index] ?? 1,
+    }),
   );
+  for (const [index, range] of (await oldRanges).slice(0, plan.oldLogs).entries()) {
+    const holders = nodes.filter((_, number) => (plan.seed + index + number) % 3 > 0);
+    for (const { store } of holders.length > 0 ? holders : nodes) {
+      await ingestRange({ store, crypto }, range);
+    }
+  }
   const links: Link[] = [];
   for (const step of plan.steps) await playStep(world, nodes, links, step);
   const appended = plan.steps.reduce(
     (sum, step) => sum + (step.type === "append" ? step.count : 0),
-    0,
+    plan.oldLogs * 2,
   );
   return calm(world, nodes, plan.keepLinks ? links : [], appended);
 }

@@ -320,4 +320,3 @@ for (const scenario of scenarios) {
 const [path] = process.argv.slice(2);
 if (path === undefined) throw new Error("say where to write");
 writeFileSync(path, gzipSync(transcriptsToText(recorded), { level: 9 }));
-for (const { name, features, steps } of recorded) console.log(name, features, steps.length);
