@@ -12,6 +12,8 @@ import Hypercore from "hypercore";
 interface Core {
   readonly key: Uint8Array;
   readonly length: number;
+  /** Blocks from the start that are here. */
+  readonly contiguousLength: number;
   ready(): Promise<void>;
   append(blocks: Uint8Array | readonly Uint8Array[]): Promise<void>;
   replicate(
