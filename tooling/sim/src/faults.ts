@@ -65,7 +65,8 @@ async function calm(world: World): Promise<void> {
   }
   for (const host of world.hosts) {
     const spaces = host.life?.spaces.list() ?? [];
-    const mustRestart = spaces.some(({ failure }) => failure !== undefined);
+    const isBroken = spaces.some(({ failure }) => failure !== undefined);
+    const mustRestart = isBroken || (host.isWithholding && !world.swarm.hoards);
     if (host.life !== undefined && mustRestart) await world.crash(host);
     if (host.life === undefined) await world.settle(world.start(host));
   }
@@ -129,7 +130,7 @@ function restart(world: World, host: Host): void {
 function moveClock(world: World, draws: Draws): void {
   const host = draws.pick(world.devices);
   if (host === undefined) return;
-  const seconds = draws.pick([-3_600, -200, -5, 0, 5, 100, 290, 400]) ?? 0;
+  const seconds = draws.pick([-250, -60, -5, 0, 5, 100, 290, 400]) ?? 0;
   world.note(host.name, "clock", seconds);
   host.clock.offsetMicros = seconds * 1e6;
   host.clock.rate = draws.chance(0.3) ? 1 + (draws.float() - 0.5) / 50 : 1;

@@ -6,9 +6,9 @@ import { toHex } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import { seededRandom } from "@hawser/crypto/testing";
 import { createKv, type Kv } from "@hawser/kv";
-import type { LogStore, Topic } from "@hawser/log";
+import type { EncodedRange, LogStore, Topic } from "@hawser/log";
 import { createSpaces, type Space, type Spaces } from "@hawser/space";
-import { createSyncPeer, type Ingest, type SyncPeer, type SyncTopic, type Timers } from "@hawser/sync";
+import { createSyncPeer, type Ingest, type IngestOutcome, type SyncPeer, type SyncTopic, type Timers } from "@hawser/sync";
 import type { EventSource } from "@hawser/view";
 import type { Disk, DiskBugs } from "./disk.ts";
 import { createOwner, type Owner, type Schedule } from "./schedule.ts";
@@ -36,6 +36,8 @@ export interface Host {
   readonly clock: { offsetMicros: number; rate: number };
   /** False once it was made to cheat: nothing is promised to it any more. */
   isHonest: boolean;
+  /** A relay that keeps something to itself, until it is started anew. */
+  isWithholding: boolean;
   life: Life | undefined;
   /** Programs started so far. */
   lives: number;
@@ -62,6 +64,8 @@ export interface HostDeps {
   readonly bug: Bug;
   /** Topics of a host changed, in the life that says so. */
   readonly onTopics: (host: Host, life: Life) => void;
+  /** A host took in a range that a peer sent, or did not. */
+  readonly onIngest: (host: Host, range: EncodedRange, outcome: IngestOutcome) => void;
 }
 
 /** A host that is switched off. */
@@ -74,7 +78,7 @@ export function createHost(
   // Safe: 32 bytes in hex name an author.
   const author = toHex(crypto.publicKey(secret)) as AuthorId;
   const clock = { offsetMicros: 0, rate: 1 };
-  return { ...facts, author, secret, clock, isHonest: true, life: undefined, lives: 0 };
+  return { ...facts, author, secret, clock, isHonest: true, isWithholding: false, life: undefined, lives: 0 };
 }
 
 /** Starts the program. Rejects as the store and the spaces do. */
@@ -93,7 +97,11 @@ export async function boot(deps: HostDeps, host: Host): Promise<Life> {
   const options = { acceptGroupOffers: true };
   const base = { store, crypto, clock, random, identity };
   const spaces = await createSpaces({ ...base, timers: spaceTimers }, options);
-  const ingest: Ingest = (range) => spaces.ingest(range);
+  const ingest: Ingest = async (range) => {
+    const outcome = await spaces.ingest(range);
+    if (owner.isAlive) deps.onIngest(host, range, outcome);
+    return outcome;
+  };
   const peer = createSyncPeer({
     store: bug.syncStore?.(store) ?? store,
     crypto,
@@ -126,6 +134,7 @@ export async function boot(deps: HostDeps, host: Host): Promise<Life> {
 export function kill(host: Host): void {
   if (host.life !== undefined) host.life.owner.isAlive = false;
   host.life = undefined;
+  host.isWithholding = false;
 }
 
 /** What the host's clock shows, µs. */

@@ -57,6 +57,8 @@ export type FlawCode =
 export interface Ledger {
   readonly writes: Write[];
   readonly invites: Invite[];
+  /** The link a host used last, by host name and topic. */
+  readonly lastJoins: Map<string, Invite>;
   /** By host name, then own log. */
   readonly acked: Map<string, Map<LogId, AckedHead>>;
   /** Operations under way: what, and since when. */
@@ -70,6 +72,7 @@ export function createLedger(): Ledger {
   return {
     writes: [],
     invites: [],
+    lastJoins: new Map(),
     acked: new Map(),
     pending: new Map(),
     askedCount: 0,

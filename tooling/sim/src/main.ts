@@ -4,12 +4,14 @@
  */
 import { parseArgs } from "node:util";
 import { plantedBugs } from "./bugs.ts";
-import { troubles, type RunOptions, type Trouble } from "./options.ts";
+import { openTroubles, troubles, type RunOptions, type Trouble } from "./options.ts";
 import { replayCommand, shrink } from "./replay.ts";
 import { runSeed, type RunResult } from "./run.ts";
 
 const usage = `usage: pnpm sim [--seeds <count>] [--base <seed>]
-       pnpm sim --seed <seed> [--steps <count>] [--without <trouble,…>] [--bug <name>] [--trace] [--shrink]
+       pnpm sim --seed <seed> [--steps <count>] [--without <trouble,…>] [--with <open trouble>]
+                [--bug <name>] [--trace] [--shrink]
+open troubles: ${openTroubles.join(" ")}
 troubles: ${troubles.join(" ")}
 bugs: ${Object.keys(plantedBugs).join(" ")}`;
 
@@ -30,6 +32,7 @@ function parse(args: readonly string[]): Wish | undefined {
       base: { type: "string", default: String(Date.now() % 1_000_000_000) },
       steps: { type: "string" },
       without: { type: "string", default: "" },
+      with: { type: "string", default: "" },
       bug: { type: "string" },
       trace: { type: "boolean", default: false },
       shrink: { type: "boolean", default: false },
@@ -44,6 +47,7 @@ function parse(args: readonly string[]): Wish | undefined {
   return {
     options: {
       without,
+      with: new Set(openTroubles.filter((trouble) => trouble === values.with)),
       ...(values.steps === undefined ? {} : { stepsMax: Number(values.steps) }),
       ...(values.bug === undefined ? {} : { bug: values.bug }),
       ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}),

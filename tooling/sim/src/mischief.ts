@@ -88,10 +88,22 @@ function replay(world: World, draws: Draws): void {
   if (from === undefined || to === undefined || from === to) return;
   if (source === undefined || target === undefined) return;
   world.note("replay", from.name, to.name);
-  void replayAll(world, draws, source, target).catch((error: unknown) => {
-    if (to.disk.errorCount() > target.errorsBefore || !target.owner.isAlive) return;
-    world.fail("SIM_ERROR", `${to.name}: ingest of a replay: ${codeOf(error)}`);
-  });
+  void survive(world, [from, to], replayAll(world, draws, source, target));
+}
+
+/** Whatever strangers bring, taking it in never throws, but for a broken disk. */
+async function survive(
+  world: World,
+  hosts: readonly Host[],
+  work: Promise<void>,
+): Promise<void> {
+  const before = hosts.map(({ disk }) => disk.errorCount());
+  try {
+    await work;
+  } catch (error) {
+    if (hosts.some(({ disk }, index) => disk.errorCount() > (before[index] ?? 0))) return;
+    world.fail("SIM_ERROR", `taking in what a stranger brings: ${codeOf(error)}`);
+  }
 }
 
 async function replayAll(world: World, draws: Draws, from: Life, to: Life): Promise<void> {
@@ -125,6 +137,7 @@ function withhold(world: World, draws: Draws): void {
   if (last === undefined || (world.relays.length < 2 && !world.swarm.isMeshed)) return;
   const topic = draws.pick(world.topics);
   if (topic === undefined || last.life === undefined) return;
+  last.isWithholding = true;
   void hideOne(last.life.store, topic, draws);
   world.note(last.name, "withholds");
 }
@@ -156,7 +169,8 @@ function forgeSomething(world: World, draws: Draws): void {
   if (space?.id === undefined || access === "write" || access === "manage") return;
   if (author !== undefined) author.isHonest = false;
   world.note("forges", author?.name ?? "stranger", "to", to.name);
-  void forgeAt(world, { topic, who, from: source.life, to: to.life, id: space.id });
+  const hosts = [source, to];
+  void survive(world, hosts, forgeAt(world, { topic, who, from: source.life, to: to.life, id: space.id }));
 }
 
 interface Forgery {
@@ -201,7 +215,8 @@ function forkLog(world: World, draws: Draws): void {
   author.isHonest = false;
   const domain = draws.chance(0.5) ? dataDomain : controlDomain;
   world.note("forks", author.name, domain);
-  void forkAt(world, { topic, author, domain, to: [one.life, other.life], id: space.id });
+  const fork = { topic, author, domain, to: [one.life, other.life], id: space.id };
+  void survive(world, [author, one, other], forkAt(world, fork));
 }
 
 async function forkAt(

@@ -23,9 +23,21 @@ export const troubles = [
 /** One kind of trouble. */
 export type Trouble = (typeof troubles)[number];
 
+/**
+ * Trouble that is known not to be weathered yet, and is in a run only when asked for. `hoard`: a relay
+ * that withholds goes on doing so after the storm. A log that it announces and never sends is fetched
+ * from nobody else while its session lasts.
+ */
+export const openTroubles = ["hoard"] as const;
+
+/** One kind of open trouble. */
+export type OpenTrouble = (typeof openTroubles)[number];
+
 /** One run. */
 export interface RunOptions {
   readonly seed: number;
+  /** Open trouble to add. */
+  readonly with?: ReadonlySet<OpenTrouble>;
   /** Trouble that is left out, whatever the seed says. */
   readonly without?: ReadonlySet<Trouble>;
   /** At most so many steps of the workload; default: as the seed says. */
@@ -50,6 +62,7 @@ export interface Swarm {
   /** Share of devices on the file store. */
   readonly fileStoreChance: number;
   readonly has: ReadonlySet<Trouble>;
+  readonly hoards: boolean;
   readonly delayMsMax: number;
   readonly cutChance: number;
   /** Mean time between two crashes, partitions, and so on, ms. */
@@ -76,6 +89,7 @@ export function drawSwarm(draws: Draws, options: RunOptions): Swarm {
     hasGroup: draws.chance(0.2),
     fileStoreChance: draws.chance(0.3) ? 0.6 : 0,
     has,
+    hoards: options.with?.has("hoard") === true,
     delayMsMax: has.has("delay") ? draws.between(20, 3_000) : 5,
     cutChance: has.has("cut") ? draws.float() * 0.05 : 0,
     troubleMs: draws.between(2_000, 15_000),

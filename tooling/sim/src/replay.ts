@@ -11,6 +11,9 @@ export function replayCommand(options: RunOptions): string {
   if (options.without !== undefined && options.without.size > 0) {
     parts.push(`--without ${[...options.without].join()}`);
   }
+  if (options.with !== undefined && options.with.size > 0) {
+    parts.push(`--with ${[...options.with].join()}`);
+  }
   if (options.bug !== undefined) parts.push(`--bug ${options.bug}`);
   return parts.join(" ");
 }

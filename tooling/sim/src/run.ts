@@ -65,7 +65,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   return { seed: options.seed, flaw: ledger.flaw, traceHash: trace.hash(), counts };
 }
 
-async function playRun(world: World): Promise<void> {
+export async function playRun(world: World): Promise<void> {
   world.note(describeSwarm(world.swarm));
   await setUp(world);
   const storm = beginStorm(world);

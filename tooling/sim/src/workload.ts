@@ -120,6 +120,7 @@ function join(world: World, draws: Draws, { topic }: Actor): void {
 /** Has a host use a link. */
 export function joinBy(world: World, host: Host, found: Invite): void {
   found.joiners.push(host);
+  world.ledger.lastJoins.set(`${host.name} ${found.topic}`, found);
   world.ask(host, "join", async () => {
     await host.life?.spaces.join(found.link);
   });

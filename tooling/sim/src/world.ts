@@ -123,7 +123,13 @@ export function createWorld(deps: WorldDeps): World {
   const onTopics = (host: Host, life: Life): void => {
     if (life.owner.isAlive) note(host.name, "topics");
   };
-  const hostDeps: HostDeps = { crypto, schedule, seed: options.seed, trueMicros, bug, onTopics };
+  const onIngest: HostDeps["onIngest"] = (host, { context, from, count }, outcome) => {
+    const author = hosts.find((one) => one.author === context.author)?.name ?? "stranger";
+    const reason = "reason" in outcome ? outcome.reason : "";
+    note(host.name, "takes", author, context.domain, from, count, outcome.status, reason);
+  };
+  const { seed } = options;
+  const hostDeps = { crypto, schedule, seed, trueMicros, bug, onTopics, onIngest };
   const hosts = makeHosts(deps, hostDeps);
   const dialer = createDialer({ schedule, network, owner, draws: draws.split("dial"), swarm });
 
@@ -321,7 +327,10 @@ function ask(world: World, host: Host, what: string, job: () => Promise<void>): 
     if (!life.owner.isAlive) return;
     const code = codeOf(error);
     world.note(host.name, "fails", what, code);
-    if (usualCodes.has(code) || hadDiskError(host) || !host.isHonest) return;
+    // Somebody else's disk may have been asked, for a bundle for instance.
+    const isDisk = ["ENOSPC", "EIO", "LOG_STORE_FAILED"].includes(code);
+    const isExcused = isDisk ? world.hosts.some(hadDiskError) : hadDiskError(host);
+    if (usualCodes.has(code) || isExcused || !host.isHonest) return;
     world.fail("SIM_ERROR", `${host.name}: ${what}: ${describe(error)}`);
   };
   void done()
@@ -376,13 +385,16 @@ function checksum(bytes: Uint8Array): string {
   return (hash >>> 0).toString(16);
 }
 
-/** Heads of a topic as one text: equal texts, equal logs. */
+/**
+ * Heads of a topic as one text: equal texts, equal logs. Of a forked log each device keeps the branch
+ * it saw first, and all agree on where the branches part.
+ */
 export async function headsText(life: Life, topic: Topic): Promise<string> {
   const heads = await life.store.heads(topic);
   return heads
     .map(({ logId, height, hash, forkedAt }) => {
-      const tip = hash === undefined ? "" : toHex(hash);
-      return `${logId} ${height} ${tip} ${forkedAt ?? ""}`;
+      if (forkedAt !== undefined) return `${logId} forked at ${forkedAt}`;
+      return `${logId} ${height} ${hash === undefined ? "" : toHex(hash)}`;
     })
     .join("\n");
 }
