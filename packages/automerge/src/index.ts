@@ -1,4 +1,6 @@
-export type { Automerge, AutomergeDeps } from "./types.ts";
+export type { AutomergeDeps, AutomergeStorage, Timers, WithheldChunk } from "./storage.ts";
 export type { AutomergeErrorCode } from "./errors.ts";
-export { createAutomerge } from "./automerge.ts";
 export { AutomergeError } from "./errors.ts";
+export { createAutomergeNetwork } from "./network.ts";
+export { automergeView } from "./state.ts";
+export { createAutomergeStorage } from "./storage.ts";
