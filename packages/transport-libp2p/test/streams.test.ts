@@ -1,9 +1,9 @@
 /** docs/spec/transport-libp2p.md §1–§3: streams for sync between real libp2p nodes. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connectionCases } from "@hawser/sync/testing";
+import { transportCasesFor } from "@hawser/sync/testing";
 import { createSyncStreams, syncProtocol } from "@hawser/transport-libp2p";
 import { createCrypto } from "@hawser/crypto";
-import { type Ends, openEnds } from "./support/pair.ts";
+import { type Ends, harness, openEnds } from "./support/pair.ts";
 import { timers } from "./support/timers.ts";
 import { until } from "./support/nodes.ts";
 
@@ -15,10 +15,10 @@ beforeAll(async () => {
 afterAll(() => ends[Symbol.asyncDispose]());
 
 describe("connections over libp2p", () => {
-  test.each(connectionCases.map((entry) => [entry.name, entry] as const))(
+  test.each(transportCasesFor(harness).map((entry) => [entry.name, entry] as const))(
     "[TH-113] %s",
     async (_name, entry) => {
-      await entry.run(() => ends.open());
+      await entry.run(harness);
     },
   );
 });

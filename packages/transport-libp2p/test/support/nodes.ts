@@ -13,10 +13,16 @@ import { gossipsubOptions } from "@hawser/transport-libp2p";
 
 export type Node = Libp2p<{ readonly identify: Identify; readonly pubsub: GossipSub }>;
 
-/** A node that listens on a free port of loopback. Stop it in the end. */
-export function startNode(options: Partial<Parameters<typeof gossipsub>[0]> = {}): Promise<Node> {
+/**
+ * A node that listens on a free port of loopback, and says it is at that or at other addresses. Stop
+ * it in the end.
+ */
+export function startNode(
+  options: Partial<Parameters<typeof gossipsub>[0]> = {},
+  announce: string[] = [],
+): Promise<Node> {
   return createLibp2p({
-    addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
+    addresses: { listen: ["/ip4/127.0.0.1/tcp/0"], announce },
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],

@@ -1,9 +1,11 @@
 /**
  * Pairs of sync connections over a libp2p stream between two nodes.
  */
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { createCrypto } from "@hawser/crypto";
 import type { Connection } from "@hawser/sync";
-import type { ConnectionPair } from "@hawser/sync/testing";
+import type { ConnectionPair, TransportHarness, TransportPair } from "@hawser/sync/testing";
 import { createSyncStreams, type SyncStreams } from "@hawser/transport-libp2p";
 import { type Node, startNode } from "./nodes.ts";
 import { timers } from "./timers.ts";
@@ -59,3 +61,44 @@ export async function openEnds(): Promise<Ends> {
     },
   };
 }
+
+/** A pair between two nodes of its own: connections of the same two nodes share a channel binding. */
+async function openTransportPair(): Promise<TransportPair> {
+  const ends = await openEnds();
+  const { a, b } = await ends.open();
+  return {
+    a,
+    b,
+    cut: () => {
+      for (const connection of ends.to.getConnections()) connection.abort(new Error("cut"));
+      return Promise.resolve();
+    },
+    [Symbol.asyncDispose]: () => ends[Symbol.asyncDispose](),
+  };
+}
+
+/** Dials a server that takes the socket and says nothing. */
+async function dialSilence(signal: AbortSignal): Promise<Connection> {
+  await using ends = await openEnds();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => void sockets.add(socket));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    // Safe: a server that listens on a port has an AddressInfo.
+    const { port } = server.address() as AddressInfo;
+    const silent = await startNode({}, [`/ip4/127.0.0.1/tcp/${port}`]);
+    const target = silent.getMultiaddrs();
+    await silent.stop();
+    return await ends.streams.dial(target, { signal });
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}
+
+export const harness: TransportHarness = {
+  open: openTransportPair,
+  dialSilence,
+  waitsForReader: true,
+};
