@@ -5,6 +5,7 @@
 import { compareBytes, equalBytes, toHex } from "@hawser/codec";
 import type { Crypto, Random } from "@hawser/crypto";
 import type { Connection, Timers } from "@hawser/sync";
+import { TransportWebrtcError } from "./errors.ts";
 import { answerPipe, offerPipe, type EstablishOptions } from "./establish.ts";
 import type { Pipe } from "./pipe.ts";
 import { stayInRoom, type Room } from "./room.ts";
@@ -34,11 +35,11 @@ export interface DirectDeps {
 }
 
 export interface DirectOptions {
-  /** Connections at once; default 16. */
+  /** Connections at once, 1 to 64; default 16. */
   readonly peersMax?: number;
-  /** How long making one may take; default 20 s. */
+  /** How long making one may take, at most 5 min; default 20 s. */
   readonly connectMs?: number;
-  /** How long to look for candidates; default 2 s. */
+  /** How long to look for candidates, at most 30 s; default 2 s. */
   readonly gatherMs?: number;
 }
 
@@ -78,8 +79,12 @@ interface State {
   readonly stop: AbortSignal;
 }
 
-/** Starts at once. Dispose it to leave all rooms and close all connections. */
+/**
+ * Starts at once. Throws TRANSPORT_WEBRTC_BAD_OPTION. Dispose it to leave all rooms and close all
+ * connections.
+ */
 export function createDirect(deps: DirectDeps, options: DirectOptions = {}): Direct {
+  checkOptions(options);
   const stop = new AbortController();
   const rooms = new Map<string, Room>();
   const open = new Map<string, Pipe>();
@@ -118,6 +123,14 @@ export function createDirect(deps: DirectDeps, options: DirectOptions = {}): Dir
       await Promise.all([...rooms.values()].map((room) => room.leave()));
     },
   };
+}
+
+function checkOptions({ peersMax = 1, connectMs = 1, gatherMs = 1 }: DirectOptions): void {
+  const isWithin = (value: number, max: number): boolean =>
+    Number.isSafeInteger(value) && value >= 1 && value <= max;
+  if (isWithin(peersMax, 64) && isWithin(connectMs, 300_000) && isWithin(gatherMs, 30_000)) return;
+  const message = "expected peersMax of 1 to 64, connectMs to 5 min, gatherMs to 30 s";
+  throw new TransportWebrtcError("TRANSPORT_WEBRTC_BAD_OPTION", message);
 }
 
 interface WantedRoom {
