@@ -20,6 +20,7 @@ export type {
   Ingest,
   IngestOutcome,
   LogRef,
+  OfferedLog,
   SyncClosed,
   SyncCloseCode,
   SyncIdentity,

@@ -5,7 +5,13 @@ import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { EncodedRange, ForkProof, LogHead, LogId, Topic } from "@hawser/log";
 import type { Role } from "./handshake.ts";
 import type { Ack, ForkMessage, Split, Want } from "./message.ts";
-import type { IngestOutcome, SyncCloseCode, SyncIdentity, TopicAccess } from "./types.ts";
+import type {
+  IngestOutcome,
+  OfferedLog,
+  SyncCloseCode,
+  SyncIdentity,
+  TopicAccess,
+} from "./types.ts";
 
 /** One topic as its owner sees it at a moment; the runner takes it from a `SyncTopic`. */
 export interface TopicSnapshot {
@@ -15,6 +21,8 @@ export interface TopicSnapshot {
   /** The most that any identity the peer proved may have without a follow key. */
   readonly identityAccess: TopicAccess;
   readonly controlDomains: readonly string[];
+  /** Which logs are taken, but for those of control domains; all when absent. */
+  readonly wants?: (log: OfferedLog) => boolean;
 }
 
 /** What became of a read of the store. */
@@ -178,6 +186,8 @@ export interface OutLog {
 export type InStatus =
   /** The peer has no access to this log here, so we ask it for nothing. */
   | "hidden"
+  /** The topic's owner does not want it. */
+  | "unwanted"
   | "same"
   /** We hold more. */
   | "ahead"

@@ -53,6 +53,7 @@ export function reportOf(state: MachineState): SyncReport {
       given: topic.given,
       received: topic.in.access ?? "none",
       skippedHere,
+      leftOut: topic.in.logs.filter((log) => log.status === "unwanted").length,
       skippedThere,
     });
   }
@@ -62,6 +63,7 @@ export function reportOf(state: MachineState): SyncReport {
       topic.given === "full" &&
       topic.received === "full" &&
       topic.skippedHere === 0 &&
+      topic.leftOut === 0 &&
       topic.skippedThere === 0,
   );
   return { complete, topics };
@@ -154,6 +156,8 @@ function explainStatus(log: InLog): ExplainCode {
   switch (log.status) {
     case "hidden":
       return "NO_ACCESS";
+    case "unwanted":
+      return "NOT_WANTED";
     case "pruned":
       return "PRUNED";
     case "forked":

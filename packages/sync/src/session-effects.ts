@@ -111,6 +111,7 @@ function snapshotTopics(
       followKeys: topic.followKeys(),
       identityAccess,
       controlDomains: topic.controlDomains,
+      ...(topic.wants === undefined ? {} : { wants: (log) => topic.wants?.(log) ?? true }),
     };
   });
 }

@@ -80,7 +80,7 @@ export function onFork(turn: Turn, topic: TopicState, logId: LogId, proof: ForkP
   tellFork(turn, topic, logId);
   const number = topic.in.numbers.get(logId);
   const log = number === undefined ? undefined : topic.in.logs[number];
-  if (log === undefined || log.status === "hidden") return;
+  if (log === undefined || log.status === "hidden" || log.status === "unwanted") return;
   const known = topic.heads.get(logId);
   if (log.status !== "refused" && log.status !== "overBudget" && lacksBranch(topic, log, known)) {
     return fetchBranch(turn, topic, log);

@@ -87,6 +87,10 @@ function takeAnnouncement(
 /** The entries follow by themselves, from where both sides stood level. */
 function followEager(turn: Turn, topic: TopicState, log: InLog): true {
   log.answered = true;
+  if (!isWanted(topic, log)) {
+    leaveOut(turn, topic, log);
+    return true;
+  }
   const have = topic.heads.get(log.logId)?.signedHeight ?? 0;
   if (log.height <= have) {
     setStatus(turn, topic, log, log.height === have ? "same" : "ahead");
@@ -139,6 +143,7 @@ export function reviewLog(turn: Turn, topic: TopicState, logId: LogId): void {
 /** Compares an announced log with ours and asks for what is missing. */
 function review(turn: Turn, topic: TopicState, log: InLog): void {
   if (!isVisible(topic, log.domain)) return hide(turn, topic, log);
+  if (!isWanted(topic, log)) return leaveOut(turn, topic, log);
   if (log.status === "refused" || log.status === "forked" || log.status === "overBudget") return;
   const head = topic.heads.get(log.logId);
   const have = head?.signedHeight ?? 0;
@@ -146,7 +151,7 @@ function review(turn: Turn, topic: TopicState, log: InLog): void {
   if (log.height > have) return reviewBehind(turn, topic, log, head);
   if (log.height === have && isOtherHead(log, head)) return reviewDiverged(turn, topic, log, head);
   if (log.status === "branch" && log.height === have) return;
-  const isSubscribed = log.answered && log.status !== "waiting" && log.status !== "hidden";
+  const isSubscribed = log.answered && !isIdle(log.status);
   setStatus(turn, topic, log, log.height === have ? "same" : "ahead");
   if (!isSubscribed) answer(turn, topic, log);
   else acknowledge(turn, topic, log);
@@ -229,6 +234,25 @@ export function retryRefused(turn: Turn, topic: TopicState, isDue: (log: InLog) 
     setStatus(turn, topic, log, "hidden");
     review(turn, topic, log);
   }
+}
+
+/** Is the log one to take at all? Control logs are: they say who may write. */
+function isWanted(topic: TopicState, log: InLog): boolean {
+  const { wants, controlDomains } = topic.snapshot;
+  if (wants === undefined || controlDomains.includes(log.domain)) return true;
+  return wants({ logId: log.logId, author: log.author, domain: log.domain });
+}
+
+/** Passes over a log that its topic's owner does not want, and tells the peer so. */
+function leaveOut(turn: Turn, topic: TopicState, log: InLog): void {
+  if (log.status === "unwanted") return;
+  setStatus(turn, topic, log, "unwanted");
+  want(turn, topic, log, "stop");
+}
+
+/** Nothing is asked for, or nothing yet. */
+function isIdle(status: InStatus): boolean {
+  return status === "waiting" || status === "hidden" || status === "unwanted";
 }
 
 function hide(turn: Turn, topic: TopicState, log: InLog): void {

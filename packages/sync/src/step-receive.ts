@@ -143,7 +143,8 @@ export function onIngested(turn: Turn, id: number, outcome: IngestOutcome): void
   if (outcome.status === "stored") state.entriesReceived += flight.count;
   const topic = state.topics.get(flight.topic);
   const log = topic?.in.logs[topic.in.numbers.get(flight.logId) ?? -1];
-  if (topic === undefined || log === undefined || log.status === "hidden") return;
+  if (topic === undefined || log === undefined) return;
+  if (log.status === "hidden" || log.status === "unwanted") return;
   settle(turn, topic, log, { flight, outcome });
 }
 

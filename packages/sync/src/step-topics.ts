@@ -187,10 +187,13 @@ function unshare(turn: Turn, topic: TopicState): void {
 /** Takes over new keys or rights of a topic that goes on. */
 function refresh(turn: Turn, topic: TopicState, snapshot: TopicSnapshot): void {
   const isSameKeys = keysOf(topic.snapshot) === keysOf(snapshot);
+  const isPartial = topic.snapshot.wants !== undefined || snapshot.wants !== undefined;
   topic.snapshot = snapshot;
   if (topic.peerNumber === undefined) return;
   if (!isSameKeys) prove(turn, topic);
   judge(turn, topic);
+  // What the owner wants may be more or less than before.
+  if (isPartial) reviewIn(turn, topic);
 }
 
 function keysOf(snapshot: TopicSnapshot): string {

@@ -45,6 +45,19 @@ export interface SyncTopic {
   accessOf(identity: AuthorId): TopicAccess;
   /** Domains that `control` access covers. */
   readonly controlDomains: readonly string[];
+  /**
+   * Whether this side takes a log of the topic from its peers; default all. Logs of control domains
+   * are taken in any case. What is here already stays and is served. Asked when a log is announced
+   * and at `topicsChanged`: to fill in what was left out, return true and call that.
+   */
+  wants?(log: OfferedLog): boolean;
+}
+
+/** A log that a peer announced. */
+export interface OfferedLog {
+  readonly logId: LogId;
+  readonly author: AuthorId;
+  readonly domain: string;
 }
 
 /** What became of a range that a peer sent. */
@@ -120,6 +133,8 @@ export interface TopicReport {
   readonly received: TopicAccess;
   /** Logs of the peer that are not taken here: refused, forked, pruned there or over budget. */
   readonly skippedHere: number;
+  /** Logs of the peer that the topic's owner does not want: see `SyncTopic.wants`. */
+  readonly leftOut: number;
   /** Logs of ours that the peer does not take. */
   readonly skippedThere: number;
 }
@@ -144,6 +159,7 @@ export type ExplainCode =
   | "FORKED"
   | "NO_ACCESS"
   | "IN_FLIGHT"
+  | "NOT_WANTED"
   | "PRESENT";
 
 export interface LogRef {

@@ -15,6 +15,7 @@ import {
 } from "@hawser/log";
 import {
   createSyncPeer,
+  type OfferedLog,
   type Ingest,
   type IngestOutcome,
   type SyncIdentity,
@@ -65,6 +66,7 @@ export function identityOf(secret: Uint8Array): SyncIdentity {
 export interface TestTopic extends SyncTopic {
   keys: readonly Uint8Array[];
   rights: ReadonlyMap<AuthorId, TopicAccess>;
+  wants?: (log: OfferedLog) => boolean;
 }
 
 export function testTopic(

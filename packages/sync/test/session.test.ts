@@ -68,7 +68,9 @@ describe("reconciliation", () => {
     await synced(world, link);
     expect(await link.a.synced()).toEqual({
       complete: true,
-      topics: [{ topic, given: "full", received: "full", skippedHere: 0, skippedThere: 0 }],
+      topics: [
+        { topic, given: "full", received: "full", skippedHere: 0, leftOut: 0, skippedThere: 0 },
+      ],
     });
     expect(link.a.access(topic)).toEqual({ given: "full", received: "full" });
   });
