@@ -22,6 +22,11 @@ const steps: readonly Step[] = [
     remedy: "mend the types; a cast needs a `// Safe:` line",
   },
   {
+    name: "page-types",
+    command: ["tsc", "-p", "apps/notes"],
+    remedy: "mend the types of the page, which runs in browsers",
+  },
+  {
     name: "layers",
     command: [node, "tooling/check-layers/src/main.ts"],
     remedy: "import a lower layer, inject what is of the platform; pnpm fix draws the graph anew",

@@ -1,0 +1,78 @@
+/** One notebook: its note, its board, who is there, and how safe it all is. */
+import { createDocs, type Docs } from "@hawser/doc";
+import type { Hawser, HawserSpace } from "@hawser/hawser";
+import { DocsProvider } from "@hawser/react";
+import { useEffect, useState, type ReactNode } from "react";
+import { Board } from "./board.tsx";
+import { Note } from "./note.tsx";
+import { openNote, type OpenNote } from "./open-note.ts";
+import { People } from "./people.tsx";
+import { Share } from "./share.tsx";
+import { StatusLine } from "./status-line.tsx";
+import { tasks } from "./tasks.ts";
+
+interface Parts {
+  readonly docs: Docs;
+  readonly note: OpenNote;
+}
+
+export function Notebook({
+  hawser,
+  space,
+  hasRelay,
+}: {
+  readonly hawser: Hawser;
+  readonly space: HawserSpace;
+  readonly hasRelay: boolean;
+}): ReactNode {
+  const [parts, setParts] = useState<Parts>();
+  const [problem, setProblem] = useState<string>();
+  const [isSharing, setSharing] = useState(false);
+  useEffect(() => {
+    const opening = openParts(space);
+    opening.then(setParts, (error: unknown) => setProblem(String(error)));
+    return () => {
+      void opening.then(async ({ docs, note }) => {
+        await note.provider[Symbol.asyncDispose]();
+        await docs[Symbol.asyncDispose]();
+      });
+    };
+  }, [space]);
+  if (problem !== undefined) return <main role="alert">{problem}</main>;
+  if (parts === undefined) {
+    return (
+      <main className="middle" role="status">
+        Opening the notebook …
+      </main>
+    );
+  }
+  return (
+    <DocsProvider docs={parts.docs} access={space}>
+      <header>
+        <h1>Hawser notes</h1>
+        <People provider={parts.note.provider} self={hawser.author} space={space} />
+        <button type="button" className="primary" onClick={() => setSharing(true)}>
+          Invite
+        </button>
+      </header>
+      <main className="notebook">
+        <Note provider={parts.note.provider} />
+        <Board />
+      </main>
+      <StatusLine
+        hawser={hawser}
+        space={space}
+        provider={parts.note.provider}
+        hasRelay={hasRelay}
+      />
+      {isSharing ? <Share space={space} close={() => setSharing(false)} /> : undefined}
+    </DocsProvider>
+  );
+}
+
+async function openParts(space: HawserSpace): Promise<Parts> {
+  const docs = createDocs({ source: space.space }, { collections: [tasks] });
+  const note = await openNote(space);
+  await Promise.all([docs.ready, note.provider.ready]);
+  return { docs, note };
+}

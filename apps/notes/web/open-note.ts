@@ -1,0 +1,31 @@
+/** The note of a notebook: a Yjs document in its space, with presence. */
+import { createCrypto } from "@hawser/crypto";
+import type { HawserSpace } from "@hawser/hawser";
+import { createBroadcastPipe } from "@hawser/space";
+import { createYjsProvider, type YjsProvider } from "@hawser/yjs";
+
+export interface OpenNote {
+  readonly provider: YjsProvider;
+}
+
+/** Opens it. Presence reaches the other tabs of this browser. */
+export async function openNote(space: HawserSpace): Promise<OpenNote> {
+  const pipe = createBroadcastPipe(new BroadcastChannel(`hawser-notes ${space.id}`));
+  const provider = createYjsProvider(
+    {
+      source: space.space,
+      crypto: await createCrypto(),
+      random: (byteCount) => crypto.getRandomValues(new Uint8Array(byteCount)),
+      timers: {
+        after: (delayMs, callback) => {
+          const timer = setTimeout(callback, delayMs);
+          return () => clearTimeout(timer);
+        },
+      },
+      channel: space.space.ephemeral(pipe),
+      yieldToHost: () => new Promise((resolve) => setTimeout(resolve)),
+    },
+    { name: "note" },
+  );
+  return { provider };
+}
