@@ -18,9 +18,9 @@ export interface TransportHarness {
   open(): Promise<TransportPair>;
   /**
    * Dials a peer that never answers. Rejects once the signal aborts, or at once when it has, with an
-   * error whose `code` is a string.
+   * error whose `code` is a string. Left out where connections come by themselves, as between tabs.
    */
-  dialSilence(signal: AbortSignal): Promise<Connection>;
+  dialSilence?(signal: AbortSignal): Promise<Connection>;
   /** False where the platform cannot stop to read, as a browser's WebSocket: credit bounds it. */
   readonly waitsForReader: boolean;
 }
@@ -29,6 +29,8 @@ export interface TransportCase {
   readonly name: string;
   /** The case asks for a harness whose `waitsForReader` is true. */
   readonly needsReader: boolean;
+  /** The case asks for a harness with `dialSilence`. */
+  readonly needsDial: boolean;
   /** Rejects when the transport breaks the contract. */
   run(harness: TransportHarness): Promise<void>;
 }
@@ -95,7 +97,7 @@ function expectSame(frames: readonly Uint8Array[], sent: readonly Uint8Array[]):
   }
 }
 
-type OwnCase = Omit<TransportCase, "needsReader"> & { readonly needsReader?: true };
+type OwnCase = Omit<TransportCase, "needsReader" | "needsDial"> & { readonly needsReader?: true };
 
 const frameCases: readonly OwnCase[] = [
   {
@@ -301,17 +303,19 @@ const lossCases: readonly OwnCase[] = [
   },
 ];
 
+const noDial = (): Promise<never> => Promise.reject(new Error("the harness dials nobody"));
+
 const dialCases: readonly OwnCase[] = [
   {
     name: "a signal that has aborted ends a dial before it begins",
-    run: async ({ dialSilence }) => {
+    run: async ({ dialSilence = noDial }) => {
       const code = await codeOf(dialSilence(AbortSignal.abort()));
       check(/^[A-Z]+(_[A-Z0-9]+)+$/.test(code), `expected a code, got ${code}`);
     },
   },
   {
     name: "a signal ends a dial that nobody answers",
-    run: async ({ dialSilence }) => {
+    run: async ({ dialSilence = noDial }) => {
       const abort = new AbortController();
       const dialling = codeOf(dialSilence(abort.signal));
       // Not at once: the dial is under way by then.
@@ -328,16 +332,22 @@ export const transportCases: readonly TransportCase[] = [
   ...connectionCases.map(({ name, needsReader = false, run }) => ({
     name,
     needsReader,
+    needsDial: false,
     run: ({ open }: TransportHarness) => run(open),
   })),
-  ...[...frameCases, ...pressureCases, ...closeCases, ...lossCases, ...dialCases].map(
-    ({ name, needsReader = false, run }) => ({ name, needsReader, run }),
+  ...[...frameCases, ...pressureCases, ...closeCases, ...lossCases].map(
+    ({ name, needsReader = false, run }) => ({ name, needsReader, needsDial: false, run }),
   ),
+  ...dialCases.map(({ name, run }) => ({ name, needsReader: false, needsDial: true, run })),
 ];
 
 /** The cases that a harness of such traits must pass. */
 export function transportCasesFor(
-  harness: Pick<TransportHarness, "waitsForReader">,
+  harness: Pick<TransportHarness, "waitsForReader" | "dialSilence">,
 ): readonly TransportCase[] {
-  return transportCases.filter(({ needsReader }) => harness.waitsForReader || !needsReader);
+  const { waitsForReader, dialSilence } = harness;
+  return transportCases.filter(
+    ({ needsReader, needsDial }) =>
+      (waitsForReader || !needsReader) && (dialSilence !== undefined || !needsDial),
+  );
 }

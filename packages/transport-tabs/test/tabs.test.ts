@@ -1,6 +1,6 @@
 /** Tabs in one process of Node, over its own BroadcastChannel and Web Locks. */
-import { connectionCases, type ConnectionPair } from "@hawser/sync/testing";
-import { createTabs, platformTabs } from "@hawser/transport-tabs";
+import { transportCasesFor, type TransportHarness, type TransportPair } from "@hawser/sync/testing";
+import { createTabs, platformTabs, type TabsDeps } from "@hawser/transport-tabs";
 import { describe, expect, test } from "vitest";
 import { framesOf, newName, openTestTab, type TestTab } from "./support/group.ts";
 
@@ -14,19 +14,52 @@ const hasLocks = (() => {
 })();
 const reason = hasLocks ? "" : " (not run: Node has Web Locks from 24)";
 
-async function openPair(): Promise<ConnectionPair> {
+/** A platform that the test ends as a crash does: channels fall silent, and locks are dropped. */
+function crashable(): { readonly deps: TabsDeps; crash(): void } {
+  const deps = platformTabs();
+  const crashed = Promise.withResolvers<void>();
+  let isGone = false;
+  const openChannel: TabsDeps["openChannel"] = (channelName) => {
+    const channel = deps.openChannel(channelName);
+    return {
+      post: (message) => (isGone ? undefined : channel.post(message)),
+      listen: (onMessage) => channel.listen((message) => (isGone ? undefined : onMessage(message))),
+      close: () => channel.close(),
+    };
+  };
+  const hold: TabsDeps["locks"]["hold"] = (lockName, held, signal) =>
+    deps.locks.hold(lockName, () => Promise.race([held(), crashed.promise]), signal);
+  return {
+    deps: { ...deps, openChannel, locks: { hold } },
+    crash: () => {
+      isGone = true;
+      crashed.resolve();
+    },
+  };
+}
+
+async function openPair(): Promise<TransportPair> {
   const name = newName();
-  const leader = openTestTab(name);
+  const { deps, crash } = crashable();
+  const leader = openTestTab(name, { deps });
   await leader.until(() => leader.led.begun === 1);
   const follower = openTestTab(name);
   await leader.until(() => leader.accepted.length === 1);
   await follower.until(() => follower.connected.length === 1);
   return {
-    a: first(leader.accepted),
-    b: first(follower.connected),
+    a: first(follower.connected),
+    b: first(leader.accepted),
+    cut: async () => {
+      const end = first(leader.accepted);
+      crash();
+      // A tab that crashed hears nothing of it; its end here is told so that the case can look.
+      end.close();
+    },
     [Symbol.asyncDispose]: () => leave(leader, follower),
   };
 }
+
+const harness: TransportHarness = { waitsForReader: true, open: openPair };
 
 function first<Item>(items: readonly Item[]): Item {
   const [item] = items;
@@ -39,7 +72,7 @@ async function leave(...tabs: readonly TestTab[]): Promise<void> {
 }
 
 describe.skipIf(!hasLocks)(`pipes between tabs${reason}`, () => {
-  for (const { name, run } of connectionCases) test(name, () => run(openPair));
+  for (const { name, run } of transportCasesFor(harness)) test(name, () => run(harness));
 });
 
 describe.skipIf(!hasLocks)(`one leader${reason}`, () => {
