@@ -27,6 +27,7 @@ import { platformTimers } from "@hawser/transport-ws";
 import { databaseName, openData } from "./data.ts";
 import { RelayError } from "./errors.ts";
 import { openIdentity } from "./identity.ts";
+import { cursorSecretKey } from "./pull.ts";
 
 /** Owner alone: the file holds the relay's secret. */
 const ownerOnly = 0o600;
@@ -121,6 +122,8 @@ async function markStore(store: LogStore): Promise<number> {
   if ((await store.get("relay/secret")) === undefined) {
     throw new RelayError("RELAY_BACKUP_INVALID", "the database holds no relay");
   }
+  // Receive order begins anew from here: whoever pulls with an older cursor has to start over.
+  await store.commit({ writes: [{ key: cursorSecretKey, value: undefined }] });
   const crypto = await createCrypto();
   const clock = { nowMicros: () => Date.now() * 1_000 };
   const identity = await openIdentity({ store, crypto, random });

@@ -224,8 +224,8 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
       work.latest = Math.max(work.latest, await puller.last(hook.topic));
       if (work.latest > hook.told && hook.strikes < strikesMax) wake(work, jittered(burstMs));
     }
-    for (const works of [...worksByTopic.values()]) {
-      for (const { place } of [...works.values()]) {
+    for (const works of worksByTopic.values()) {
+      for (const { place } of works.values()) {
         if (!here.has(`${place.topic}/${place.id}`)) forget(place);
       }
     }
@@ -241,7 +241,7 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
   };
   /** Ends the hooks of those whose follow key was replaced. */
   const expire = async (): Promise<void> => {
-    for (const topic of [...worksByTopic.keys()]) {
+    for (const topic of worksByTopic.keys()) {
       for (const hook of await hooks.ofTopic(topic)) {
         if (gate.find(topic, hook.followId) === "replaced") await drop(hook);
       }

@@ -18,7 +18,6 @@ import {
   memberOf,
   parseJson,
   type Json,
-  type PushNotice,
   type PushOutcome,
   type PushProvider,
 } from "./push-provider.ts";

@@ -164,11 +164,21 @@ test("an endpoint is one of a push service, with keys that can be ones", () => {
       "https://push.apple.com/x",
       "https://evilpush.apple.com.example/x",
     ],
-    ...["http://fcm.googleapis.com/x", "https://fcm.googleapis.com.example/x", "", "x"],
+    "http://fcm.googleapis.com/x",
+    "https://fcm.googleapis.com.example/x",
+    "",
+    "x",
   ];
   for (const endpoint of bad) expect(provider.parse({ endpoint, keys }), endpoint).toBeUndefined();
   const wrong = [
-    ...[null, {}, [], "x", { p256dh }, { auth }, { p256dh: auth, auth }, { p256dh, auth: p256dh }],
+    null,
+    {},
+    [],
+    "x",
+    { p256dh },
+    { auth },
+    { p256dh: auth, auth },
+    { p256dh, auth: p256dh },
     ...[
       { p256dh: `A${p256dh.slice(1)}`, auth },
       { p256dh: 1, auth: 2 },
