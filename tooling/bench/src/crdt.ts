@@ -5,13 +5,15 @@
  * keystrokes, with HAWSER_FULL=1 all of them.
  */
 import { formatTable } from "@hawser-tooling/measure";
-import { readTrace, textAfter } from "./crdt/trace.ts";
-import { runHawser, runLeveldb, runRaw, type YjsRun } from "./crdt/yjs.ts";
+import { runNodeFs, runSpace } from "./crdt/automerge.ts";
+import { readTrace, textAfter, type Keystroke } from "./crdt/trace.ts";
+import { runHawser, runLeveldb, runRaw, type CrdtRun } from "./crdt/yjs.ts";
 
 const all = 259_778;
-const count = Number(process.env["BENCH_KEYSTROKES"] ?? all);
+const isFull = process.env["HAWSER_FULL"] === "1";
+const automergeCount = isFull ? all : 50_000;
 
-function row(name: string, run: YjsRun, raw: YjsRun, expected: string): string[] {
+function row(name: string, run: CrdtRun, raw: CrdtRun, expected: string): string[] {
   if (run.text !== expected) throw new Error(`${name} gave another text`);
   return [
     name,
@@ -24,12 +26,7 @@ function row(name: string, run: YjsRun, raw: YjsRun, expected: string): string[]
 
 const header = ["", "write", "load", "stored", "of raw"];
 
-async function benchYjs(): Promise<void> {
-  const keystrokes = readTrace(count);
-  if (keystrokes === undefined) {
-    console.log("not run: the editing trace is not at hand");
-    return;
-  }
+async function benchYjs(keystrokes: readonly Keystroke[]): Promise<void> {
   const expected = textAfter(keystrokes);
   const raw = await runRaw(keystrokes);
   globalThis.gc?.();
@@ -49,4 +46,27 @@ async function benchYjs(): Promise<void> {
   console.log(`one snapshot: ${(ours.snapshotBytes / raw.bytes).toFixed(2)} × Yjs' own bytes`);
 }
 
-await benchYjs();
+async function benchAutomerge(keystrokes: readonly Keystroke[]): Promise<void> {
+  const expected = textAfter(keystrokes);
+  const peer = await runNodeFs(keystrokes);
+  globalThis.gc?.();
+  const ours = await runSpace(keystrokes);
+  console.log(`\nAutomerge, ${keystrokes.length} keystrokes through automerge-repo`);
+  console.log(
+    formatTable(header, [
+      row("Hawser, encrypted, SQLite", ours, peer, expected),
+      row("nodefs, plain", peer, peer, expected),
+    ]),
+  );
+  console.log(`time of nodefs': ${(ours.seconds / peer.seconds).toFixed(2)} × (goal 1.0)`);
+  console.log(`a saved document: ${(peer.saved / 1_000).toFixed(0)} kB`);
+}
+
+const trace = readTrace(all);
+if (trace === undefined) {
+  console.log("not run: the editing trace is not at hand");
+} else {
+  await benchYjs(trace);
+  globalThis.gc?.();
+  await benchAutomerge(trace.slice(0, automergeCount));
+}

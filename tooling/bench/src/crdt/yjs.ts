@@ -18,7 +18,7 @@ interface Leveldb {
 }
 
 /** What one run found. */
-export interface YjsRun {
+export interface CrdtRun {
   readonly seconds: number;
   /** Until another device, or another process, had the text. */
   readonly loadSeconds: number;
@@ -48,7 +48,7 @@ function textOf(doc: Doc): string {
 }
 
 /** Yjs alone, an update per keystroke. `bytes`: the whole state as one update. */
-export async function runRaw(keystrokes: readonly Keystroke[]): Promise<YjsRun> {
+export async function runRaw(keystrokes: readonly Keystroke[]): Promise<CrdtRun> {
   const doc = new Doc();
   let updateBytes = 0;
   doc.on("update", (update: Uint8Array) => (updateBytes += update.length));
@@ -60,7 +60,7 @@ export async function runRaw(keystrokes: readonly Keystroke[]): Promise<YjsRun> 
 }
 
 /** y-leveldb as its own example has it: an update stored per keystroke. */
-export async function runLeveldb(keystrokes: readonly Keystroke[]): Promise<YjsRun> {
+export async function runLeveldb(keystrokes: readonly Keystroke[]): Promise<CrdtRun> {
   const folder = await mkdtemp(join(tmpdir(), "hawser-bench-"));
   // Safe: the part of its interface that its README describes.
   const database = new Persistence(folder) as Leveldb;
@@ -85,7 +85,7 @@ export async function runLeveldb(keystrokes: readonly Keystroke[]): Promise<YjsR
 /** The same into an encrypted space on SQLite, and read on a second device. */
 export async function runHawser(
   keystrokes: readonly Keystroke[],
-): Promise<YjsRun & { readonly longestWaitMs: number; readonly snapshotBytes: number }> {
+): Promise<CrdtRun & { readonly longestWaitMs: number; readonly snapshotBytes: number }> {
   const scene = await createScene();
   const typedAt: number[] = [];
   let durable = 0;
