@@ -5,6 +5,7 @@ import {
   openView,
   type EventRef,
   type Gate,
+  type SnapshotOptions,
   type OpenView,
   type ViewDeps,
   type ViewEvent,
@@ -47,11 +48,20 @@ export interface Kv extends AsyncDisposable {
 export interface KvOptions {
   /** Decides which events count, an access control document for instance (`@hawser/acl`). */
   readonly gate?: Gate;
+  /**
+   * Snapshots of the map on this device, so that opening it again is quick; default on where the
+   * source has a shelf and no gate decides. `false`: none.
+   */
+  readonly snapshots?: SnapshotOptions | false;
 }
 
 /** Opens the key-value view of a source. */
 export function createKv(deps: ViewDeps, options: KvOptions = {}): Kv {
-  const view = openView(deps, kvView, options);
+  const { gate, snapshots = {} } = options;
+  const view = openView(deps, kvView, {
+    ...(gate && { gate }),
+    ...(snapshots !== false && { snapshots }),
+  });
   const batch = async (puts: readonly KvPut[]): Promise<void> => {
     for (const put of puts) checkPut(put);
     const lastPuts = new Map(puts.map((put) => [put.key, put]));

@@ -24,9 +24,13 @@ function lowerBound(keys: readonly string[], key: string): number {
   return low;
 }
 
-export function createSortedKeys(): SortedKeys {
+/** A set that begins with keys in ascending order, none twice. */
+export function createSortedKeys(sorted: readonly string[] = []): SortedKeys {
   const chunks: string[][] = [];
-  let size = 0;
+  for (let from = 0; from < sorted.length; from += chunkKeysMax / 2) {
+    chunks.push(sorted.slice(from, from + chunkKeysMax / 2));
+  }
+  let size = sorted.length;
 
   /** The chunk that holds or would hold `key`: the last one that starts at or before it. */
   const chunkOf = (key: string): number => {

@@ -3,20 +3,27 @@
  * visible value is the one with the greatest (stamp, version id); the others are its conflicts.
  * Commutative under causal delivery: an op comes after every version it replaces.
  */
-import { compareBytes, decodeCbor, encodeCbor, equalBytes, type CborValue } from "@hawser/codec";
-import type { AuthorId } from "@hawser/crypto";
+import { compareBytes, equalBytes } from "@hawser/codec";
 import type { View, ViewEvent } from "@hawser/view";
-import { decodeOps, versionBytes, type KvOp } from "./ops.ts";
+import { decodeOps, encodeOps, versionBytes, type KvOp } from "./ops.ts";
 import { createSortedKeys, type SortedKeys } from "./sorted-keys.ts";
+import { createVersionTable, decodeState, encodeState } from "./state-codec.ts";
 import type { KvVersion } from "./types.ts";
 
 export interface HeldVersion extends KvVersion {
   readonly id: Uint8Array;
 }
 
+/** Versions of each key ever written, winner first; tombstones stay. */
+export interface VersionTable {
+  get(key: string): readonly HeldVersion[] | undefined;
+  set(key: string, versions: readonly HeldVersion[]): void;
+  /** Ascending. */
+  keys(): readonly string[];
+}
+
 export interface KvState {
-  /** Versions of each key ever written, winner first; tombstones stay. */
-  readonly versions: Map<string, readonly HeldVersion[]>;
+  readonly versions: VersionTable;
   /** Keys whose winner is a value. */
   readonly present: SortedKeys;
 }
@@ -59,7 +66,7 @@ export const kvView: View<KvState> = {
   version: 1,
   types: ["kv"],
   commutative: true,
-  init: () => ({ versions: new Map(), present: createSortedKeys() }),
+  init: () => ({ versions: createVersionTable(), present: createSortedKeys() }),
   apply: (state, event) => {
     decodeOps(event.body).forEach((op, index) => {
       const { author, stamp } = event;
@@ -69,41 +76,22 @@ export const kvView: View<KvState> = {
   },
   encode: encodeState,
   decode: decodeState,
-};
-
-function encodeState(state: KvState): Uint8Array {
-  const keys = [...state.versions.keys()].sort();
-  const items = keys.map((key): CborValue => {
-    const versions = state.versions.get(key) ?? [];
-    const list = versions.map((version): CborValue => {
-      const head = [version.id, version.stamp, version.author];
-      return version.value === undefined ? head : [...head, version.value];
+  // Keys that somebody wrote since are left alone; the others read again as before the event.
+  invert: (event, before, now) => {
+    const ops = decodeOps(event.body).flatMap((op, index): KvOp[] => {
+      const held = now.versions.get(op.key) ?? [];
+      const id = versionId(event, index);
+      if (!equalBytes(held[0]?.id ?? new Uint8Array(0), id)) return [];
+      const value = before.versions.get(op.key)?.[0]?.value;
+      return [{ key: op.key, value, replaces: held.map((version) => version.id) }];
     });
-    return [key, list];
-  });
-  return encodeCbor([1, items]);
-}
-
-function decodeState(bytes: Uint8Array): KvState | undefined {
-  const value = decodeCbor(bytes);
-  if (!Array.isArray(value) || value[0] !== 1 || !Array.isArray(value[1])) return undefined;
-  const state = kvView.init();
-  for (const item of value[1] as readonly CborValue[]) {
-    if (!Array.isArray(item) || typeof item[0] !== "string" || !Array.isArray(item[1])) {
-      return undefined;
-    }
-    const versions = (item[1] as readonly CborValue[]).map(versionFromCbor);
-    if (!versions.every((version) => version !== undefined)) return undefined;
-    setVersions(state, item[0], versions);
-  }
-  return state;
-}
-
-function versionFromCbor(item: CborValue): HeldVersion | undefined {
-  if (!Array.isArray(item) || item.length < 3 || item.length > 4) return undefined;
-  const [id, stamp, author, value] = item as readonly CborValue[];
-  const isId = id instanceof Uint8Array && id.length === versionBytes;
-  if (!isId || typeof stamp !== "number" || typeof author !== "string") return undefined;
-  // Safe: only `encodeState` makes these bytes, from an AuthorId.
-  return { id, stamp, author: author as AuthorId, value };
-}
+    return encodeOps(ops).map((body) => ({ type: "kv", body }));
+  },
+  // Versions that nobody holds any more leave no trace, tombstones do.
+  superseded: (state, event) =>
+    decodeOps(event.body).every((op, index) => {
+      const id = versionId(event, index);
+      const held = state.versions.get(op.key) ?? [];
+      return !held.some((version) => equalBytes(version.id, id));
+    }),
+};

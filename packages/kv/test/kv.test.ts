@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import fc from "fast-check";
 import { createKv, kvView, valueBytesMax, type Kv, type KvState } from "@hawser/kv";
 import { encodeCbor, equalBytes, utf8 } from "@hawser/codec";
-import type { ViewEvent } from "@hawser/view";
+import { undo, type ViewEvent } from "@hawser/view";
 import {
   checkViewLaws,
   createMemorySource,
@@ -243,4 +243,93 @@ test("[TH-009] a snapshot is the same bytes whatever order made it", () => {
     return kvView.encode(state);
   };
   expect(equalBytes(fold(events), fold([...events].reverse()))).toBe(true);
+});
+
+describe("undo", () => {
+  async function written(): Promise<{ source: MemorySource; kv: Kv }> {
+    const { source, kv } = open();
+    await kv.put("a", 1);
+    await kv.batch([
+      { key: "a", value: 2 },
+      { key: "b", value: 3 },
+    ]);
+    return { source, kv };
+  }
+  const place = (source: MemorySource, index: number): { logId: string; seq: number } => {
+    const event = source.events[index];
+    return { logId: event?.logId ?? "", seq: event?.seq ?? -1 };
+  };
+
+  test("takes an event back, and taking that back is the redo", async () => {
+    const { source, kv } = await written();
+    await using _ = kv;
+    const [undone] = (await undo({ source }, kvView, place(source, 1))).written;
+    if (undone === undefined) throw new Error("nothing was written");
+    await kv.applied(undone);
+    expect([kv.get("a"), kv.get("b")]).toEqual([1, undefined]);
+    const [redone] = (await undo({ source }, kvView, undone)).written;
+    if (redone === undefined) throw new Error("nothing was written");
+    await kv.applied(redone);
+    expect([kv.get("a"), kv.get("b")]).toEqual([2, 3]);
+  });
+
+  test("leaves alone what was written since", async () => {
+    const { source, kv } = await written();
+    await using _ = kv;
+    await kv.put("a", "newer");
+    const [undone] = (await undo({ source }, kvView, place(source, 1))).written;
+    if (undone === undefined) throw new Error("nothing was written");
+    await kv.applied(undone);
+    expect([kv.get("a"), kv.get("b")]).toEqual(["newer", undefined]);
+    expect((await undo({ source }, kvView, place(source, 0))).written).toEqual([]);
+  });
+
+  test("of an event that is not there writes nothing", async () => {
+    const { source, kv } = await written();
+    await using _ = kv;
+    const count = source.events.length;
+    const missing = { logId: "none", seq: 0 };
+    await expect(undo({ source }, kvView, missing)).rejects.toMatchObject({
+      code: "VIEW_UNDO_UNAVAILABLE",
+    });
+    const { invert: _invert, ...plain } = kvView;
+    await expect(undo({ source }, plain, place(source, 0))).rejects.toMatchObject({
+      code: "VIEW_UNDO_UNAVAILABLE",
+    });
+    expect(source.events.length).toBe(count);
+  });
+});
+
+describe("snapshots of the map", () => {
+  test("a map that is opened from a snapshot reads, ranges and writes as before", async () => {
+    const source = createMemorySource();
+    const first = createKv({ source }, { snapshots: { everyEvents: 1 } });
+    for (const key of ["a", "b/1", "b/2", "c"]) await first.put(key, [key, null, true, -5]);
+    await first.put("é", utf8("bytes"));
+    await first.del("b/1");
+    await first[Symbol.asyncDispose]();
+    const again = createMemorySource(0, source.shelved);
+    again.deliver(source.events);
+    await using kv = createKv({ source: again });
+    await kv.ready;
+    expect(again.handedCount).toBe(0);
+    expect([...kv.range()].map((pair) => pair.key)).toEqual(["a", "b/2", "c", "é"]);
+    expect(kv.get("a")).toEqual(["a", null, true, -5]);
+    expect(kv.has("b/1")).toBe(false);
+    expect(kv.conflicts("b/1")).toMatchObject([{ value: undefined }]);
+    expect(kv.get("é")).toEqual(utf8("bytes"));
+  });
+
+  test("no cut of a state decodes to another one", () => {
+    const state = kvView.init();
+    const events = [0, 1, 2].map((log) =>
+      fakeEvent(log, 0, { type: "kv", body: putBody(`k${log}`, "v", []) }),
+    );
+    for (const event of events) kvView.apply(state, event);
+    const bytes = kvView.encode(state);
+    for (let length = 0; length < bytes.length; length++) {
+      const decoded = kvView.decode(bytes.slice(0, length));
+      if (decoded !== undefined) expect(equalBytes(kvView.encode(decoded), bytes)).toBe(false);
+    }
+  });
 });

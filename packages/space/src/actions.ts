@@ -23,7 +23,7 @@ import {
 } from "@hawser/keys";
 import type { Entry, LogId } from "@hawser/log";
 import type { ControlContent } from "./control.ts";
-import { authHeads, type Core, type Publication } from "./core.ts";
+import { authHeads, orCatchUp, type Core, type Publication } from "./core.ts";
 import { bundleContent, debtsOf, givesFor, payCarries, rekeyFor } from "./debts.ts";
 import { SpaceError, type SpaceErrorCode } from "./errors.ts";
 import type { PreparedDraft } from "./bodies.ts";
@@ -289,7 +289,8 @@ export async function appendDrafts(
   const needsEpoch = drafts.some((draft) => draft.audience !== "anybody");
   const epoch = needsEpoch ? await sealingEpoch(core) : undefined;
   await core.advance();
-  const entries = await writeDrafts(core, { drafts, epoch, heads: dataHeads(core) });
+  const writing = writeDrafts(core, { drafts, epoch, heads: dataHeads(core) });
+  const entries = await orCatchUp(writing, core.advance);
   core.recent.remember(core.own.logId("data"), entries);
   await core.advance();
   return entries;

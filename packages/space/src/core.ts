@@ -438,7 +438,8 @@ export async function openCore(
     const proof = forks.ends.has(logId) ? await extendBranch(range, logId) : undefined;
     if (proof !== undefined) return { status: "forked", proof };
     // Everybody builds on control entries, so none that is ahead of the clock is let in.
-    const outcome = await ingestRange({ store, crypto }, range, { drift: { clock, microsMax } });
+    const options = { drift: { clock, microsMax } };
+    const outcome = await orCatchUp(ingestRange({ store, crypto }, range, options), refold);
     const isKept = outcome.status === "stored" || outcome.status === "known";
     const isPrefixKept = outcome.status === "bad" && outcome.stored !== undefined;
     if (isKept || isPrefixKept) await takeControl(logId, context);
@@ -501,7 +502,7 @@ export async function openCore(
     const { author, domain } = range.context;
     const refusal = await dataRefusal(author, domain, range.bytes.length);
     if (refusal !== undefined) return { status: "refused", reason: refusal };
-    const outcome = await ingestRange({ store, crypto }, range);
+    const outcome = await orCatchUp(ingestRange({ store, crypto }, range), kick);
     if (outcome.status === "stored") {
       recent.remember(outcome.range.before.logId, outcome.range.entries);
     }
@@ -636,6 +637,22 @@ export async function openCore(
   };
   await queue.run(refold);
   return core;
+}
+
+/**
+ * A commit whose answer was lost may be in the store all the same, and no peer would bring it again:
+ * looks before the failure goes on its way.
+ */
+export async function orCatchUp<Result>(
+  work: Promise<Result>,
+  catchUp: () => Promise<void> | void,
+): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    await catchUp();
+    throw error;
+  }
 }
 
 /** A nonce among attachments that fits the id, when none is known yet. */

@@ -10,6 +10,8 @@ export type SpaceErrorCode =
   | "SPACE_HISTORY_GONE"
   /** Logs are forked, entries wait, or judgements moved since the mark was made. */
   | "SPACE_NOT_COMPACTABLE"
+  /** A snapshot cannot be shared: not all readers read the same events before its mark. */
+  | "SPACE_SNAPSHOT_PRIVATE"
   /** The store holds a state of this space that this version cannot read. */
   | "SPACE_STATE_VERSION"
   /** What the store holds about this space contradicts itself or the wrong identity opened it. */

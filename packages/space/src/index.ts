@@ -1,5 +1,6 @@
 export type { Compaction } from "./compaction.ts";
 export type { SpaceShelf } from "./shelf.ts";
+export type { FoundSnapshot, SpaceSnapshots } from "./snap-log.ts";
 export type { KeepOptions } from "./bodies.ts";
 export type { BodyCalls } from "./body-calls.ts";
 export type { AddressBook, LogAddress } from "./addresses.ts";

@@ -20,10 +20,10 @@ import {
   type Topic,
 } from "@hawser/log";
 import type { SignedHead } from "./sequencer.ts";
-import { controlDomain, dataDomain } from "./words.ts";
+import { controlDomain, dataDomain, snapDomain } from "./words.ts";
 
 /** Domains this device writes. */
-export type OwnDomain = "control" | "data";
+export type OwnDomain = "control" | "data" | "snap";
 
 /** What one append says. */
 export interface OwnAppend {
@@ -58,7 +58,7 @@ export interface OwnLogsDeps {
 }
 
 const depsPerEntryMax = 64;
-const domains = { control: controlDomain, data: dataDomain } as const;
+const domains = { control: controlDomain, data: dataDomain, snap: snapDomain } as const;
 
 /** The own logs of a space. */
 export function createOwnLogs(deps: OwnLogsDeps): OwnLogs {
@@ -67,6 +67,7 @@ export function createOwnLogs(deps: OwnLogsDeps): OwnLogs {
   const logIds = {
     control: logIdOf(crypto, contextOf("control")),
     data: logIdOf(crypto, contextOf("data")),
+    snap: logIdOf(crypto, contextOf("snap")),
   };
   const writers = new Map<OwnDomain, LogWriter>();
   const seen = new Map<OwnDomain, Map<LogId, number>>();

@@ -127,6 +127,8 @@ const rejected = (): Promise<never> => Promise.reject(membershipError());
 const withoutMembership = {
   add: rejected,
   compact: rejected,
+  // Nobody vouches for anybody here: every device folds for itself.
+  snapshots: { publish: rejected, list: () => Promise.resolve([]) },
   addGroup: rejected,
   setGroupAccess: rejected,
   removeGroup: rejected,

@@ -47,6 +47,7 @@ import { checkAudiences, checkedBundle } from "./recipients.ts";
 import { listQuarantine, ruleOn } from "./quarantine.ts";
 import type { Reading } from "./reading.ts";
 import { createShelf, type SpaceShelf } from "./shelf.ts";
+import { createSnapshots, type SpaceSnapshots } from "./snap-log.ts";
 import { suiteStanding } from "./suites.ts";
 import { timelineOf } from "./timeline.ts";
 import type {
@@ -193,6 +194,8 @@ export interface Space extends BodyCalls {
   shred(ref: EntryRef): Promise<void>;
   /** Where views keep their snapshots: on this device alone, sealed. */
   readonly shelf: SpaceShelf;
+  /** Snapshots of views that members give each other; nothing is in them unless it is published. */
+  readonly snapshots: SpaceSnapshots;
   /**
    * Frees disk: keeps `keep` of the events before a mark, and drops the entries from this device's
    * store. Peers see the same heads, ids and signatures. Throws `SPACE_NOT_COMPACTABLE`, `SPACE_RAW`.
@@ -300,6 +303,7 @@ export function createSpace(core: Core): Space {
     accept: (entries) => inQueue(() => ruleOn(core, entries, "accept")),
     reject: (entries) => inQueue(() => ruleOn(core, entries, "reject")),
     shelf: createShelf(core),
+    snapshots: createSnapshots(core),
     compact: (mark, keep) => inQueue(() => compact(core, mark, keep)),
     explain: (ref) => explainEntry(core, ref),
     contentKeyOf: (ref) => contentKeyOf(core, ref),

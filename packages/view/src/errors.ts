@@ -8,6 +8,8 @@ export type ViewErrorCode =
   | "VIEW_SNAPSHOT_MISMATCH"
   /** The view stands behind a gate, or its source keeps no snapshots. */
   | "VIEW_SNAPSHOT_UNAVAILABLE"
+  /** The view has no `invert`, or the event is not in it. */
+  | "VIEW_UNDO_UNAVAILABLE"
   /** Folding the events that would be kept does not give the state: nothing was dropped. */
   | "VIEW_COMPACTION_UNSOUND"
   /** The source stopped with an error; the cause says why. */

@@ -192,11 +192,15 @@ function firstFrom(events: readonly ViewEvent[], seq: number): number {
 }
 
 /** A fold of `view` that lets every accepted event in. */
-export function createOpenFold<State>(view: View<State>, start?: FoldStart): ViewFold<State> {
+export function createOpenFold<State>(
+  view: View<State>,
+  at?: { readonly snapshot: FoldStart; readonly state: State },
+): ViewFold<State> {
   const types = new Set(view.types);
-  const state = start === undefined ? undefined : view.decode(start.state);
   const fold =
-    view.commutative === true ? createCommutativeFold(view, state) : createOrderedFold(view, start);
+    view.commutative === true
+      ? createCommutativeFold(view, at?.state)
+      : createOrderedFold(view, at?.snapshot);
   return {
     get isLate() {
       return fold.isLate;

@@ -1,3 +1,4 @@
+export type { CompactionResult } from "./compact.ts";
 export type { ViewDeps, ViewOptions } from "./open.ts";
 export type { SnapshotOptions } from "./keeper.ts";
 export type { ReadViewOptions } from "./read.ts";
@@ -24,10 +25,13 @@ export type {
   ViewOrigin,
   WithheldEvent,
 } from "./types.ts";
+export type { Undone } from "./undo.ts";
 export type { ViewErrorCode } from "./errors.ts";
 export { ViewError } from "./errors.ts";
+export { compactView } from "./compact.ts";
 export { openView } from "./open.ts";
 export { compareEvents } from "./order.ts";
 export { readViewAt } from "./read.ts";
 export { commonEveryEvents, makeSnapshot, publishSnapshot, verifySnapshot } from "./shared.ts";
 export { decodeSnapshot } from "./snapshot.ts";
+export { undo } from "./undo.ts";

@@ -35,16 +35,18 @@ export interface SnapshotOptions {
 }
 
 /** A snapshot to begin with. */
-export interface Begin {
+export interface Begin<State> {
   readonly snapshot: ViewSnapshot;
+  /** What it decodes to, for one fold. */
+  readonly state: State;
   readonly origin: Exclude<ViewOrigin, { readonly kind: "events" }>;
 }
 
 export interface Keeper<State> {
   /** What to begin with, if anything. */
-  begin(): Promise<Begin | undefined>;
+  begin(): Promise<Begin<State> | undefined>;
   /** The fold began anew there. */
-  began(at: Begin | undefined): void;
+  began(at: Begin<State> | undefined): void;
   /** A batch is folded. */
   folded(batch: EventBatch): void;
   keepIfDue(state: () => State): Promise<void>;
@@ -90,8 +92,9 @@ export function createKeeper<State>(
       if (!isOn) return undefined;
       const stored = await shelf.read(shelfName());
       const snapshot = stored === undefined ? undefined : decodeSnapshot(stored);
-      if (snapshot !== undefined && stateOf(view(), snapshot, true) !== undefined) {
-        return { snapshot, origin: { kind: "snapshot" } };
+      const state = snapshot && stateOf(view(), snapshot, true);
+      if (snapshot !== undefined && state !== undefined) {
+        return { snapshot, state, origin: { kind: "snapshot" } };
       }
       return await sharedBegin(source, view(), options);
     },
@@ -140,15 +143,16 @@ async function sharedBegin<State>(
   source: EventSource,
   view: View<State>,
   options: SnapshotOptions,
-): Promise<Begin | undefined> {
+): Promise<Begin<State> | undefined> {
   if (options.trust === undefined || source.snapshots === undefined) return undefined;
-  let best: Begin | undefined;
+  let best: Begin<State> | undefined;
   for (const found of await source.snapshots.list()) {
     if (!isTrusted(found, options.trust)) continue;
     const snapshot = decodeSnapshot(found.bytes);
     if (snapshot === undefined || snapshot.count <= (best?.snapshot.count ?? 0)) continue;
-    if (stateOf(view, snapshot, false) === undefined) continue;
-    best = { snapshot, origin: { kind: "shared", author: found.author, isVerified: false } };
+    const state = stateOf(view, snapshot, false);
+    if (state === undefined) continue;
+    best = { snapshot, state, origin: { kind: "shared", author: found.author, isVerified: false } };
   }
   return best;
 }

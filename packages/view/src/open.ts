@@ -55,8 +55,8 @@ export function openView<State>(
   const sliceEvents = options.sliceEvents ?? 2_000;
   const { gate } = options;
   let view = given;
-  const begin = (at?: Begin) =>
-    gate === undefined ? createOpenFold(view, at?.snapshot) : createGatedFold(view, gate);
+  const begin = (at?: Begin<State>) =>
+    gate === undefined ? createOpenFold(view, at) : createGatedFold(view, gate);
   let fold = begin();
   let origin: ViewOrigin = { kind: "events" };
   const snapshots = gate === undefined ? options.snapshots : undefined;
@@ -95,6 +95,7 @@ export function openView<State>(
 
   const takeSlice = (events: readonly ViewEvent[]): void => {
     const moved = fold.add(events.filter((event) => event.judgement === "accept"));
+    if (fold.isLate) return;
     for (const event of events) {
       heights.set(event.logId, Math.max(heights.get(event.logId) ?? 0, event.seq + 1));
     }
@@ -139,18 +140,20 @@ export function openView<State>(
   };
 
   /** Drops what was folded and begins at a snapshot, or at the first event. */
-  const beginAt = (at: Begin | undefined): void => {
+  const beginAt = (at: Begin<State> | undefined): void => {
     fold = begin(at);
     origin = at?.origin ?? { kind: "events" };
     heights.clear();
     for (const [logId, height] of at?.snapshot.mark.frontier ?? []) heights.set(logId, height);
     unseen = [];
     keeper.began(at);
-    if (at !== undefined) revision += 1;
+    if (at === undefined) return;
+    revision += 1;
+    settleWaiters();
   };
 
   /** Reads the source to its end. False when it has to be read again from its first event. */
-  const follow = async (at: Begin | undefined): Promise<boolean> => {
+  const follow = async (at: Begin<State> | undefined): Promise<boolean> => {
     const again = new AbortController();
     const signal = AbortSignal.any([controller.signal, again.signal]);
     restart = () => again.abort();
@@ -167,7 +170,7 @@ export function openView<State>(
   // Somebody else's state is shown at once; whether it is what the events give is found out behind it.
   let mustRebuild = false;
   let checking: Promise<void> | undefined;
-  const startCheck = (at: Begin | undefined): void => {
+  const startCheck = (at: Begin<State> | undefined): void => {
     if (at === undefined || checking !== undefined) return;
     checking = checkShared(deps, view, at, controller.signal).then(
       (error) => {

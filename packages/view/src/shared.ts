@@ -176,7 +176,7 @@ export async function verifySnapshot<State>(
 export async function checkShared<State>(
   deps: ViewDeps,
   view: View<State>,
-  begin: Begin,
+  begin: Pick<Begin<State>, "snapshot" | "origin">,
   signal: AbortSignal,
 ): Promise<ViewError | undefined> {
   const bytes = encodeSnapshot(begin.snapshot, false);

@@ -1,0 +1,328 @@
+/** Snapshots and compaction over spaces: two devices and a third, on SQLite and in memory. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { toHex, utf8 } from "@hawser/codec";
+import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
+import { createKv, kvView, type Kv } from "@hawser/kv";
+import { createMemoryStore, type LogStore } from "@hawser/log";
+import { createSpaces, type Space, type Spaces, type SpacesOptions } from "@hawser/space";
+import { createSqliteStore } from "@hawser/store-sqlite";
+import { createVirtualTimers } from "@hawser/sync/testing";
+import { compactView, openView, publishSnapshot, makeSnapshot } from "@hawser/view";
+
+let crypto: Crypto;
+let folders: string[] = [];
+const timers = createVirtualTimers();
+let micros = 1_790_000_000_000_000;
+const clock = { nowMicros: () => (micros += 10) };
+
+beforeAll(async () => {
+  crypto = await createCrypto();
+});
+afterEach(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  folders = [];
+});
+
+interface Device {
+  readonly name: string;
+  readonly store: LogStore;
+  readonly spaces: Spaces;
+}
+
+let draws = 0;
+
+async function openDevice(
+  name: string,
+  store: LogStore,
+  options: SpacesOptions = {},
+): Promise<Device> {
+  const secret = crypto.deriveKey("hawser test identity v1", utf8(name));
+  const author = toHex(crypto.publicKey(secret)) as AuthorId;
+  const random = (count: number): Uint8Array => {
+    const parts = [];
+    for (let at = 0; at < count; at += 32) parts.push(...crypto.hash(utf8(`${name} ${draws++}`)));
+    return Uint8Array.from(parts.slice(0, count));
+  };
+  const deps = { store, crypto, clock, random, timers, identity: { author, secret } };
+  return { name, store, spaces: await createSpaces(deps, options) };
+}
+
+async function copy(from: Device, to: Device): Promise<number> {
+  let stored = 0;
+  for (const { topic } of from.spaces.topics()) {
+    const heads = [...(await from.store.heads(topic))];
+    heads.sort((a, b) => (a.context.domain < b.context.domain ? -1 : 1));
+    for (const head of heads) {
+      const known = (await to.store.head(head.logId))?.height ?? 0;
+      const part = { from: Math.max(known, head.prunedTo), to: head.signedHeight };
+      for await (const range of from.store.ranges(head.logId, part)) {
+        stored += (await to.spaces.ingest(range)).status === "stored" ? 1 : 0;
+      }
+    }
+  }
+  return stored;
+}
+
+async function settle(...devices: readonly Device[]): Promise<void> {
+  for (let quiet = 0; quiet < 12;) {
+    let moved = 0;
+    for (const from of devices) {
+      for (const to of devices) if (from !== to) moved += await copy(from, to);
+    }
+    micros += 500_000;
+    await timers.advance(500);
+    quiet = moved === 0 ? quiet + 1 : 0;
+  }
+}
+
+async function putAll(kv: Kv, from: number, to: number, keys = 50): Promise<void> {
+  for (let at = from; at < to; at += 250) {
+    for (let index = at; index < Math.min(to, at + 250); index += 25) {
+      const puts = Array.from({ length: 25 }, (_, one) => index + one);
+      await Promise.all(puts.map((n) => kv.put(`k${n % keys}`, n)));
+    }
+  }
+}
+
+async function sqliteStore(): Promise<{ readonly store: LogStore; readonly path: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "hawser-snapshots-"));
+  folders.push(folder);
+  const path = join(folder, "store.sqlite");
+  return { store: await createSqliteStore({ crypto }, { path }), path };
+}
+
+async function pair(options: SpacesOptions = {}) {
+  const ada = await openDevice("ada", createMemoryStore({ crypto }), options);
+  const ben = await openDevice("ben", createMemoryStore({ crypto }), options);
+  const space = await ada.spaces.create();
+  const other = await ben.spaces.join(await space.invite({ level: "write" }));
+  await settle(ada, ben);
+  return { ada, ben, space, other };
+}
+
+async function stateOf(space: Space): Promise<Uint8Array> {
+  await using view = openView({ source: space }, kvView);
+  await view.ready;
+  return kvView.encode(view.state);
+}
+
+describe("snapshots of spaces", () => {
+  test("[TH-161] two devices make the same snapshot of what both wrote, byte for byte", async () => {
+    const { ada, ben, space, other } = await pair();
+    await using a = createKv({ source: space });
+    await using b = createKv({ source: other });
+    await putAll(a, 0, 600);
+    await putAll(b, 600, 1_300);
+    await settle(ada, ben);
+    const mine = await makeSnapshot({ source: space }, kvView);
+    const theirs = await makeSnapshot({ source: other }, kvView);
+    expect(mine?.count).toBe(1_000);
+    expect(mine?.bytes).toEqual(theirs?.bytes);
+    expect(mine?.frontier).toEqual(theirs?.frontier);
+  });
+
+  test("[TH-162] [TH-163] a snapshot goes into a log of its own, and a newcomer begins there", async () => {
+    const { ada, ben, space, other } = await pair();
+    const kv = createKv({ source: space });
+    await putAll(kv, 0, 1_100);
+    const domains = async (device: Device): Promise<readonly string[]> =>
+      (await device.store.heads(space.topic)).map((head) => head.context.domain).sort();
+    expect(await domains(ada)).not.toContain("hawser.snap");
+    const dataHead = (await ada.store.heads(space.topic)).find(
+      (head) => head.context.domain === "hawser.data",
+    );
+    const ref = await publishSnapshot({ source: space }, kvView);
+    expect(await domains(ada)).toContain("hawser.snap");
+    expect(await ada.store.head(dataHead?.logId as never)).toEqual(dataHead);
+    // Nothing is published twice.
+    expect(await publishSnapshot({ source: space }, kvView)).toEqual(ref);
+    await settle(ada, ben);
+    await using view = openView({ source: other }, kvView, { snapshots: { trust: "managers" } });
+    await view.ready;
+    expect(view.origin).toMatchObject({ kind: "shared", author: space.author });
+    await expect.poll(() => view.origin).toMatchObject({ isVerified: true });
+    expect(kvView.encode(view.state)).toEqual(await stateOf(space));
+    await kv[Symbol.asyncDispose]();
+  });
+
+  test("[TH-163] whoever may not read the past cannot open a snapshot of it", async () => {
+    const { ada, ben, space } = await pair({ history: "fromJoin" });
+    const kv = createKv({ source: space });
+    await putAll(kv, 0, 1_000);
+    await publishSnapshot({ source: space }, kvView);
+    const link = await space.invite({ level: "write" });
+    const eve = await openDevice("eve", createMemoryStore({ crypto }), { history: "fromJoin" });
+    const late = await eve.spaces.join(link);
+    await settle(ada, ben, eve);
+    expect((await late.snapshots.list()).length).toBe(0);
+    await using view = openView({ source: late }, kvView, { snapshots: { trust: "writers" } });
+    await view.ready;
+    expect(view.origin).toEqual({ kind: "events" });
+    expect(view.state.present.size).toBe(0);
+    // Nor can it publish what others would read otherwise.
+    await expect(
+      late.snapshots.publish(utf8("x"), {
+        frontier: new Map(),
+        judged: utf8("x"),
+        local: utf8("x"),
+        isShareable: false,
+      }),
+    ).rejects.toMatchObject({ code: "SPACE_SNAPSHOT_PRIVATE" });
+    await kv[Symbol.asyncDispose]();
+  });
+
+  test("[TH-163] snapshots of removed members and of readers do not count", async () => {
+    const { ada, ben, space, other } = await pair();
+    const kv = createKv({ source: other });
+    await putAll(kv, 0, 1_000);
+    await publishSnapshot({ source: other }, kvView);
+    await settle(ada, ben);
+    expect((await space.snapshots.list()).map((found) => found.author)).toEqual([other.author]);
+    await space.remove(other.author);
+    expect(await space.snapshots.list()).toEqual([]);
+    await kv[Symbol.asyncDispose]();
+  });
+
+  test("[TH-164] reopened on SQLite: state at once, nothing folded twice, writing goes on", async () => {
+    const { store, path } = await sqliteStore();
+    const ada = await openDevice("ada", store);
+    const space = await ada.spaces.create();
+    const kv = createKv({ source: space });
+    await putAll(kv, 0, 1_500);
+    const expected = await stateOf(space);
+    await kv[Symbol.asyncDispose]();
+    await ada.spaces.close();
+    await store.close();
+    const again = await createSqliteStore({ crypto }, { path });
+    const reopened = await openDevice("ada", again);
+    const same = reopened.spaces.openTopic(space.topic);
+    await using view = openView({ source: same }, kvView, { snapshots: {} });
+    await view.ready;
+    expect(view.origin).toEqual({ kind: "snapshot" });
+    expect(kvView.encode(view.state)).toEqual(expected);
+    await using more = createKv({ source: same });
+    await more.put("new", 1);
+    expect(await stateOf(same)).toEqual(kvView.encode(view.state));
+    await reopened.spaces.close();
+    await again.close();
+  });
+
+  test("[TH-160] a removal that was concurrent with what a snapshot holds makes it void", async () => {
+    const { ada, ben, space, other } = await pair();
+    const a = createKv({ source: space });
+    await using b = createKv({ source: other });
+    await putAll(a, 0, 200);
+    await settle(ada, ben);
+    // Ben writes while Ada removes him; Ada's view has seen none of it when she closes.
+    await b.put("from ben", 1);
+    await settle(ada, ben);
+    await a.applied({ logId: "", seq: -1 }).catch(() => undefined);
+    await a.ready;
+    await a[Symbol.asyncDispose]();
+    const c = await openDevice("cyd", createMemoryStore({ crypto }));
+    await c.spaces.close();
+    await space.remove(other.author);
+    await using view = openView({ source: space }, kvView, { snapshots: {} });
+    await view.ready;
+    expect(kvView.encode(view.state)).toEqual(await stateOf(space));
+  });
+});
+
+describe("compaction", () => {
+  test("[TH-165] [TH-166] [TH-167] the file shrinks, the view stays, peers see no difference", async () => {
+    const { store, path } = await sqliteStore();
+    const ada = await openDevice("ada", store);
+    const ben = await openDevice("ben", createMemoryStore({ crypto }));
+    const space = await ada.spaces.create();
+    const other = await ben.spaces.join(await space.invite({ level: "write" }));
+    await settle(ada, ben);
+    const kv = createKv({ source: space });
+    const filler = new Uint8Array(1_000);
+    for (let n = 0; n < 1_500; n += 30) {
+      const puts = Array.from({ length: 30 }, (_, one) => n + one);
+      await Promise.all(puts.map((key) => kv.put(`k${key % 20}`, [key, filler])));
+    }
+    await kv.del("k3");
+    await settle(ada, ben);
+    await kv[Symbol.asyncDispose]();
+    const heads = await store.heads(space.topic);
+    const before = await store.stats();
+    const expected = await stateOf(space);
+
+    const done = await compactView({ source: space }, [kvView]);
+    expect(done.prunedEntries).toBeGreaterThan(1_000);
+    expect(done.keptEvents).toBeLessThan(60);
+    const after = await store.stats();
+    expect(after.rangeBytes).toBeLessThan(before.rangeBytes / 5);
+    expect(await stateOf(space)).toEqual(expected);
+    const strip = (list: typeof heads) => list.map(({ prunedTo: _, ...head }) => head);
+    expect(strip(await store.heads(space.topic))).toEqual(strip(heads));
+
+    // A third device gets the whole past from Ben and the news from Ada.
+    const link = await space.invite({ level: "write" });
+    const cyd = await openDevice("cyd", createMemoryStore({ crypto }));
+    const third = await cyd.spaces.join(link);
+    await settle(ada, ben, cyd);
+    await using mine = createKv({ source: space });
+    await mine.put("after", 1);
+    await settle(ada, ben, cyd);
+    await using theirs = createKv({ source: third });
+    await theirs.put("from cyd", 2);
+    await settle(ada, ben, cyd);
+    const final = await stateOf(space);
+    expect(await stateOf(other)).toEqual(final);
+    expect(await stateOf(third)).toEqual(final);
+
+    // And after a restart, with no snapshot of the view at hand.
+    await mine[Symbol.asyncDispose]();
+    await space.shelf.write("kv", undefined);
+    await ada.spaces.close();
+    await store.close();
+    const again = await createSqliteStore({ crypto }, { path });
+    const reopened = await openDevice("ada", again);
+    const same = reopened.spaces.openTopic(space.topic);
+    expect(await stateOf(same)).toEqual(final);
+    await using last = createKv({ source: same });
+    await last.put("k1", "again");
+    expect(last.get("k1")).toBe("again");
+    await reopened.spaces.close();
+    await again.close();
+  });
+
+  test("[TH-165] events of types that no compacted view claims stay", async () => {
+    const ada = await openDevice("ada", createMemoryStore({ crypto }));
+    const space = await ada.spaces.create();
+    await using kv = createKv({ source: space });
+    await kv.put("a", 1);
+    await space.append([{ type: "note", body: utf8("kept") }]);
+    await kv.put("a", 2);
+    const done = await compactView({ source: space }, [kvView]);
+    expect(done.keptEvents).toBe(2);
+    const bodies: string[] = [];
+    for await (const { events, caughtUp } of space.batches()) {
+      for (const event of events) if (event.type === "note") bodies.push(String(event.body.length));
+      if (caughtUp) break;
+    }
+    expect(bodies).toEqual(["4"]);
+  });
+
+  test("a removal that would change what was dropped is an error, never a wrong state", async () => {
+    const { ada, ben, space, other } = await pair();
+    await using b = createKv({ source: other });
+    await b.put("k", 1);
+    await b.put("k", 2);
+    await settle(ada, ben);
+    await compactView({ source: space }, [kvView]);
+    await expect(stateOf(space)).resolves.toBeDefined();
+    const snapshot = await makeSnapshot({ source: space }, kvView, { everyEvents: 1 });
+    expect(snapshot?.mark.isShareable).toBe(false);
+    await expect(
+      publishSnapshot({ source: space }, kvView, { everyEvents: 1 }),
+    ).rejects.toMatchObject({
+      code: "SPACE_SNAPSHOT_PRIVATE",
+    });
+  });
+});
