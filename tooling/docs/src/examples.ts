@@ -26,10 +26,10 @@ export interface ExampleResult {
 /** An example that takes longer is stuck. */
 const exampleMillisecondsMax = 60_000;
 
-/** The examples in one README. */
+/** The examples in one README: all blocks of its section of that name. */
 export function extractExamples(text: string): readonly { source: string; line: number }[] {
   return readMarkdown(text)
-    .blocks.filter((block) => block.language === "ts" && /^examples?\b/i.test(block.heading))
+    .blocks.filter((block) => block.language === "ts" && /^examples?\b/i.test(block.section))
     .map((block) => ({ source: block.text, line: block.line }));
 }
 

@@ -10,6 +10,8 @@ export interface FencedBlock {
   readonly line: number;
   /** Text of the nearest heading above, or an empty string. */
   readonly heading: string;
+  /** Text of the nearest heading of level 1 or 2 above: the section it is in. */
+  readonly section: string;
 }
 
 export interface Heading {
@@ -30,7 +32,7 @@ export interface Markdown {
 }
 
 const fencePattern = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)/;
-const headingPattern = /^ {0,3}#{1,6}\s+(.*?)\s*#*$/;
+const headingPattern = /^ {0,3}(#{1,6})\s+(.*?)\s*#*$/;
 const linkPattern = /\[(?:[^\]\\]|\\.)*\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"]*")?\s*\)/g;
 const definitionPattern = /^ {0,3}\[[^\]]+\]:\s+<?(\S+?)>?(?:\s|$)/;
 
@@ -48,6 +50,7 @@ export function readMarkdown(text: string): Markdown {
   const headings: Heading[] = [];
   const links: Link[] = [];
   const countByAnchor = new Map<string, number>();
+  let section = "";
   let open:
     | { readonly fence: string; readonly language: string; readonly line: number }
     | undefined;
@@ -62,7 +65,7 @@ export function readMarkdown(text: string): Markdown {
       }
       const { line: at, language: of } = open;
       const heading = headings.at(-1)?.text ?? "";
-      blocks.push({ language: of, text: `${body.join("\n")}\n`, line: at, heading });
+      blocks.push({ language: of, text: `${body.join("\n")}\n`, line: at, heading, section });
       open = undefined;
       body = [];
       continue;
@@ -71,8 +74,9 @@ export function readMarkdown(text: string): Markdown {
       open = { fence, language, line: index + 1 };
       continue;
     }
-    const [, title] = headingPattern.exec(line) ?? [];
+    const [, level = "", title] = headingPattern.exec(line) ?? [];
     if (title !== undefined) {
+      if (level.length <= 2) section = title;
       const anchor = anchorOf(title);
       const count = countByAnchor.get(anchor) ?? 0;
       countByAnchor.set(anchor, count + 1);

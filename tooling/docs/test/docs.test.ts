@@ -32,6 +32,8 @@ describe("examples", () => {
     expect(extractExamples("## Examples\n```js\nx\n```\n~~~ts\ny\n~~~\n")).toEqual([
       { source: "y\n", line: 5 },
     ]);
+    const below = "## Example\n```ts\na\n```\n### More\n```ts\nb\n```\n## API\n```ts\nc\n```\n";
+    expect(extractExamples(below).map(({ source }) => source)).toEqual(["a\n", "b\n"]);
     expect(extractExamples("## Example\n````ts\n```\n````\n")[0]?.source).toBe("```\n");
   });
 
