@@ -1,6 +1,6 @@
 /** The proof of a follow key in a header: what it covers, and what it does not let through. */
 import fc from "fast-check";
-import { utf8 } from "@hawser/codec";
+import { toHex, utf8 } from "@hawser/codec";
 import type { Topic } from "@hawser/log";
 import { expect, test } from "vitest";
 import {
@@ -112,5 +112,24 @@ test("ids and secrets of hooks differ with everything they are made of", () => {
   expect(hookSecretOf(crypto, followKey, { relay, id }).length).toBe(32);
   expect(hookSecretOf(crypto, followKey, { relay, id })).not.toEqual(
     hookSecretOf(crypto, other, { relay, id }),
+  );
+});
+
+test("the values of docs/spec/relay-http.md §2 and §5.1", () => {
+  const name = blindName(crypto, topic, relay);
+  expect(name).toBe("ElxIvAjOJyi-Gj5LhNaa2w");
+  expect(toHex(proofKeyOf(crypto, followKey))).toBe(
+    "bbd422a84c939aa652da5569fdaf7ce54e839a415b02071cbfe6eb81cd6df489",
+  );
+  const target = `/v1/topics/${name}/entries?limit=2`;
+  expect(proveFollow(crypto, followKey, { ...request, target, ...place })).toBe(
+    "Hawser-Follow v=1,t=1794000000,n=AgICAgICAgICAgICAgICAg," +
+      "m=UoaQQnPucCXyq-Q7ahb3YTsu8Fy8_v5s_vppIvH9Sxc",
+  );
+  const hook = { provider: "webhook", address: "https://hooks.example/x" };
+  const id = hookIdOf(crypto, followKey, hook);
+  expect(id).toBe("g3Iz9QPCp57jvkO_276zDA");
+  expect(toHex(hookSecretOf(crypto, followKey, { relay, id }))).toBe(
+    "a387533555c554528b3469ba798a906259b171ca7b2f02be4177638ee3d1eb70",
   );
 });

@@ -159,11 +159,9 @@ test("an endpoint is one of a push service, with keys that can be ones", () => {
   const good = "https://web.push.apple.com/x";
   expect(provider.parse({ endpoint: good, keys })).toBeDefined();
   const bad = [
-    ...[
-      "https://example.org/x",
-      "https://push.apple.com/x",
-      "https://evilpush.apple.com.example/x",
-    ],
+    "https://example.org/x",
+    "https://push.apple.com/x",
+    "https://evilpush.apple.com.example/x",
     "http://fcm.googleapis.com/x",
     "https://fcm.googleapis.com.example/x",
     "",
@@ -179,10 +177,8 @@ test("an endpoint is one of a push service, with keys that can be ones", () => {
     { auth },
     { p256dh: auth, auth },
     { p256dh, auth: p256dh },
-    ...[
-      { p256dh: `A${p256dh.slice(1)}`, auth },
-      { p256dh: 1, auth: 2 },
-    ],
+    { p256dh: `A${p256dh.slice(1)}`, auth },
+    { p256dh: 1, auth: 2 },
   ];
   for (const value of wrong)
     expect(provider.parse({ endpoint: good, keys: value })).toBeUndefined();
