@@ -47,7 +47,7 @@ export function reportOf(state: MachineState): SyncReport {
   for (const topic of state.topics.values()) {
     if (topic.peerNumber === undefined) continue;
     const skippedHere = topic.in.logs.filter(isSkippedHere).length;
-    const skippedThere = topic.out.logs.filter(isSkippedThere).length;
+    const skippedThere = topic.out.logs.filter(isSkippedThere).length + countUntold(topic);
     topics.push({
       topic: topic.topic,
       given: topic.given,
@@ -76,6 +76,20 @@ function isSkippedHere(log: InLog): boolean {
     log.status === "forked" ||
     log.status === "overBudget"
   );
+}
+
+/** Logs that the peer may know of and was never told: more than a session announces. */
+function countUntold(topic: TopicState): number {
+  const { numbers, level } = topic.out;
+  let count = 0;
+  for (const [logId, head] of topic.heads) {
+    if (head.signedHeight === 0 || numbers.has(logId) || level.has(logId)) continue;
+    // What the peer announced just so, it need not be told.
+    if (topic.in.numbers.has(logId)) continue;
+    const { controlDomains } = topic.snapshot;
+    if (isVisibleTo(topic.given, controlDomains, head.context.domain)) count += 1;
+  }
+  return count;
 }
 
 function isSkippedThere(log: OutLog): boolean {

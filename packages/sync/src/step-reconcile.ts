@@ -365,6 +365,9 @@ function sendState(
 function finish(turn: Turn, topic: TopicState, recon: Reconciliation): void {
   recon.phase = "done";
   recon.items = noItems;
+  recon.asked = [];
+  recon.splittable = [];
+  recon.listed = [];
   topic.in.complete = true;
   catchUp(turn, topic);
   progressed(turn);

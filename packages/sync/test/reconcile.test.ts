@@ -18,6 +18,7 @@ import {
   topic,
   topicBytesOf,
 } from "./sets.ts";
+import { reportOf } from "../src/report.ts";
 import { keyOf } from "./harness.ts";
 
 function range(count: number, from = 0): readonly Item[] {
@@ -209,6 +210,17 @@ describe("what is left behind", () => {
     expect(types(large)).toContain("summary");
     expect(types(small)).not.toContain("summary");
   });
+});
+
+test("a log that a session had no room to name keeps the report from being complete", () => {
+  const [a, b] = sides(range(100), range(101));
+  compareSets(a, b);
+  const own = a.state.topics.get(topic);
+  const before = reportOf(a.state).topics[0]?.skippedThere;
+  expect(before).toBe(0);
+  const untold = headOf({ author: 7_777, height: 1 });
+  own?.heads.set(untold.logId, untold);
+  expect(reportOf(a.state)).toMatchObject({ complete: false, topics: [{ skippedThere: 1 }] });
 });
 
 describe("access", () => {
