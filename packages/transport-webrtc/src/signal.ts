@@ -6,8 +6,6 @@ import type { Crypto, Random } from "@hawser/crypto";
 import type { Topic } from "@hawser/log";
 import { descriptionBytesMax } from "./sdp.ts";
 
-/** Bytes of a room's name. */
-export const roomBytes = 32;
 /** Bytes of a peer's id in signals. */
 export const peerIdBytes = 16;
 export const sessionBytes = 16;
