@@ -51,7 +51,10 @@ async function checkAcknowledged(world: World, host: Host, life: Life): Promise<
     const state = await life.store.stateAt(logId, height);
     if (state?.hash !== undefined && toHex(state.hash) === toHex(hash)) continue;
     const now = (await life.store.head(logId))?.height ?? 0;
-    world.fail("SIM_LOST_WRITE", `${host.name} lost entry ${height - 1} of its log, which has ${now}`);
+    world.fail(
+      "SIM_LOST_WRITE",
+      `${host.name} lost entry ${height - 1} of its log, which has ${now}`,
+    );
   }
 }
 

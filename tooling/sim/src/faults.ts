@@ -81,7 +81,11 @@ function partition(world: World, draws: Draws): void {
   const side = new Set(
     isRelayOnly ? [draws.pick(world.relays)] : hosts.filter(() => draws.chance(0.4)),
   );
-  world.note("partition", isOneWay ? "one way" : "whole", [...side].map((host) => host?.name).join());
+  world.note(
+    "partition",
+    isOneWay ? "one way" : "whole",
+    [...side].map((host) => host?.name).join(),
+  );
   for (const a of hosts) {
     for (const b of hosts) {
       if (!side.has(a) || side.has(b)) continue;

@@ -41,7 +41,10 @@ export function createFileDisk(deps: DiskDeps): Disk {
     open: async (owner) => {
       const folder = { names, onSync: (now: Names) => void (synced = now) };
       const files = createMemoryFiles(deps, folder, faults, owner);
-      const inner = await createFileStore({ crypto, files }, { path: "/sim", segmentBytes: 65_536 });
+      const inner = await createFileStore(
+        { crypto, files },
+        { path: "/sim", segmentBytes: 65_536 },
+      );
       return mortal(inner, owner, (batch) => commitTo(inner, batch));
     },
     crash: () => {
@@ -69,7 +72,8 @@ function survivor({ bytes, synced }: Content, random: () => number): Uint8Array 
   const left = new Uint8Array(synced.length + Math.floor(random() * (grown + 1)));
   left.set(synced.subarray(0, left.length));
   for (let page = 0; page < left.length; page += pageBytes) {
-    if (random() < 0.5) left.set(bytes.subarray(page, Math.min(page + pageBytes, left.length)), page);
+    if (random() < 0.5)
+      left.set(bytes.subarray(page, Math.min(page + pageBytes, left.length)), page);
   }
   return left;
 }

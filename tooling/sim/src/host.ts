@@ -8,7 +8,14 @@ import { seededRandom } from "@hawser/crypto/testing";
 import { createKv, type Kv } from "@hawser/kv";
 import type { EncodedRange, LogStore, Topic } from "@hawser/log";
 import { createSpaces, type Space, type Spaces } from "@hawser/space";
-import { createSyncPeer, type Ingest, type IngestOutcome, type SyncPeer, type SyncTopic, type Timers } from "@hawser/sync";
+import {
+  createSyncPeer,
+  type Ingest,
+  type IngestOutcome,
+  type SyncPeer,
+  type SyncTopic,
+  type Timers,
+} from "@hawser/sync";
 import type { EventSource } from "@hawser/view";
 import type { Disk, DiskBugs } from "./disk.ts";
 import { createOwner, type Owner, type Schedule } from "./schedule.ts";
@@ -78,7 +85,16 @@ export function createHost(
   // Safe: 32 bytes in hex name an author.
   const author = toHex(crypto.publicKey(secret)) as AuthorId;
   const clock = { offsetMicros: 0, rate: 1 };
-  return { ...facts, author, secret, clock, isHonest: true, isWithholding: false, life: undefined, lives: 0 };
+  return {
+    ...facts,
+    author,
+    secret,
+    clock,
+    isHonest: true,
+    isWithholding: false,
+    life: undefined,
+    lives: 0,
+  };
 }
 
 /** Starts the program. Rejects as the store and the spaces do. */

@@ -62,7 +62,10 @@ export interface Ledger {
   /** By host name, then own log. */
   readonly acked: Map<string, Map<LogId, AckedHead>>;
   /** Operations under way: what, and since when. */
-  readonly pending: Map<number, { readonly what: string; readonly host: Host; readonly sinceMs: number }>;
+  readonly pending: Map<
+    number,
+    { readonly what: string; readonly host: Host; readonly sinceMs: number }
+  >;
   askedCount: number;
   flaw: Flaw | undefined;
 }

@@ -62,7 +62,8 @@ function parse(args: readonly string[]): Wish | undefined {
 function tell(options: RunOptions, { seed, flaw, traceHash, counts }: RunResult): void {
   const { writes, acknowledged, entries, virtualMs } = counts;
   const size = `${acknowledged}/${writes} writes, ${entries} entries, ${virtualMs / 1_000} s`;
-  if (flaw === undefined) console.log(`seed ${seed}: sound (${size}, trace ${traceHash.slice(0, 16)})`);
+  if (flaw === undefined)
+    console.log(`seed ${seed}: sound (${size}, trace ${traceHash.slice(0, 16)})`);
   else {
     console.log(`seed ${seed}: ${flaw.code} at ${flaw.atMs} ms: ${flaw.detail} (${size})`);
     console.log(`  again: ${replayCommand(options)}`);

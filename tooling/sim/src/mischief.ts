@@ -92,11 +92,7 @@ function replay(world: World, draws: Draws): void {
 }
 
 /** Whatever strangers bring, taking it in never throws, but for a broken disk. */
-async function survive(
-  world: World,
-  hosts: readonly Host[],
-  work: Promise<void>,
-): Promise<void> {
+async function survive(world: World, hosts: readonly Host[], work: Promise<void>): Promise<void> {
   const before = hosts.map(({ disk }) => disk.errorCount());
   try {
     await work;
@@ -170,7 +166,11 @@ function forgeSomething(world: World, draws: Draws): void {
   if (author !== undefined) author.isHonest = false;
   world.note("forges", author?.name ?? "stranger", "to", to.name);
   const hosts = [source, to];
-  void survive(world, hosts, forgeAt(world, { topic, who, from: source.life, to: to.life, id: space.id }));
+  void survive(
+    world,
+    hosts,
+    forgeAt(world, { topic, who, from: source.life, to: to.life, id: space.id }),
+  );
 }
 
 interface Forgery {

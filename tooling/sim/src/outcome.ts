@@ -72,7 +72,9 @@ async function quarrelAbout(world: World, topic: Topic): Promise<string | undefi
       const { missingEpochs, rotationOwed } = status;
       return `${host.name} lacks ${missingEpochs} epochs, rotation owed: ${rotationOwed}`;
     }
-    const heads = await headsText(life, topic);
+    // The log of a join that never counted is kept by whoever had it before that was known.
+    const admitted = admittedOf(space);
+    const heads = await headsText(life, topic, (author) => admitted.has(author));
     const says = `${JSON.stringify(space.members())} ${status.epochs}`;
     first ??= { name: host.name, heads, says };
     if (first.heads !== heads) {
@@ -90,6 +92,12 @@ async function quarrelAbout(world: World, topic: Topic): Promise<string | undefi
   }
   const [some] = members;
   return some && lateJoiner(world, topic, some, members);
+}
+
+/** Everybody whom an operation that counts has ever named. */
+function admittedOf(space: Space): ReadonlySet<string> {
+  const counted = space.timeline().filter(({ status }) => status.state === "effective");
+  return new Set(counted.flatMap(({ members, author }) => [...members, author]));
 }
 
 async function checkAgreement(world: World, topic: Topic): Promise<void> {
@@ -132,7 +140,8 @@ async function checkAuthorised(
     const foreign = numbersIn(event.body).find(
       (number) => writes[number]?.host.author !== event.author,
     );
-    if (foreign !== undefined) world.fail("SIM_UNAUTHORISED", `write ${foreign} has another author`);
+    if (foreign !== undefined)
+      world.fail("SIM_UNAUTHORISED", `write ${foreign} has another author`);
     const at = await positionOf(reader, reader.space.topic, event);
     const why = reader.space.why(event.author, "write", { at });
     if (why?.allowed === false) {
@@ -164,7 +173,8 @@ function checkVisible(
     for (const number of numbersIn(event.body)) judgements.set(number, event.judgement);
   }
   for (const made of world.ledger.writes) {
-    if (made.topic !== topic || made.isDelete || !made.isAcknowledged || !made.host.isHonest) continue;
+    if (made.topic !== topic || made.isDelete || !made.isAcknowledged || !made.host.isHonest)
+      continue;
     if (judgements.get(made.number) === "accept" || wasEverEnded(reader.space, made.host)) continue;
     const isIn = reader.space.access(made.host.author) !== undefined;
     if (!isIn) continue;
@@ -187,7 +197,9 @@ function checkKept(world: World, reader: Member, events: readonly SpaceEvent[]):
     });
     if (isReplaced) continue;
     const versions = reader.view?.conflicts(key) ?? [];
-    const isThere = versions.some(({ value }) => typeof value === "string" && value.includes(`-${number}-`));
+    const isThere = versions.some(
+      ({ value }) => typeof value === "string" && value.includes(`-${number}-`),
+    );
     if (!isThere) world.fail("SIM_LOST_WRITE", `write ${number} of ${key} is in no version of it`);
   }
 }
@@ -228,7 +240,8 @@ function checkServed(world: World, topic: Topic): void {
       const hasLink = world.ledger.invites.some(
         ({ joiners, isRevoked }) => !isRevoked && joiners.some((host) => host.author === id),
       );
-      const isServed = !hasLink && sessions.some((session) => session.access(topic)?.given === "full");
+      const isServed =
+        !hasLink && sessions.some((session) => session.access(topic)?.given === "full");
       const who = world.hosts.find(({ author }) => author === id)?.name ?? id.slice(0, 8);
       if (isServed) world.fail("SIM_SERVED", `${relay.name} serves ${who}, who is no member`);
     }
@@ -247,7 +260,9 @@ async function checkHolders(
   events: readonly SpaceEvent[],
 ): Promise<void> {
   const timeline = reader.space.timeline();
-  const isGrouped = timeline.some(({ action }) => "grant" in action && action.grant.member.kind === "group");
+  const isGrouped = timeline.some(
+    ({ action }) => "grant" in action && action.grant.member.kind === "group",
+  );
   for (const host of world.hosts) {
     const { life } = host;
     const space = life?.spaces.list().find((one) => one.topic === topic);
@@ -275,7 +290,10 @@ async function checkHolders(
           (at.get(place.logId) ?? 0) <= place.seq,
       );
       if (host.role === "device" && cameLater) continue;
-      world.fail("SIM_LEAK", `${host.name} reads entry ${event.seq} of ${event.author.slice(0, 8)}`);
+      world.fail(
+        "SIM_LEAK",
+        `${host.name} reads entry ${event.seq} of ${event.author.slice(0, 8)}`,
+      );
     }
   }
 }

@@ -100,7 +100,9 @@ async function setUp(world: World): Promise<void> {
 }
 
 async function found(world: World, founder: Host): Promise<void> {
-  const space = await world.settle(founder.life?.spaces.create() ?? Promise.reject(new Error("off")));
+  const space = await world.settle(
+    founder.life?.spaces.create() ?? Promise.reject(new Error("off")),
+  );
   world.topics.push(space.topic);
   for (const relay of world.relays) {
     const host = async (): Promise<void> => {

@@ -87,7 +87,10 @@ function write(
   });
   world.ask(host, `put ${own.map(({ number }) => number).join()}`, async () => {
     await view.batch(
-      own.map(({ number, key, isDelete }) => ({ key, value: isDelete ? undefined : valueOf(number) })),
+      own.map(({ number, key, isDelete }) => ({
+        key,
+        value: isDelete ? undefined : valueOf(number),
+      })),
     );
     for (const made of own) made.isAcknowledged = true;
   });
@@ -179,7 +182,9 @@ function revoke(world: World, draws: Draws, { host, space, topic }: Actor): void
 
 function announce(world: World, draws: Draws, { host, space }: Actor): void {
   const address = `wss://${host.name}.example/${draws.below(3)}`;
-  world.ask(host, "announce", () => space.announceAddress(address, draws.pick([0, 60, 3_600]) ?? 0));
+  world.ask(host, "announce", () =>
+    space.announceAddress(address, draws.pick([0, 60, 3_600]) ?? 0),
+  );
 }
 
 /** Makes the group's space a member of the main one: its card comes out of band. */

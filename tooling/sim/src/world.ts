@@ -2,7 +2,7 @@
  * All hosts of a run, the network between them and who dials whom; starts, ends and watches programs.
  */
 import { toHex } from "@hawser/codec";
-import type { Crypto } from "@hawser/crypto";
+import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { LogId, Topic } from "@hawser/log";
 import { controlDomain, dataDomain, type Space } from "@hawser/space";
 import type { SyncClosed, SyncSession } from "@hawser/sync";
@@ -141,7 +141,8 @@ export function createWorld(deps: WorldDeps): World {
       host.life = life;
     } catch (error) {
       note(host.name, "does not start", codeOf(error));
-      if (host.disk.errorCount() === 0) fail("SIM_ERROR", `${host.name} does not start: ${String(error)}`);
+      if (host.disk.errorCount() === 0)
+        fail("SIM_ERROR", `${host.name} does not start: ${String(error)}`);
       schedule.after(owner, 2_000, () => void start(host));
       return;
     }
@@ -213,7 +214,10 @@ function createDialer(parts: {
   readonly swarm: Swarm;
 }): Dialer {
   const { schedule, network, owner, draws, swarm } = parts;
-  const open = new Map<string, { readonly hosts: readonly [Host, Host]; readonly cut: () => void }>();
+  const open = new Map<
+    string,
+    { readonly hosts: readonly [Host, Host]; readonly cut: () => void }
+  >();
   const planned = new Set<string>();
   let broken: readonly [Host, Host] | undefined;
   let world: World | undefined;
@@ -389,9 +393,14 @@ function checksum(bytes: Uint8Array): string {
  * Heads of a topic as one text: equal texts, equal logs. Of a forked log each device keeps the branch
  * it saw first, and all agree on where the branches part.
  */
-export async function headsText(life: Life, topic: Topic): Promise<string> {
+export async function headsText(
+  life: Life,
+  topic: Topic,
+  isWanted: (author: AuthorId) => boolean = () => true,
+): Promise<string> {
   const heads = await life.store.heads(topic);
   return heads
+    .filter(({ context }) => isWanted(context.author))
     .map(({ logId, height, hash, forkedAt }) => {
       if (forkedAt !== undefined) return `${logId} forked at ${forkedAt}`;
       return `${logId} ${height} ${hash === undefined ? "" : toHex(hash)}`;
