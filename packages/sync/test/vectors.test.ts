@@ -1,7 +1,7 @@
 /** docs/spec/3-sync.md §13: the published vectors. */
 import { readFileSync } from "node:fs";
 import { fromHex, toHex } from "@hawser/codec";
-import type { Topic } from "@hawser/log";
+import type { LogId, Topic } from "@hawser/log";
 import { describe, expect, test } from "vitest";
 import { decodeMessage } from "../src/decode.ts";
 import { encodeMessage } from "../src/encode.ts";
@@ -14,10 +14,19 @@ import {
   type Role,
   roleOf,
   sessionOf,
+  setKey,
   topicHash,
   transcriptOf,
 } from "../src/handshake.ts";
+import {
+  childFingerprints,
+  childrenOf,
+  createItemSet,
+  fingerprintOf,
+  wholeOf,
+} from "../src/reconcile-items.ts";
 import { crypto, identityOf } from "./harness.ts";
+import { headOf } from "./sets.ts";
 
 interface Vectors {
   readonly handshake: {
@@ -39,6 +48,16 @@ interface Vectors {
     readonly message: unknown;
     readonly frame: string;
   }[];
+  readonly set: {
+    readonly items: readonly {
+      readonly logId: LogId;
+      readonly height: number;
+      readonly hash: string;
+    }[];
+    readonly key: string;
+    readonly fingerprint: string;
+    readonly splits: readonly { readonly bits: number; readonly fingerprints: string }[];
+  };
   readonly refused: readonly { readonly name: string; readonly frame: string }[];
 }
 
@@ -114,5 +133,30 @@ describe("handshake", () => {
     expect(toHex(hash)).toBe(handshake.topicHashes[role]);
     const mac = followProof(crypto, bytes(handshake.followKey), { session, role, topicHash: hash });
     expect(toHex(mac)).toBe(handshake.followProofs[role]);
+  });
+});
+
+describe("sets", () => {
+  const { set, handshake } = vectors;
+
+  test("key, fingerprint and splits of a set of logs", () => {
+    const key = setKey(crypto, bytes(handshake.session), handshake.topic);
+    expect(toHex(key)).toBe(set.key);
+    const heads = set.items.map(({ logId, height, hash }) => ({
+      ...headOf({ author: 0, height: 1 }),
+      logId,
+      signedHeight: height,
+      signedHash: bytes(hash),
+    }));
+    // Whatever order they come in, items are compared by log id.
+    const items = createItemSet([...heads].reverse());
+    const whole = wholeOf(items);
+    expect(toHex(fingerprintOf(crypto, key, items, whole))).toBe(set.fingerprint);
+    for (const { bits, fingerprints } of set.splits) {
+      const children = childrenOf(items, whole, bits);
+      expect(toHex(childFingerprints(crypto, key, items, children))).toBe(fingerprints);
+    }
+    const item = items.bytes.subarray(2 * 72, 3 * 72);
+    expect(toHex(item)).toBe(`${set.items[2]?.logId}0000000100000000${set.items[2]?.hash}`);
   });
 });
