@@ -8,6 +8,8 @@ export type FieldPath =
   | "data"
   | "store"
   | "trustProxy"
+  | "publicUrl"
+  | "webPush.contact"
   | "log.level"
   | "log.format"
   | "metrics.port"
@@ -97,6 +99,20 @@ export const fields: readonly Field[] = [
     path: "trustProxy",
     text: "count clients by X-Forwarded-For; only behind your own proxy",
     type: "switch",
+  },
+  {
+    path: "publicUrl",
+    text: "https://… under which others reach the relay, for the links in feeds",
+    type: "text",
+    pattern: /^https?:\/\/[^\s?#]+$/,
+    expected: "a URL that starts with https:// or http://",
+  },
+  {
+    path: "webPush.contact",
+    text: "mailto: or https: by which push services find you; turns web push on",
+    type: "text",
+    pattern: /^(?:mailto:|https:)[\x21-\x7e]{3,256}$/,
+    expected: "a URL that starts with mailto: or https:",
   },
   {
     path: "log.level",

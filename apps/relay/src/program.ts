@@ -146,6 +146,8 @@ function checkConfig(command: Command, isJson: boolean): void {
 }
 
 async function run(values: ConfigValues, isJson: boolean): Promise<void> {
+  // Whoever read these lines may be gone; that is no reason to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   const logger = loggerOf(values, isJson);
   const onFailure = (cause: unknown): void =>
     logger.error("failure", { code: codeOf(cause), message: redact(messageOf(cause)) });
@@ -177,12 +179,15 @@ export function optionsOf(values: ConfigValues): RelayOptions & { readonly data?
   const text = (path: FieldPath): string | undefined => textOf(values[path]);
   const [host, metricsHost, token] = [text("host"), text("metrics.host"), text("metrics.token")];
   const metricsPort = values["metrics.port"];
+  const [publicUrl, contact] = [text("publicUrl"), text("webPush.contact")];
   return {
     port: numberOf(values["port"]) ?? portDefault,
     ...(host === undefined ? {} : { host }),
     ...(store === undefined ? {} : { store }),
     ...(data === undefined ? {} : { data }),
     trustProxy: values["trustProxy"] === true,
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(contact === undefined ? {} : { webPush: { contact } }),
     limits: limitsOf(values),
     drainMs: (numberOf(values["drain.seconds"]) ?? 10) * 1_000,
     metrics: {

@@ -139,7 +139,12 @@ describe("settings", () => {
 });
 
 function goodText(path: string): string {
-  return path === "store" ? "postgres://localhost/x" : "text-of-sixteen-letters";
+  const texts: Readonly<Record<string, string>> = {
+    store: "postgres://localhost/x",
+    publicUrl: "https://relay.example",
+    "webPush.contact": "mailto:operator@example.org",
+  };
+  return texts[path] ?? "text-of-sixteen-letters";
 }
 
 function nested(path: string, value: unknown): Record<string, unknown> {
