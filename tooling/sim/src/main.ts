@@ -47,7 +47,7 @@ function parse(args: readonly string[]): Wish | undefined {
   return {
     options: {
       without,
-      with: new Set(openTroubles.filter((trouble) => trouble === values.with)),
+      with: new Set(openTroubles.filter((trouble) => values.with.split(",").includes(trouble))),
       ...(values.steps === undefined ? {} : { stepsMax: Number(values.steps) }),
       ...(values.bug === undefined ? {} : { bug: values.bug }),
       ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}),

@@ -163,6 +163,7 @@ function forgeSomething(world: World, draws: Draws): void {
   const access = space?.access(who.author)?.level;
   // Who may write or manage would only fork its own log: that is `fork`.
   if (space?.id === undefined || access === "write" || access === "manage") return;
+  if (author?.isHonest === false && !world.swarm.reforks) return;
   if (author !== undefined) author.isHonest = false;
   world.note("forges", author?.name ?? "stranger", "to", to.name);
   const hosts = [source, to];
@@ -206,6 +207,7 @@ function forkLog(world: World, draws: Draws): void {
   const topic = world.topics[0];
   // One cheat a run is enough, and never the founder: somebody has to be believed.
   const cheats = world.devices.slice(1).filter((host) => !host.isHonest);
+  if (cheats.length > 0 && !world.swarm.reforks) return;
   const author = cheats[0] ?? draws.pick(world.devices.slice(1));
   const [one, other] = [draws.pick(world.hosts), draws.pick(world.hosts)];
   if (topic === undefined || author?.life === undefined) return;

@@ -26,9 +26,10 @@ export type Trouble = (typeof troubles)[number];
 /**
  * Trouble that is known not to be weathered yet, and is in a run only when asked for. `hoard`: a relay
  * that withholds goes on doing so after the storm. A log that it announces and never sends is fetched
- * from nobody else while its session lasts.
+ * from nobody else while its session lasts. `refork`: one log is forked at several places. Of two fork
+ * proofs the one for the earlier place is not taken from peers where the later one is known.
  */
-export const openTroubles = ["hoard"] as const;
+export const openTroubles = ["hoard", "refork"] as const;
 
 /** One kind of open trouble. */
 export type OpenTrouble = (typeof openTroubles)[number];
@@ -63,6 +64,7 @@ export interface Swarm {
   readonly fileStoreChance: number;
   readonly has: ReadonlySet<Trouble>;
   readonly hoards: boolean;
+  readonly reforks: boolean;
   readonly delayMsMax: number;
   readonly cutChance: number;
   /** Mean time between two crashes, partitions, and so on, ms. */
@@ -90,6 +92,7 @@ export function drawSwarm(draws: Draws, options: RunOptions): Swarm {
     fileStoreChance: draws.chance(0.3) ? 0.6 : 0,
     has,
     hoards: options.with?.has("hoard") === true,
+    reforks: options.with?.has("refork") === true,
     delayMsMax: has.has("delay") ? draws.between(20, 3_000) : 5,
     cutChance: has.has("cut") ? draws.float() * 0.05 : 0,
     troubleMs: draws.between(2_000, 15_000),

@@ -2,6 +2,7 @@
  * What must hold in the end, when nothing has gone wrong for a while: everybody who is in has the
  * same, and what honest people were told is kept shows.
  */
+import { equalBytes } from "@hawser/codec";
 import type { Kv } from "@hawser/kv";
 import { controlDomain, dataDomain, type Space, type SpaceEvent } from "@hawser/space";
 import { eventsOf } from "@hawser/space/testing";
@@ -9,7 +10,7 @@ import type { Frontier, LogId, Topic } from "@hawser/log";
 import type { Host, Life } from "./host.ts";
 import { checkSafety, difference, dumpView } from "./checks.ts";
 import { evilMark, numbersIn } from "./ledger.ts";
-import { activeSpace, headsText, type World } from "./world.ts";
+import { headsText, type World } from "./world.ts";
 
 /** Virtual time within which everybody must agree. */
 const convergeMsMax = 450_000;
@@ -276,8 +277,9 @@ async function checkHolders(
       // What attackers write is in clear.
       const isClear = Buffer.from(event.body).includes(evilMark);
       if (event.author === host.author || isClear) continue;
+      // Of a forked log it may hold the other branch: another entry at that place.
       const isOpen = await space.read(event).then(
-        () => true,
+        ({ hash }) => equalBytes(hash, event.hash),
         () => false,
       );
       if (!isOpen) continue;

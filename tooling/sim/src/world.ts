@@ -263,7 +263,8 @@ function createDialer(parts: {
       }
     },
     cut: (host) => {
-      for (const [key, link] of [...open]) {
+      // Deleting what is visited is sound; redials open nothing at once.
+      for (const [key, link] of open) {
         const [a, b] = link.hosts;
         if (host !== undefined && a !== host && b !== host) continue;
         link.cut();
@@ -366,7 +367,7 @@ export function codeOf(error: unknown): string {
 export function describe(error: unknown): string {
   const parts: string[] = [];
   for (let at = error; at !== undefined && parts.length < 5;) {
-    parts.push(at instanceof Error ? `${codeOf(at)} ${at.message}` : String(at));
+    parts.push(at instanceof Error ? `${codeOf(at)} ${at.message}` : `a ${typeof at}`);
     at = at instanceof Error ? at.cause : undefined;
   }
   return parts.join(" <- ").slice(0, 400);
