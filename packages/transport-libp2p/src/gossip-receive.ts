@@ -54,6 +54,11 @@ interface ReceiverParts {
   onBehind(context: LogContext, height: number, peer: PeerId): void;
 }
 
+/** In an object, so that nobody who waits for it waits as long as a range is held. */
+interface Judged {
+  readonly verdict: GossipVerdict | Promise<GossipVerdict>;
+}
+
 /** Takes messages in one after another. */
 export function createReceiver(parts: ReceiverParts): Receiver {
   const { deps, budgets, onMessage } = parts;
@@ -120,14 +125,9 @@ export function createReceiver(parts: ReceiverParts): Receiver {
     failed,
   });
 
-  const takeRange = async (range: EncodedRange, peer: PeerId): Promise<GossipVerdict> => {
+  const takeRange = (range: EncodedRange, peer: PeerId): Promise<Judged> => {
     const item: HeldRange = { logId: logIdOf(crypto, range.context), range, peer };
-    const judged = await inTurn(async () => {
-      const tried = await tryRange(item);
-      // Within an object, or the turn would last as long as the range is held.
-      return { verdict: tried ?? held.add(item) };
-    });
-    return judged.verdict;
+    return inTurn(async () => ({ verdict: (await tryRange(item)) ?? held.add(item) }));
   };
   const takePacket = async (
     subscription: Subscription,
@@ -147,17 +147,34 @@ export function createReceiver(parts: ReceiverParts): Receiver {
     subscription: Subscription,
     peer: PeerId,
     data: Uint8Array,
-  ): Promise<GossipVerdict> => {
+  ): Promise<Judged> => {
     const digest = toHex(crypto.hash(data));
-    if (seen.has(digest)) return verdict("repeated", "ignore");
+    if (seen.has(digest)) return { verdict: verdict("repeated", "ignore") };
     const content = deps.open(subscription.followKey, data);
-    if (content === undefined) return verdict("foreign", "reject");
+    if (content === undefined) return { verdict: verdict("foreign", "reject") };
     seen.add(digest);
-    if (content.kind === "packet") return takePacket(subscription, content.packet, peer);
+    if (content.kind === "packet") {
+      return { verdict: await takePacket(subscription, content.packet, peer) };
+    }
     const { range } = content;
     const isOurs = range.context.topic === subscription.topic && isLogContext(range.context);
-    if (!isOurs || range.count < 1) return verdict("foreign", "reject");
+    if (!isOurs || range.count < 1) return { verdict: verdict("foreign", "reject") };
     return takeRange(range, peer);
+  };
+  /** Takes a place among those who wait, until the message was looked at. */
+  const takeInTime = async (
+    subscription: Subscription,
+    peer: PeerId,
+    data: Uint8Array,
+  ): Promise<Judged> => {
+    waitingCount++;
+    try {
+      return await take(subscription, peer, data);
+    } catch (cause) {
+      return { verdict: failed(cause) };
+    } finally {
+      waitingCount--;
+    }
   };
   return {
     validate: async (subscription, peer, data) => {
@@ -165,14 +182,8 @@ export function createReceiver(parts: ReceiverParts): Receiver {
       if (data.length < 1 || data.length > gossipBytesMax) return verdict("foreign", "reject");
       const isWithin = budgets.take(peer.toString(), data.length);
       if (!isWithin || waitingCount >= waitingMessagesMax) return verdict("overBudget", "ignore");
-      waitingCount++;
-      try {
-        return await take(subscription, peer, data);
-      } catch (cause) {
-        return failed(cause);
-      } finally {
-        waitingCount--;
-      }
+      const judged = await takeInTime(subscription, peer, data);
+      return judged.verdict;
     },
     committed: (logId) => held.committed(logId),
     stop: () => {

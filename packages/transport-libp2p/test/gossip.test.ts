@@ -63,8 +63,8 @@ describe("live entries", () => {
     for (let n = 0; n < 20; n++) await writer.append(2);
     await Promise.all([reaches(listener, writer, 40), reaches(syncing, writer, 40)]);
     await until(() => {
-      const { stored, known, repeated } = listener.gossip.stats();
-      return stored + known + repeated === writer.gossip.stats().published;
+      const { stored, known, behind, repeated } = listener.gossip.stats();
+      return stored + known + behind + repeated === writer.gossip.stats().published;
     });
     expect(commits.reduce((sum, count) => sum + count, 0)).toBe(40);
   });

@@ -72,12 +72,19 @@ describe("ranges", () => {
     expect([await later, bench.behind.length]).toEqual(["ignore", 2]);
   });
 
-  test("no more than 64 wait", async () => {
+  test("no more than 64 are held, and they hold up nobody", async () => {
     await using bench = await openBench({ peerMessagesPerSecond: 1_000 });
     const { ranges } = await rangesOf("ada", [1, 1]);
-    const waiting = Array.from({ length: 70 }, () => bench.deliver(sealedRange(ranges[1])));
+    const waiting: Promise<string>[] = [];
+    for (let n = 0; n < 70; n++) {
+      waiting.push(bench.deliver(sealedRange(ranges[1])));
+      // In two parts: more than 64 at once would have to wait for their turn.
+      if (n === 35) await drain();
+    }
     await drain();
-    expect(bench.gossip.stats().overBudget).toBe(6);
+    expect(bench.gossip.stats()).toMatchObject({ behind: 6, overBudget: 0 });
+    const other = await rangesOf("ben", [1]);
+    expect(await bench.deliver(sealedRange(other.ranges[0]))).toBe("accept");
     await bench.timers.advance(1_000);
     expect(await Promise.all(waiting)).toEqual(Array.from({ length: 70 }, () => "ignore"));
   });
@@ -92,6 +99,24 @@ describe("ranges", () => {
     expect(await bench.deliver(sealedRange({ ...range, bytes }))).toBe("reject");
     expect(await bench.heightOf(logId)).toBe(0);
     expect(bench.gossip.stats()).toMatchObject({ bad: 1, stored: 0 });
+  });
+
+  test("no more than 64 wait for their turn", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    await using bench = await openBench({
+      peerMessagesPerSecond: 1_000,
+      ingest: async () => {
+        await promise;
+        return { status: "refused", reason: "no access" };
+      },
+    });
+    const { ranges } = await rangesOf("ada", [1]);
+    const waiting = Array.from({ length: 70 }, () => bench.deliver(sealedRange(ranges[0])));
+    await drain();
+    expect(bench.gossip.stats().overBudget).toBe(6);
+    resolve();
+    await Promise.all(waiting);
+    expect(bench.gossip.stats()).toMatchObject({ refused: 64, overBudget: 6 });
   });
 
   test.each(["forked", "refused", "failed"] as const)(
