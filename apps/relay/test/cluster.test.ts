@@ -51,7 +51,7 @@ function metricOf(text: string, name: string): number {
   return Number(line?.split(" ")[1]);
 }
 
-describe.skipIf(!outcome.ok)("nodes on one database", () => {
+describe.skipIf(!outcome.ok)("nodes on one database", { timeout: 120_000 }, () => {
   test("are one relay: one key, one bundle, and one of them writes in its name", async () => {
     const { nodes } = await startNodes(3);
     const infos = await Promise.all(
@@ -105,6 +105,7 @@ describe.skipIf(!outcome.ok)("nodes on one database", () => {
     expect((await hostAt(nodes[0]!, adas)).status).toBe(204);
     const session = await ada.connect(nodes[1]!);
     await untilSession(session, () => session.access(adas.topic) !== undefined);
+    await session.synced();
     await write(adas, "one", "two");
     expect((await session.synced()).complete).toBe(true);
     const stored = async (): Promise<readonly number[]> => {
@@ -113,7 +114,7 @@ describe.skipIf(!outcome.ok)("nodes on one database", () => {
       const bytes = metricOf(text, "hawser_relay_stored_bytes") - rangeBytes;
       return [bytes, metricOf(text, "hawser_relay_stored_entries") - entries];
     };
-    await expect.poll(stored, { timeout: 20_000 }).toEqual([0, 0]);
+    await expect.poll(stored, { timeout: 60_000 }).toEqual([0, 0]);
     expect(metricOf(await figuresOf(third), "hawser_relay_ingested_entries_total")).toBe(0);
     await nodes[0]!.close();
     const fourth = await startRelay({ store: url, metrics: { port: 0 } });
@@ -157,7 +158,7 @@ describe.skipIf(!outcome.ok)("nodes on one database", () => {
       // By then the relay's key bundle is due: whoever takes over publishes a new one.
       ahead += 40 * dayMicros;
       await writer.close();
-      await expect.poll(() => relayHeight(url, space, other), { timeout: 20_000 }).toBe(height);
+      await expect.poll(() => relayHeight(url, space, other), { timeout: 60_000 }).toBe(height);
       writer = other;
       other = await startRelay({ store: url, clock, metrics: { port: 0 } });
     }
