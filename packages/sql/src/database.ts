@@ -1,6 +1,6 @@
 /**
  * What a projection needs of a database; adapters are `@hawser/sql/node`, `/wasm` and `/postgres`.
- * Layer 7.
+ * Layer 8.
  */
 
 /** What a column holds and a parameter may be. */

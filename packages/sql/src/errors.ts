@@ -1,5 +1,5 @@
 /**
- * The errors of projections. Codes are part of the interface: none is renamed or used again. Layer 7.
+ * The errors of projections. Codes are part of the interface: none is renamed or used again. Layer 8.
  */
 
 export type SqlErrorCode =

@@ -1,4 +1,4 @@
-/** Projections into SQL databases (docs/spec/sql.md). Layer 7. */
+/** Projections into SQL databases (docs/spec/sql.md). Layer 8. */
 export type { SqlDatabase, SqlRow, SqlStatement, SqlValue } from "./database.ts";
 export type { SqlErrorCode } from "./errors.ts";
 export type { Migration } from "./layout.ts";

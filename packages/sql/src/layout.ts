@@ -1,6 +1,6 @@
 /**
  * Bringing a database to the layout of a projection: tables whose mapping changed are made anew,
- * migrations of the application run once (docs/spec/sql.md §4). Layer 7.
+ * migrations of the application run once (docs/spec/sql.md §4). Layer 8.
  */
 import type { SqlDatabase, SqlStatement } from "./database.ts";
 import { SqlError } from "./errors.ts";

@@ -1,5 +1,5 @@
 /**
- * Live result sets: a query that is asked again when a table it reads has changed. Layer 7.
+ * Live result sets: a query that is asked again when a table it reads has changed. Layer 8.
  */
 import type { SqlRow } from "./database.ts";
 

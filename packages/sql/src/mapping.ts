@@ -1,5 +1,5 @@
 /**
- * From collections to tables: which field stands in which column (docs/spec/sql.md §2). Layer 7, pure.
+ * From collections to tables: which field stands in which column (docs/spec/sql.md §2). Layer 8, pure.
  */
 import type { CollectionDefinition, ColumnType, TableDefinition } from "@hawser/doc";
 import type { SqlValue } from "./database.ts";

@@ -1,5 +1,5 @@
 /**
- * SQLite of Node: `node:sqlite`. Layer 7.
+ * SQLite of Node: `node:sqlite`. Layer 8.
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { createSyncDatabase } from "./sync-sqlite.ts";

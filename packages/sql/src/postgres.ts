@@ -1,5 +1,5 @@
 /**
- * PostgreSQL through a pool of `pg`, or anything of that shape. Layer 7.
+ * PostgreSQL through a pool of `pg`, or anything of that shape. Layer 8.
  */
 import type { SqlDatabase, SqlRow, SqlValue } from "./database.ts";
 

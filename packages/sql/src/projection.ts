@@ -1,6 +1,6 @@
 /**
  * openProjection: collections of documents kept as tables of a SQL database (docs/spec/sql.md).
- * Layer 7.
+ * Layer 8.
  */
 import { utf8, toHex } from "@hawser/codec";
 import type { Collection, Docs } from "@hawser/doc";

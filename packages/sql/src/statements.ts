@@ -1,5 +1,5 @@
 /**
- * The SQL of a projection in both dialects (docs/spec/sql.md §3). Layer 7, pure. Names are checked
+ * The SQL of a projection in both dialects (docs/spec/sql.md §3). Layer 8, pure. Names are checked
  * where mappings are made; values are always parameters.
  */
 import type { ColumnType } from "@hawser/doc";

@@ -1,5 +1,5 @@
 /**
- * A SqlDatabase over any SQLite that answers at once. Layer 7.
+ * A SqlDatabase over any SQLite that answers at once. Layer 8.
  */
 import type { SqlDatabase, SqlRow, SqlValue } from "./database.ts";
 

@@ -1,5 +1,5 @@
 /**
- * SQLite in browsers: an open database of `@sqlite.org/sqlite-wasm`, in memory or in OPFS. Layer 7.
+ * SQLite in browsers: an open database of `@sqlite.org/sqlite-wasm`, in memory or in OPFS. Layer 8.
  */
 import { createSyncDatabase } from "./sync-sqlite.ts";
 import type { SqlDatabase, SqlRow, SqlValue } from "./database.ts";
