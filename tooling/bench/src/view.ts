@@ -1,0 +1,225 @@
+/**
+ * `pnpm bench view`: what an application waits for. Key-value puts and gets beside Hyperbee and OrbitDB,
+ * documents with and without an index, live queries, and opening a space again. Ours is encrypted, signed
+ * and durable in SQLite (`normal`); Hyperbee is signed and plain on disk, OrbitDB signed and plain with
+ * its blocks in memory. Peers that are slower do fewer operations of the same kind; rates are compared.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { toHex } from "@hawser/codec";
+import { createCrypto, type AuthorId } from "@hawser/crypto";
+import { createDocs, defineTable, eq, ge, type Docs } from "@hawser/doc";
+import { createKv, type Kv } from "@hawser/kv";
+import { createSpaces, type Space } from "@hawser/space";
+import { createSqliteStore } from "@hawser/store-sqlite";
+import { compare, measure, type Comparison, type Measurement } from "@hawser-tooling/measure";
+import { openHyperbee, openOrbitKv, type PeerMap } from "./peers/maps.ts";
+
+const entryCount = 100_000;
+const batchSize = 2_000;
+const orbitCount = 300;
+/** Gets of peers that read blocks from disk. */
+const peerGetCount = 5_000;
+const docCount = 10_000;
+const queryCount = 200;
+const scanCount = 20;
+const changeCount = 100;
+
+const folder = await mkdtemp(join(tmpdir(), "hawser-bench-"));
+const crypto = await createCrypto();
+const secret = new Uint8Array(32).fill(9);
+// Safe: 64 hex characters.
+const author = toHex(crypto.publicKey(secret)) as AuthorId;
+const random = (count: number): Uint8Array =>
+  globalThis.crypto.getRandomValues(new Uint8Array(count));
+const clock = { nowMicros: () => Date.now() * 1_000 };
+const timers = {
+  after: (ms: number, run: () => void) => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+async function openDevice(name: string) {
+  const store = await createSqliteStore({ crypto }, { path: join(folder, `${name}.sqlite`) });
+  const identity = { author, secret };
+  const spaces = await createSpaces({ store, crypto, clock, random, timers, identity });
+  const close = async (): Promise<void> => {
+    await spaces.close();
+    await store.close();
+  };
+  return { spaces, close };
+}
+
+const keyOf = (index: number): string => `key/${String(index).padStart(7, "0")}`;
+const valueOf = (index: number): string => `the value of entry ${index}`;
+
+async function putAll(map: PeerMap, count: number): Promise<void> {
+  for (let from = 0; from < count; from += batchSize) {
+    const size = Math.min(batchSize, count - from);
+    const keys = Array.from({ length: size }, (_, one) => from + one);
+    await map.putMany(keys.map((index) => ({ key: keyOf(index), value: valueOf(index) })));
+  }
+}
+
+/** Spread over the keys, in no order. */
+async function getAll(map: PeerMap, count: number): Promise<void> {
+  for (let index = 0; index < count; index++) {
+    const value = await map.get(keyOf((index * 7_919) % count));
+    if (value === undefined) throw new Error("a value is missing");
+  }
+}
+
+const once = { runs: 1, warmUps: 0 } as const;
+
+async function measureMap(
+  name: string,
+  map: PeerMap,
+  count: number,
+): Promise<{ readonly put: Measurement; readonly get: Measurement }> {
+  const put = await measure(name, () => putAll(map, count), { ...once, operations: count });
+  const gets = name === "hawser" ? count : Math.min(count, peerGetCount);
+  const get = await measure(name, () => getAll(map, gets), { ...once, operations: gets });
+  return { put, get };
+}
+
+type Pairs = Parameters<PeerMap["putMany"]>[0];
+
+/** One entry a put, as people write; those made together share a signature. */
+function mapOf(kv: Kv): PeerMap {
+  return {
+    putMany: async (pairs) => {
+      await Promise.all(pairs.map(({ key, value }) => kv.put(key, value)));
+    },
+    // Synchronous in truth: no promise is made for it.
+    get: (key) => kv.get(key) as string | undefined,
+    close: async () => {
+      await kv[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function benchMaps(space: Space): Promise<readonly Comparison[]> {
+  const kv = createKv({ source: space });
+  const ours = mapOf(kv);
+  const mine = await measureMap("hawser", ours, entryCount);
+  const batched = { ...ours, putMany: (pairs: Pairs) => kv.batch(pairs) };
+  const batch = await measure("hawser", () => putAll(batched, entryCount), {
+    ...once,
+    operations: entryCount,
+  });
+  await ours.close();
+  const comparisons: Comparison[] = [];
+  const peers = [
+    { name: "hyperbee", open: openHyperbee, count: entryCount },
+    { name: "orbitdb", open: openOrbitKv, count: orbitCount },
+  ];
+  for (const { name, open, count } of peers) {
+    const map = await open(join(folder, name));
+    const theirs = await measureMap(name, map, count);
+    await map.close();
+    comparisons.push({ work: "put, an entry each", ours: mine.put, peer: theirs.put });
+    comparisons.push({ work: "put, 2,000 a batch", ours: batch, peer: theirs.put });
+    comparisons.push({ work: "get", ours: mine.get, peer: theirs.get });
+  }
+  return comparisons;
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** Milliseconds from nothing to a readable map; the best of three. */
+async function coldOpen(topic: Space["topic"], snapshots: undefined | false): Promise<number> {
+  let best = Infinity;
+  for (let run = 0; run < (snapshots === false ? 1 : 3); run++) {
+    let done: () => Promise<void> = () => Promise.resolve();
+    const took = await timed(async () => {
+      const device = await openDevice("kv");
+      const source = device.spaces.openTopic(topic);
+      const kv = createKv({ source }, snapshots === false ? { snapshots } : {});
+      await kv.ready;
+      if (kv.get(keyOf(entryCount - 1)) === undefined) throw new Error("not all is there");
+      done = async () => {
+        await kv[Symbol.asyncDispose]();
+        await device.close();
+      };
+    });
+    await done();
+    best = Math.min(best, took);
+  }
+  return best;
+}
+
+const columns = { title: "text", rank: "number", owner: "text" } as const;
+const indexed = defineTable({ name: "task", columns, indexes: [{ fields: ["rank"] }] });
+const plain = defineTable({ name: "note", columns });
+
+async function fill(docs: Docs, table: typeof indexed | typeof plain): Promise<void> {
+  for (let from = 0; from < docCount; from += 500) {
+    await docs.transaction((tx) => {
+      for (let index = from; index < from + 500; index++) {
+        const doc = { title: `t${index}`, rank: index, owner: `o${index % 100}` };
+        tx.in(table).put(`d${index}`, doc);
+      }
+    });
+  }
+}
+
+async function benchDocs(space: Space): Promise<string> {
+  const docs = createDocs({ source: space }, { collections: [indexed, plain] });
+  const lines: string[] = [];
+  const putMs = await timed(async () => {
+    await fill(docs, indexed);
+    await fill(docs, plain);
+  });
+  lines.push(`put ${2 * docCount} documents, 500 a transaction: ${putMs.toFixed(0)} ms`);
+  for (const [name, table, count] of [
+    ["indexed", indexed, queryCount],
+    ["unindexed", plain, scanCount],
+  ] as const) {
+    const list = docs.in(table);
+    const ms = await timed(async () => {
+      for (let n = 0; n < count; n++) list.query({ where: eq("rank", (n * 37) % docCount) });
+    });
+    lines.push(`${name} query over ${docCount}: ${(ms / count).toFixed(3)} ms`);
+  }
+  const list = docs.in(indexed);
+  const live = list.live({
+    where: ge("rank", docCount / 2),
+    sort: [{ field: "rank", descending: true }],
+  });
+  let updates = 0;
+  live.subscribe(() => {
+    updates += 1;
+  });
+  const ms = await timed(async () => {
+    for (let n = 0; n < changeCount; n++) await list.patch(`d${docCount - 1 - n}`, { owner: "x" });
+  });
+  lines.push(
+    `live query with ${docCount} documents, a durable change and its ${updates} updates: ` +
+      `${(ms / changeCount).toFixed(2)} ms each`,
+  );
+  await docs[Symbol.asyncDispose]();
+  return lines.join("\n");
+}
+
+try {
+  const device = await openDevice("kv");
+  const space = await device.spaces.create();
+  console.log(compare(await benchMaps(space)));
+  await device.close();
+  console.log(
+    `cold open of ${entryCount} entries, from snapshot: ` +
+      `${(await coldOpen(space.topic, undefined)).toFixed(0)} ms`,
+  );
+  console.log(`full rebuild: ${(await coldOpen(space.topic, false)).toFixed(0)} ms`);
+  const other = await openDevice("doc");
+  console.log(await benchDocs(await other.spaces.create()));
+  await other.close();
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
