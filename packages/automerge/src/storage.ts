@@ -146,6 +146,7 @@ export function createAutomergeStorage(
   const removeAll = (keys: readonly Key[]): void => {
     const own = keys.filter((key) => {
       local.set(nameOf(key, source.author), { key, data: undefined });
+      if (key[1] === "sync-state") local.delete(nameOf(key, source.author));
       const [first = ""] = key;
       return view.state.chunks.get(first)?.has(nameOf(key, source.author)) ?? false;
     });
@@ -158,6 +159,10 @@ export function createAutomergeStorage(
   const attached = new Set<Repo>();
   let state: AutomergeState | undefined;
   const unsubscribe = view.subscribe((events) => {
+    for (const key of removedBy(events, source.author)) {
+      const name = nameOf(key, source.author);
+      if (local.get(name)?.data === undefined) local.delete(name);
+    }
     const touched = new Map<string, Chunk[]>();
     for (const chunk of touchedBy(events, view.state)) {
       const name = nameOf(chunk.key, chunk.author);
@@ -339,6 +344,14 @@ function* touchedBy(
     if (parsed?.kind !== "put") continue;
     const chunk = state.chunks.get(parsed.key[0] ?? "")?.get(nameOf(parsed.key, author));
     if (chunk?.logId === logId && chunk.seq === seq) yield chunk;
+  }
+}
+
+/** What this device's events took out. */
+function* removedBy(events: readonly ViewEvent[], self: AuthorId): Generator<Key, void, undefined> {
+  for (const { body, author } of events) {
+    const parsed = author === self ? parseBody(body) : undefined;
+    if (parsed?.kind === "remove") yield* parsed.keys;
   }
 }
 

@@ -41,7 +41,7 @@ interface Id {
   readonly clock: number;
 }
 
-/** Judges an update by itself. It may still need others: `isReady` says. */
+/** Judges an update by itself. It may still need others: `lackedClient` says. */
 export function checkUpdate(bytes: Uint8Array, client: number): UpdateVerdict {
   let decoded: Decoded;
   try {
@@ -132,12 +132,12 @@ function isPlain(value: unknown): value is object {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Whether everything is there that an update builds on. */
-export function isReady(doc: Doc, update: CheckedUpdate): boolean {
+/** A client of whose writing an update needs more than is there; `undefined`: it can be applied. */
+export function lackedClient(doc: Doc, update: CheckedUpdate): number | undefined {
   for (const [client, state] of update.needs) {
-    if (getState(doc.store, client) < state) return false;
+    if (getState(doc.store, client) < state) return client;
   }
-  return true;
+  return undefined;
 }
 
 /**

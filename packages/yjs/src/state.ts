@@ -8,7 +8,7 @@ import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { EventRef, View, ViewEvent } from "@hawser/view";
 import { applyUpdate, Doc, encodeStateAsUpdate, getState } from "yjs";
 import { clientIdOf, eventType, isDocName, parseBody, type YjsBody } from "./body.ts";
-import { checkUpdate, isReady, type CheckedUpdate, type UpdateFault } from "./check.ts";
+import { checkUpdate, lackedClient, type CheckedUpdate, type UpdateFault } from "./check.ts";
 
 /** An event that is here and not in the document. */
 export interface WithheldUpdate extends EventRef {
@@ -40,8 +40,8 @@ export interface DocState {
   readonly sessions: Map<string, Session>;
   /** Events that count for nothing, oldest first; the newest 1,000. */
   readonly faults: WithheldUpdate[];
-  /** Sessions with something that waits. */
-  readonly stuck: Set<Session>;
+  /** Client → sessions that wait for more of its writing; each waits for one client at a time. */
+  readonly stuck: Map<number, Set<Session>>;
 }
 
 /** Documents by name. */
@@ -52,7 +52,7 @@ const version = 1;
 
 /** A document nothing was applied to. */
 export function newDocState(doc: Doc): DocState {
-  return { doc, sessions: new Map(), faults: [], stuck: new Set() };
+  return { doc, sessions: new Map(), faults: [], stuck: new Map() };
 }
 
 /** What applying takes beside the state. */
@@ -83,9 +83,7 @@ export function applyBody(
     return;
   }
   session.waiting.push({ logId, seq, update: verdict.update });
-  if (session.waiting.length > 1) return;
-  state.stuck.add(session);
-  if (advance(deps, state, session)) advanceStuck(deps, state);
+  if (session.waiting.length === 1) advance(deps, state, session);
 }
 
 function sessionOf(
@@ -115,25 +113,30 @@ function joinPieces(session: Session, { bytes, index, count }: YjsBody): Uint8Ar
   return whole;
 }
 
-/** Applies what a session has, as far as it goes. True when anything was. */
-function advance(deps: ApplyDeps, state: DocState, session: Session): boolean {
-  let moved = false;
-  for (let next = session.waiting[0]; next !== undefined; next = session.waiting[0]) {
-    if (!isReady(state.doc, next.update)) return moved;
-    session.waiting.shift();
-    applyOne(deps, state, session, next);
-    moved = true;
+/** Applies what a session has, as far as it goes, and what that sets free. */
+function advance(deps: ApplyDeps, state: DocState, first: Session): void {
+  const ready = [first];
+  for (let session = ready.pop(); session !== undefined; session = ready.pop()) {
+    let lacked: number | undefined;
+    let moved = false;
+    for (let next = session.waiting[0]; next !== undefined; next = session.waiting[0]) {
+      lacked = lackedClient(state.doc, next.update);
+      if (lacked !== undefined) break;
+      session.waiting.shift();
+      applyOne(deps, state, session, next);
+      moved = true;
+    }
+    if (moved) {
+      // Only writing under its own client id is new.
+      ready.push(...(state.stuck.get(session.client) ?? []));
+      state.stuck.delete(session.client);
+    }
+    if (lacked !== undefined) wait(state, session, lacked);
   }
-  state.stuck.delete(session);
-  return moved;
 }
 
-/** Whatever waits may go on now, and set free others. */
-function advanceStuck(deps: ApplyDeps, state: DocState): void {
-  for (let moved = true; moved && state.stuck.size > 0;) {
-    moved = false;
-    for (const session of state.stuck) moved = advance(deps, state, session) || moved;
-  }
+function wait({ stuck }: DocState, session: Session, lacked: number): void {
+  stuck.set(lacked, (stuck.get(lacked) ?? new Set()).add(session));
 }
 
 function applyOne(deps: ApplyDeps, state: DocState, session: Session, next: Waiting): void {
@@ -158,7 +161,8 @@ function noteFault(state: DocState, fault: WithheldUpdate): void {
 
 /** What is here and not in the document, in order of logs. */
 export function withheldIn(state: DocState): readonly WithheldUpdate[] {
-  const waiting = [...state.stuck].flatMap(({ author, waiting: updates }) =>
+  const stuck = [...state.stuck.values()].flatMap((sessions) => [...sessions]);
+  const waiting = stuck.flatMap(({ author, waiting: updates }) =>
     updates.map(({ logId, seq }): WithheldUpdate => ({ author, logId, seq, reason: "YJS_WAITS" })),
   );
   return [...state.faults, ...waiting].sort((a, b) =>
@@ -308,6 +312,8 @@ function restore(deps: ApplyDeps, state: DocState, value: CborValue): boolean {
     if (!verdict.ok) return false;
     session.waiting.push({ logId, seq: item[0], update: verdict.update });
   }
-  if (session.waiting.length > 0) state.stuck.add(session);
+  const [next] = session.waiting;
+  const lacked = next === undefined ? undefined : lackedClient(state.doc, next.update);
+  if (lacked !== undefined) wait(state, session, lacked);
   return true;
 }
