@@ -210,20 +210,16 @@ describe("snapshots of spaces", () => {
     await again.close();
   });
 
-  test("[TH-160] a removal that was concurrent with what a snapshot holds makes it void", async () => {
+  test("[TH-160] after a removal, a view with a snapshot shows what all events give", async () => {
     const { ada, ben, space, other } = await pair();
     const a = createKv({ source: space });
     await using b = createKv({ source: other });
     await putAll(a, 0, 200);
     await settle(ada, ben);
-    // Ben writes while Ada removes him; Ada's view has seen none of it when she closes.
     await b.put("from ben", 1);
     await settle(ada, ben);
-    await a.applied({ logId: "", seq: -1 }).catch(() => undefined);
     await a.ready;
     await a[Symbol.asyncDispose]();
-    const c = await openDevice("cyd", createMemoryStore({ crypto }));
-    await c.spaces.close();
     await space.remove(other.author);
     await using view = openView({ source: space }, kvView, { snapshots: {} });
     await view.ready;
@@ -309,7 +305,7 @@ describe("compaction", () => {
     expect(bodies).toEqual(["4"]);
   });
 
-  test("a removal that would change what was dropped is an error, never a wrong state", async () => {
+  test("a device that compacted its logs publishes no snapshot", async () => {
     const { ada, ben, space, other } = await pair();
     await using b = createKv({ source: other });
     await b.put("k", 1);

@@ -1,5 +1,5 @@
 /**
- * Undo and redo by author (docs/spec/7-views.md §8): an event is taken back by further events, which
+ * Undo and redo by author (docs/spec/view.md §8): an event is taken back by further events, which
  * the view works out from the state before it and the state now. Nothing is ever removed from a log.
  */
 import { ViewError } from "./errors.ts";
