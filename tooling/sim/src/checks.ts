@@ -87,6 +87,8 @@ async function checkBlind(world: World, host: Host, life: Life): Promise<void> {
 
 /** Devices with the same entries show the same: members, keys, values, conflicts. */
 async function checkEqualViews(world: World): Promise<void> {
+  // A clock that ran ahead released what another still holds: with wrong clocks the end decides.
+  if (world.swarm.has.has("clock")) return;
   for (const topic of world.topics) {
     const seen = new Map<string, { readonly name: string; readonly shown: string }>();
     for (const host of world.devices) {
