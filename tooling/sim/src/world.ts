@@ -333,7 +333,7 @@ function ask(world: World, host: Host, what: string, job: () => Promise<void>): 
     const code = codeOf(error);
     world.note(host.name, "fails", what, code);
     // Somebody else's disk may have been asked, for a bundle for instance.
-    const isDisk = ["ENOSPC", "EIO", "LOG_STORE_FAILED"].includes(code);
+    const isDisk = ["ENOSPC", "EIO", "LOG_STORE_FAILED", "STORE_WRITE_FAILED"].includes(code);
     const isExcused = isDisk ? world.hosts.some(hadDiskError) : hadDiskError(host);
     if (usualCodes.has(code) || isExcused || !host.isHonest) return;
     world.fail("SIM_ERROR", `${host.name}: ${what}: ${describe(error)}`);
