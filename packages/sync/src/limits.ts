@@ -73,5 +73,7 @@ export const channelBindingBytesMax = 64;
 export const gapsInARowMax = 3;
 /** Heartbeats without a sign of life, or without a byte taken, before the session ends. */
 export const missedHeartbeatsMax = 3;
+/** Heartbeats without an entry of a claimed log before another session may fetch it too. */
+export const stalledBeatsMax = 2;
 /** Fork proofs of one topic that a session takes from its peer. */
 export const forkProofsPerTopicMax = 1_024;

@@ -218,6 +218,10 @@ export interface InLog {
   /** The peer got a first want or pushes by itself. */
   answered: boolean;
   claimed: boolean;
+  /** Signed height we held at the last heartbeat. */
+  heldAtBeat: number;
+  /** Heartbeats in a row, while claimed, in which none of its entries was stored. */
+  stalledBeats: number;
   /** Height in our last want or ack. */
   acked: number;
   gaps: number;
@@ -248,6 +252,8 @@ export interface TopicState {
   /** Since our last summary, until one side announces by frontier after all. */
   recon: Reconciliation | undefined;
   summariesTaken: number;
+  /** Fork proofs told to the peer in this session. */
+  forksTold: number;
   entriesTaken: number;
   bytesTaken: number;
 }
@@ -261,7 +267,8 @@ export interface OutSide {
   readonly numbers: Map<LogId, number>;
   /** Logs that were never announced, since the peer holds the same up to this height. */
   readonly level: Map<LogId, number>;
-  readonly forksSent: Set<LogId>;
+  /** Seqs of the proofs told, by log. */
+  readonly forksSent: Map<LogId, number>;
   unansweredControl: number;
   unansweredData: number;
   /** Wanted logs that are not yet stored over there. */
@@ -419,10 +426,10 @@ export interface MachineState {
 
   heard: boolean;
   taken: boolean;
-  rangeHeard: boolean;
+  /** An entry of the peer was stored since the last heartbeat. */
+  gained: boolean;
   silentBeats: number;
   stuckBeats: number;
-  stalledBeats: number;
 
   entriesReceived: number;
   entriesToReceive: number;

@@ -11,7 +11,6 @@ import type {
   MachineState,
   SyncEffect,
   SyncEvent,
-  TopicState,
   Turn,
 } from "./machine-types.ts";
 import type { Message } from "./message.ts";
@@ -29,6 +28,7 @@ import {
 import { onAnyFrontier, onReconcile, onSummary } from "./step-reconcile.ts";
 import { onAcks, onCredit, onRangeRead, onWants, pump } from "./step-serve.ts";
 import { onProof, onTopics, onTopicsMessage, topicOfPeer } from "./step-topics.ts";
+import { passStalled } from "./step-stalled.ts";
 import { close, end, send } from "./turn.ts";
 import type { SyncCloseCode } from "./types.ts";
 
@@ -97,10 +97,9 @@ function initialState(seed: MachineSeed): MachineState {
     outboxBytes: 0,
     heard: false,
     taken: false,
-    rangeHeard: false,
+    gained: false,
     silentBeats: 0,
     stuckBeats: 0,
-    stalledBeats: 0,
     entriesReceived: 0,
     entriesToReceive: 0,
     entriesSent: 0,
@@ -262,7 +261,7 @@ function onHeartbeat(turn: Turn): void {
   send(turn, { type: "heartbeat" });
   turn.effects.push({ type: "startTimer", name: "heartbeat", delayMs: deps.options.heartbeatMs });
   for (const topic of state.topics.values()) retryRefused(turn, topic, isWorthAnotherTry);
-  leaveStalled(turn);
+  passStalled(turn);
 }
 
 /** Reasons of a refusal that pass with time or with other logs. */
@@ -272,23 +271,6 @@ function isWorthAnotherTry(log: InLog): boolean {
     log.reason === "MISSING_DEP" ||
     log.reason === "MISSING_EPOCH"
   );
-}
-
-/** A peer that announced entries and does not send them keeps no other session from asking. */
-function leaveStalled(turn: Turn): void {
-  const { state } = turn;
-  state.stalledBeats = state.rangeHeard ? 0 : state.stalledBeats + 1;
-  state.rangeHeard = false;
-  if (state.stalledBeats < 2) return;
-  for (const topic of state.topics.values()) releaseClaims(turn, topic);
-}
-
-function releaseClaims(turn: Turn, topic: TopicState): void {
-  for (const log of topic.in.logs) {
-    if (!log.claimed) continue;
-    log.claimed = false;
-    turn.effects.push({ type: "release", logId: log.logId });
-  }
 }
 
 const closeCodes: ReadonlySet<string> = new Set<SyncCloseCode>([

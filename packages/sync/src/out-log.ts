@@ -15,7 +15,7 @@ export function freshOut(): OutSide {
     logs: [],
     numbers: new Map(),
     level: new Map(),
-    forksSent: new Set(),
+    forksSent: new Map(),
     unansweredControl: 0,
     unansweredData: 0,
     open: 0,

@@ -209,14 +209,17 @@ function holdsControl(
   return heads.some((head) => own?.controlDomains.includes(head.context.domain) === true);
 }
 
-/** The proof that is kept of a log: a known one, else this one; none of a log that is not here. */
+/**
+ * The proof that is kept of a log: the one with the smaller seq, so that devices that heard of several
+ * forks agree from where on the log is forked. None of a log that is not here.
+ */
 async function keepFork(
   store: LogStore,
   logId: LogId,
   proof: ForkProof,
 ): Promise<ForkProof | undefined> {
   const [known] = await store.forkProofs(logId);
-  if (known !== undefined) return known;
+  if (known !== undefined && known.seq <= proof.seq) return known;
   if ((await store.head(logId)) === undefined) return undefined;
   await store.commit({ forks: [proof] });
   return proof;

@@ -4,7 +4,13 @@
  */
 import { concatBytes } from "@hawser/codec";
 import type { ForkProof, LogHead, LogId } from "@hawser/log";
-import { forkBytesMax, forkPartBytesMax, itemsPerMessageMax, logsPerTopicMax } from "./limits.ts";
+import {
+  forkBytesMax,
+  forkPartBytesMax,
+  forkProofsPerTopicMax,
+  itemsPerMessageMax,
+  logsPerTopicMax,
+} from "./limits.ts";
 import type { OutLog, TopicState, Turn } from "./machine-types.ts";
 import type { LogAnnouncement } from "./message.ts";
 import { compareHeads, enqueue, hashStartOf, reckonOut, setSent } from "./out-log.ts";
@@ -128,12 +134,18 @@ export function announceAgain(turn: Turn, topic: TopicState, log: OutLog, pruned
   });
 }
 
-/** Sends the fork proof of a log the peer may know of, once. */
+/**
+ * Sends the fork proof of a log the peer may know of: once, and again when the fork turns out to be
+ * further back. The peer counts them, so there is an end to that.
+ */
 export function tellFork(turn: Turn, topic: TopicState, logId: LogId): void {
   const proof = topic.forks.get(logId);
   if (proof === undefined || topic.out.access === undefined) return;
-  if (topic.out.forksSent.has(logId) || !isVisible(topic, proof.context.domain)) return;
-  topic.out.forksSent.add(logId);
+  const told = topic.out.forksSent.get(logId);
+  if (told !== undefined && told <= proof.seq) return;
+  if (!isVisible(topic, proof.context.domain) || topic.forksTold >= forkProofsPerTopicMax) return;
+  topic.out.forksSent.set(logId, proof.seq);
+  topic.forksTold += 1;
   sendFork(turn, topic, proof);
 }
 

@@ -35,7 +35,10 @@ export function onHeads(
   for (const head of heads) {
     if (isNews(topic.heads.get(head.logId), head)) topic.heads.set(head.logId, head);
   }
-  for (const proof of forks) topic.forks.set(logIdOf(turn.deps.crypto, proof.context), proof);
+  for (const proof of forks) {
+    const logId = logIdOf(turn.deps.crypto, proof.context);
+    if (proof.seq <= (topic.forks.get(logId)?.seq ?? proof.seq)) topic.forks.set(logId, proof);
+  }
   publish(turn, topic);
   reviewIn(turn, topic);
   progressed(turn);
@@ -73,7 +76,8 @@ export function onCommitted(turn: Turn, topic: TopicState, heads: readonly LogHe
 /** A proof that is stored here: nothing more of that log is fetched past it, and the peer hears. */
 export function onFork(turn: Turn, topic: TopicState, logId: LogId, proof: ForkProof): void {
   if (topic.peerNumber === undefined) return;
-  topic.forks.set(logId, proof);
+  const known = topic.forks.get(logId);
+  if (known === undefined || proof.seq <= known.seq) topic.forks.set(logId, proof);
   const head = topic.heads.get(logId);
   const forkedAt = Math.min(head?.forkedAt ?? proof.seq, proof.seq);
   if (head !== undefined) topic.heads.set(logId, { ...head, forkedAt });
@@ -81,8 +85,8 @@ export function onFork(turn: Turn, topic: TopicState, logId: LogId, proof: ForkP
   const number = topic.in.numbers.get(logId);
   const log = number === undefined ? undefined : topic.in.logs[number];
   if (log === undefined || log.status === "hidden" || log.status === "unwanted") return;
-  const known = topic.heads.get(logId);
-  if (log.status !== "refused" && log.status !== "overBudget" && lacksBranch(topic, log, known)) {
+  const now = topic.heads.get(logId);
+  if (log.status !== "refused" && log.status !== "overBudget" && lacksBranch(topic, log, now)) {
     return fetchBranch(turn, topic, log);
   }
   const isPast = (head?.signedHeight ?? 0) > forkedAt;
@@ -98,4 +102,5 @@ export function dropFrontiers(turn: Turn, topic: TopicState): void {
   topic.out = freshOut();
   topic.in = freshIn();
   topic.recon = undefined;
+  topic.forksTold = 0;
 }

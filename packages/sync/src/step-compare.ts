@@ -117,6 +117,8 @@ function addInLog(
     reason: undefined,
     answered: false,
     claimed: false,
+    heldAtBeat: 0,
+    stalledBeats: 0,
     acked: 0,
     gaps: 0,
     branchSeen: false,
@@ -221,6 +223,8 @@ export function onClaimed(
       continue;
     }
     log.claimed = true;
+    log.heldAtBeat = topic.heads.get(logId)?.signedHeight ?? 0;
+    log.stalledBeats = 0;
     setStatus(turn, topic, log, "fetching");
     answer(turn, topic, log);
   }

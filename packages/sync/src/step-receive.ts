@@ -37,7 +37,6 @@ export function onRange(turn: Turn, message: RangeMessage, frameBytes: number): 
     return close(turn, "SYNC_BAD_MESSAGE");
   }
   const isWelcome = topic !== undefined && log !== undefined && admit(turn, topic, log, message);
-  state.rangeHeard = true;
   state.assembly = {
     topic: topic?.topic,
     logId: log?.logId,
@@ -56,7 +55,6 @@ export function onMore(turn: Turn, message: MoreMessage, frameBytes: number): vo
   const { assembly } = turn.state;
   if (!takeCredit(turn, frameBytes)) return;
   if (assembly === undefined) return close(turn, "SYNC_BAD_MESSAGE");
-  turn.state.rangeHeard = true;
   addPart(turn, assembly, message.bytes);
 }
 
@@ -140,7 +138,10 @@ export function onIngested(turn: Turn, id: number, outcome: IngestOutcome): void
     turn.effects.push({ type: "badRange", logId: flight.logId, seq: outcome.seq });
     return close(turn, "SYNC_BAD_RANGE");
   }
-  if (outcome.status === "stored") state.entriesReceived += flight.count;
+  if (outcome.status === "stored") {
+    state.entriesReceived += flight.count;
+    state.gained = true;
+  }
   const topic = state.topics.get(flight.topic);
   const log = topic?.in.logs[topic.in.numbers.get(flight.logId) ?? -1];
   if (topic === undefined || log === undefined) return;
@@ -189,7 +190,7 @@ function settleForked(
   log: InLog,
   { end, proof }: { readonly end: number; readonly proof: ForkProof },
 ): void {
-  if (!topic.forks.has(log.logId)) {
+  if (isNewFork(topic, log.logId, proof.seq)) {
     turn.effects.push({ type: "checkFork", topic: topic.topic, logId: log.logId, proof });
   }
   const isControl = topic.snapshot.controlDomains.includes(log.domain);
@@ -254,15 +255,25 @@ function takeFork(turn: Turn, topic: TopicState, assembly: ForkAssembly): void {
   if (!isVisible(topic, domain)) return;
   const context = { topic: topic.topic, domain, author };
   const logId = logIdOf(turn.deps.crypto, context);
-  if (topic.forks.has(logId)) return;
+  if (!isNewFork(topic, logId, seq)) return;
   const all = concatBytes(...assembly.parts);
   const a = all.subarray(0, firstByteCount);
   const proof = { context, seq, a, b: all.subarray(firstByteCount) };
   if (topic.heads.has(logId)) {
     turn.effects.push({ type: "checkFork", topic: topic.topic, logId, proof });
-  } else if (topic.in.forksWaiting.size < forksWaitingMax) {
+    return;
+  }
+  const waiting = topic.in.forksWaiting.get(logId);
+  const hasRoom = waiting !== undefined || topic.in.forksWaiting.size < forksWaitingMax;
+  if (hasRoom && (waiting === undefined || seq < waiting.seq)) {
     topic.in.forksWaiting.set(logId, proof);
   }
+}
+
+/** Of two proofs the one with the smaller seq counts: everybody ends up with the same. */
+function isNewFork(topic: TopicState, logId: LogId, seq: number): boolean {
+  const known = topic.forks.get(logId);
+  return known === undefined || seq < known.seq;
 }
 
 /** Grants credit for what was taken in, in steps that are worth a message. */

@@ -116,6 +116,7 @@ function addTopic(
     in: freshIn(),
     recon: undefined,
     summariesTaken: 0,
+    forksTold: 0,
     entriesTaken: 0,
     bytesTaken: 0,
   });
