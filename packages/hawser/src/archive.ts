@@ -43,13 +43,19 @@ export interface BackupOptions {
   readonly retire?: boolean;
   /** Without it the device's secret is not in the file. Default: with it. */
   readonly withIdentity?: boolean;
+  /**
+   * Spaces that were compacted on this device. `refuse` (default): `SPACE_ARCHIVE_PRUNED`, nothing is
+   * made. `leave`: after a restore their logs come from a peer that has all of them.
+   */
+  readonly pruned?: "refuse" | "leave";
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ArchiveProgress) => void;
 }
 
 /**
  * Writes a device into an archive; it may be in use meanwhile. Iterate `bytes` to the end. Throws
- * `SPACE_ARCHIVE_KEY`, `SPACE_ARCHIVE_COST`, the STORE_… codes, and the signal's reason.
+ * `SPACE_ARCHIVE_PRUNED`, `SPACE_ARCHIVE_KEY`, `SPACE_ARCHIVE_COST`, the STORE_… codes, and the
+ * signal's reason.
  */
 export function backupDevice(hawser: Hawser, options: BackupOptions): ArchiveExport {
   const { store, crypto, spaces } = partsOf(hawser);

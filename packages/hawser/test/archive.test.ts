@@ -12,6 +12,8 @@ import {
   type ArchiveKey,
 } from "@hawser/hawser/archive";
 import { createMemoryRelay, type MemoryRelay } from "@hawser/hawser/testing";
+import { kvView } from "@hawser/kv";
+import { compactView } from "@hawser/view";
 import { afterEach, describe, expect, test } from "vitest";
 
 const closing: (() => Promise<unknown>)[] = [];
@@ -33,9 +35,14 @@ async function open(relay: MemoryRelay | undefined, store?: LogStore): Promise<H
   return hawser;
 }
 
-async function backup(hawser: Hawser, retire = false): Promise<Uint8Array> {
+async function backup(
+  hawser: Hawser,
+  retire = false,
+  pruned?: "refuse" | "leave",
+): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of backupDevice(hawser, { key, retire }).bytes) pieces.push(piece);
+  const options = { key, retire, ...(pruned && { pruned }) };
+  for await (const piece of backupDevice(hawser, options).bytes) pieces.push(piece);
   return concatBytes(...pieces);
 }
 
@@ -116,6 +123,33 @@ describe("a device in one file", () => {
     await other.synced();
     expect(other.kv.get("again")).toBe("yes");
     expect(other.kv.get("deleted by ada")).toBeUndefined();
+  });
+
+  test("[TH-131] a compacted device says that no backup of it restores; left out, a relay gives the rest", async () => {
+    const relay = await relayed();
+    const ada = await open(relay);
+    const space = await ada.create();
+    for (let n = 0; n < 20; n++) await space.kv.put("counted", n);
+    await space.kv.put("kept", "yes");
+    await space.synced();
+    const { prunedEntries } = await compactView({ source: space.space }, [kvView]);
+    expect(prunedEntries).toBeGreaterThan(0);
+    await expect(backup(ada)).rejects.toMatchObject({ code: "SPACE_ARCHIVE_PRUNED" });
+    // Nor is the device retired for a file that is not made.
+    await expect(backup(ada, true)).rejects.toMatchObject({ code: "SPACE_ARCHIVE_PRUNED" });
+    await space.kv.put("counted", "still writing");
+    await space.synced();
+    const file = await backup(ada, false, "leave");
+    await ada[Symbol.asyncDispose]();
+    const back = await restored(relay, file);
+    const here = spaceOf(back, space);
+    await untilCompared(back, { signal: AbortSignal.timeout(20_000) });
+    await here.synced();
+    expect(here.kv.get("counted")).toBe("still writing");
+    expect(here.kv.get("kept")).toBe("yes");
+    await here.kv.put("counted", "restored");
+    await here.synced();
+    expect(here.kv.get("counted")).toBe("restored");
   });
 
   test("without a relay it waits, until the person says that there is no other copy", async () => {

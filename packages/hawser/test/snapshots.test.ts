@@ -305,6 +305,48 @@ describe("compaction", () => {
     expect(bodies).toEqual(["4"]);
   });
 
+  test("a ruling about what was compacted away stops reading, aloud, and elsewhere changes nothing", async () => {
+    const { ada, ben, space, other } = await pair();
+    const cyd = await openDevice("cyd", createMemoryStore({ crypto }));
+    const third = await cyd.spaces.join(await space.invite({ level: "manage" }));
+    await settle(ada, ben, cyd);
+    await using b = createKv({ source: other });
+    await b.put("k", 1);
+    await b.put("k", 2);
+    await settle(ada, ben);
+    await compactView({ source: space }, [kvView]);
+    await using live = openView({ source: space }, kvView);
+    await live.ready;
+    expect(live.state.present.size).toBe(1);
+    // Cyd had seen nothing of what Ben wrote: it does not count any more.
+    await third.remove(other.author);
+    await settle(ada, cyd);
+    const gone = { code: "VIEW_SOURCE_FAILED", cause: { code: "SPACE_HISTORY_GONE" } };
+    await expect.poll(() => live.failure).toMatchObject(gone);
+    await using again = openView({ source: space }, kvView);
+    await expect(again.ready).rejects.toMatchObject(gone);
+    // Whoever has all entries reads on: the cure is to take the space from there, into a fresh store.
+    await using whole = createKv({ source: third });
+    await whole.ready;
+    await settle(ada, ben, cyd);
+    expect(whole.get("k")).toBeUndefined();
+    await whole.put("after", 1);
+    expect(whole.get("after")).toBe(1);
+  });
+
+  test("a removal that acknowledges what was compacted away lets reading go on", async () => {
+    const { ada, ben, space, other } = await pair();
+    await using b = createKv({ source: other });
+    await b.put("k", 1);
+    await b.put("k", 2);
+    await settle(ada, ben);
+    await compactView({ source: space }, [kvView]);
+    await space.remove(other.author);
+    await using view = createKv({ source: space });
+    await view.ready;
+    expect(view.get("k")).toBe(2);
+  });
+
   test("a device that compacted its logs publishes no snapshot", async () => {
     const { ada, ben, space, other } = await pair();
     await using b = createKv({ source: other });

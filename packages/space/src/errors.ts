@@ -48,6 +48,8 @@ export type SpaceErrorCode =
   | "SPACE_ARCHIVE_COST"
   /** The archive is damaged where it says whose it is: nothing of it can be used. */
   | "SPACE_ARCHIVE_DAMAGED"
+  /** Logs lack their beginning on this device: an archive of them would restore nothing. */
+  | "SPACE_ARCHIVE_PRUNED"
   /** The store belongs to another device than the archive, or the archive names no device. */
   | "SPACE_ARCHIVE_IDENTITY"
   /** A group card is malformed or does not prove itself. */

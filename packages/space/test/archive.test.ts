@@ -355,11 +355,52 @@ describe("nor resurrects", () => {
     for await (const entry of ben.store.entries(logId, { from: 2 })) left.push(entry.seq);
     expect(left).toEqual([2]);
     // In an archive of what is left, the log cannot be verified from its start, and is named.
-    const later = await archiveOf(world, ben);
+    const later = await archiveOf(world, ben, { pruned: "leave" });
     const store = createMemoryStore({ crypto: world.crypto });
     const second = await takeIn(world, store, later);
     expect(second.skipped).toEqual([{ topic: space.topic, reason: "PRUNED" }]);
     expect(second.complete).toBe(false);
+  });
+
+  test("a device that lacks the beginning of a log is told before the first byte, and not retired", async () => {
+    const world = await createWorld();
+    const { ada, ben, space } = await twoMembers(world);
+    await write(space, "one");
+    const { logId } = await write(space, "two");
+    await world.settle(ada, ben);
+    await ben.store.prune(logId, 1);
+    const refusal = { code: "SPACE_ARCHIVE_PRUNED" };
+    const deps = { ...world, ...ben, random: seededRandom(5), identity: ben };
+    const made = exportArchive(deps, { key: archiveKey });
+    await expect(made.bytes[Symbol.asyncIterator]().next()).rejects.toMatchObject(refusal);
+    expect(made.report()).toBeUndefined();
+    await expect(collect(exportAndRetire(deps, { key: archiveKey }).bytes)).rejects.toMatchObject(
+      refusal,
+    );
+    await write(spaceOn(ben, space), "not retired");
+    // With leave it is named; the same log, pruned to its end, as well.
+    const left = exportArchive(deps, { key: archiveKey, pruned: "leave" });
+    await collect(left.bytes);
+    expect(left.report()?.skipped).toEqual([{ topic: space.topic, reason: "PRUNED" }]);
+    await ben.store.prune(logId, 2);
+    const empty = exportArchive(deps, { key: archiveKey, pruned: "leave" });
+    await collect(empty.bytes);
+    expect(empty.report()?.skipped).toEqual([{ topic: space.topic, reason: "PRUNED" }]);
+    expect(await ada.store.head(logId)).toMatchObject({ prunedTo: 0 });
+  });
+
+  test("a log that is compacted while the archive is made ends the making", async () => {
+    const world = await createWorld();
+    const { ada, ben, space } = await twoMembers(world);
+    const { logId } = await write(space, "one");
+    await write(space, "two");
+    await world.settle(ada, ben);
+    const deps = { ...world, ...ben, random: seededRandom(5), identity: ben };
+    const made = exportArchive(deps, { key: archiveKey });
+    const pieces = made.bytes[Symbol.asyncIterator]();
+    expect((await pieces.next()).done).toBe(false);
+    await ben.store.prune(logId, 1);
+    await expect(pieces.next()).rejects.toMatchObject({ code: "SPACE_ARCHIVE_PRUNED" });
   });
 });
 

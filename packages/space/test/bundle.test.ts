@@ -74,6 +74,26 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 }
 
 describe("what somebody lacks, in one file", () => {
+  test("a log whose beginning the maker compacted away is named, and goes to who has that", async () => {
+    const world = await createWorld();
+    const { devices, spaces } = await spaceWith(world, "ben");
+    const [ada, ben] = [at(devices, 0), at(devices, 1)];
+    const { logId } = await write(at(spaces, 0), "one");
+    await take(world, ben, (await bundleOf(world, ada)).file);
+    const known = await frontierOf(world, ben, ada);
+    await write(at(spaces, 0), "two");
+    expect(await ada.store.prune(logId, 1)).toBe(1);
+    const whole = await bundleOf(world, ada);
+    expect(whole.report.withheld).toMatchObject([{ logId, reason: "PRUNED" }]);
+    const rest = await bundleOf(world, ada, { frontier: known });
+    expect(rest.report.withheld).toEqual([]);
+    // Whoever has the beginning takes the rest out of either, and is told that the one is not whole.
+    const taken = await take(world, ben, whole.file);
+    expect(taken.complete).toBe(false);
+    expect(taken.spaces).toMatchObject([{ entries: 1, withheld: 1 }]);
+    expect(await take(world, ben, rest.file)).toMatchObject({ complete: true, refusedCount: 0 });
+  });
+
   test("edits of both sides cross on a stick, each file only with the rest", async () => {
     const world = await createWorld();
     const { devices, spaces } = await spaceWith(world, "ben");

@@ -51,6 +51,12 @@ export interface ExportOptions {
    * and merges into any other one all the same. Default: with it.
    */
   readonly withIdentity?: boolean;
+  /**
+   * Logs without their beginning, because the space was compacted on this device: nobody can verify
+   * them from a file. `refuse` (default): no archive is begun, `SPACE_ARCHIVE_PRUNED`. `leave`: it is
+   * made, the report names them, and after a restore they come from a peer that has all of them.
+   */
+  readonly pruned?: "refuse" | "leave";
   /** Starts of further keys of the store's key-value space that belong to the account. */
   readonly values?: readonly string[];
   readonly signal?: AbortSignal;
@@ -68,7 +74,7 @@ export interface ExportReport {
   readonly spaces: number;
   readonly logs: number;
   readonly entries: number;
-  /** Spaces and logs that were damaged in the store. */
+  /** Spaces and logs that were damaged in the store, or lack their beginning (`PRUNED`). */
   readonly skipped: readonly ArchiveGap[];
 }
 
@@ -94,13 +100,14 @@ const snapshotTriesMax = 64;
 
 /**
  * Writes a device into an archive: identity, prekeys, spaces with their keys, logs. The store may be
- * in use: each space is as of one moment. Iterating `bytes` throws `SPACE_ARCHIVE_KEY`,
- * `SPACE_ARCHIVE_COST`, what the store throws, and the signal's reason.
+ * in use: each space is as of one moment. Iterating `bytes` throws `SPACE_ARCHIVE_PRUNED`,
+ * `SPACE_ARCHIVE_KEY`, `SPACE_ARCHIVE_COST`, what the store throws, and the signal's reason.
  */
 export function exportArchive(deps: ArchiveDeps, options: ExportOptions): ArchiveExport {
   let report: ExportReport | undefined;
   const writer = createRecordWriter(deps, options);
   async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+    await refusePruned(deps.store, options);
     const header = await createHeader(deps, options.key);
     let byteCount = header.bytes.length;
     yield header.bytes;
@@ -125,10 +132,28 @@ export function exportAndRetire(
 ): ArchiveExport {
   const made = exportArchive(deps, options);
   async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+    // Before anything ends: a device that was retired for a file that is not made is lost.
+    await refusePruned(deps.store, options);
     await deps.spaces.retire();
     yield* made.bytes;
   }
   return { bytes: bytes(), report: made.report };
+}
+
+/** Looks at every log before the first byte, so that nobody holds half a file for a whole one. */
+async function refusePruned(store: LogStore, { pruned }: ExportOptions): Promise<void> {
+  if (pruned === "leave") return;
+  for (const { topic } of await topicsOf(store)) {
+    for (const { prunedTo } of await store.heads(topic)) if (prunedTo > 0) throw prunedIn(topic);
+  }
+}
+
+function prunedIn(topic: Topic): SpaceError {
+  const message =
+    `space ${topic.slice(0, 8)}… was compacted on this device: its logs lack their beginning, and ` +
+    "nothing can be restored from them. Make the archive on a device that has all of them, or leave " +
+    'them out knowingly (pruned: "leave")';
+  return new SpaceError("SPACE_ARCHIVE_PRUNED", message);
 }
 
 interface RecordWriter {
@@ -152,12 +177,14 @@ function createRecordWriter(deps: ArchiveDeps, options: ExportOptions): RecordWr
 
   async function* logRecords(head: LogHead): AsyncGenerator<ArchiveRecord, void, undefined> {
     const { logId, signedHeight: to } = head;
+    const { topic } = head.context;
     let isBegun = false;
     for await (const range of gathered(store.ranges(logId, { from: head.prunedTo, to }))) {
       if (!isBegun) {
         const state = await store.stateAt(logId, range.from);
         // Pruned while it was read: what is left is told, and starts later.
         if (state === undefined) throw new SpaceError("SPACE_STATE_CORRUPT", "no chain state");
+        if (range.from > 0) leave(topic);
         yield { kind: "log", state: encodeChainState(state), height: to };
         isBegun = true;
         logs += 1;
@@ -166,6 +193,8 @@ function createRecordWriter(deps: ArchiveDeps, options: ExportOptions): RecordWr
       const { from, count, bytes } = range;
       yield { kind: "range", from, count, bytes };
     }
+    // Nothing is left of it but its head.
+    if (!isBegun) leave(topic);
     const proofs = isBegun ? await store.forkProofs(logId) : [];
     for (const proof of proofs) yield { kind: "fork", proof: encodeForkProof(proof) };
   }
@@ -194,6 +223,12 @@ function createRecordWriter(deps: ArchiveDeps, options: ExportOptions): RecordWr
       }
     }
   }
+
+  /** Pruned meanwhile, or with leave. The reader of the file finds out by itself. */
+  const leave = (topic: Topic): void => {
+    if (options.pruned !== "leave") throw prunedIn(topic);
+    skipped.push({ topic, reason: "PRUNED" });
+  };
 
   const broken = (topic: Topic, cause: unknown): ArchiveRecord => {
     const reason = codeOfDamage(cause);

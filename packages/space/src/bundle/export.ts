@@ -53,9 +53,10 @@ export interface WithheldLog {
   readonly logId: LogId;
   /**
    * `SPACE_NO_KEY`: this device has no current follow key to seal them with. `TOO_LARGE`: a range
-   * that is larger than any envelope.
+   * that is larger than any envelope. `PRUNED`: what the other side needs first was compacted away
+   * here; what follows it is in the bundle all the same.
    */
-  readonly reason: "SPACE_NO_KEY" | "TOO_LARGE";
+  readonly reason: "SPACE_NO_KEY" | "TOO_LARGE" | "PRUNED";
 }
 
 /** What a bundle holds. */
@@ -186,7 +187,11 @@ async function* entryRecords(
   let rangeCount = 0;
   yield { kind: "begin", time: deps.clock.nowMicros() };
   for (const head of controlFirst(await deps.store.heads(topic))) {
-    const from = Math.max(head.prunedTo, known?.get(head.logId) ?? 0);
+    const wanted = known?.get(head.logId) ?? 0;
+    const from = Math.max(head.prunedTo, wanted);
+    if (wanted < head.prunedTo) {
+      counts.withheld.push({ topic, logId: head.logId, reason: "PRUNED" });
+    }
     if (from >= head.signedHeight) continue;
     let isCounted = false;
     const part = { from, to: head.signedHeight };
