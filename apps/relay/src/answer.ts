@@ -89,7 +89,7 @@ const takeMsMax = 30_000;
 /** Writes an answer to a request. */
 export function writeAnswer(response: ServerResponse, answer: Answer): void {
   const { status, octets } = answer;
-  if (answer.release !== undefined) response.once("close", answer.release);
+  if (answer.release !== undefined) releaseAfter(response, answer.release);
   if (octets !== undefined) {
     const type = "application/octet-stream";
     const content = { "content-type": type, "content-length": String(octets.length) };
@@ -106,6 +106,22 @@ export function writeAnswer(response: ServerResponse, answer: Answer): void {
   const text = bodyText(answer);
   response.writeHead(status, headersOf(answer, text));
   response.end(text);
+}
+
+/**
+ * Calls `release` once the answer has left or never will. A response whose client has gone already, or
+ * that waits behind another on its socket (pipelining), has no event "close" of its own.
+ */
+function releaseAfter(response: ServerResponse, release: () => void): void {
+  const { socket } = response.req;
+  if (response.closed || socket.destroyed) return release();
+  const done = (): void => {
+    response.off("close", done);
+    socket.off("close", done);
+    release();
+  };
+  response.once("close", done);
+  socket.once("close", done);
 }
 
 /** How long a socket may take to go after its last answer. */
