@@ -552,7 +552,9 @@ export async function openCore(
       // A newcomer has nothing yet, a restored device may not know who follows the space by now: they
       // exchange control logs with whoever knows the topic.
       const isRestored = device.guard.problem(topic) === "SPACE_RESTORED";
-      const asksAnybody = isRestored || !fold.graph.has(about.createOp);
+      // So does one whose join is under way: a log it lacks may be withheld by those it knows already.
+      const isJoining = about.inviteSecret !== undefined || !fold.graph.has(about.createOp);
+      const asksAnybody = isRestored || isJoining;
       if (asksAnybody || isPaper(deps.crypto, fold.graph.get(about.createOp), identity)) {
         return "control";
       }
