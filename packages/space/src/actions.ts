@@ -31,9 +31,11 @@ import { cardOf } from "./group-card.ts";
 import { bring, losers } from "./group-carry.ts";
 import { issue, tryIssue } from "./issue.ts";
 import { joinBinding } from "./join.ts";
+import { lastLeave } from "./judge.ts";
 import { bodyBytesMax, sequenceBytesMax, typeBytesMax, type ContentEpoch } from "./layers.ts";
 import { hexBytes } from "./place.ts";
 import { checkedBundle } from "./recipients.ts";
+import type { SignedHead } from "./sequencer.ts";
 import { canRekey, checkRaise, hasSuite, leastSuite } from "./suites.ts";
 import { writeDrafts } from "./write-drafts.ts";
 
@@ -289,7 +291,7 @@ export async function appendDrafts(
   const needsEpoch = drafts.some((draft) => draft.audience !== "anybody");
   const epoch = needsEpoch ? await sealingEpoch(core) : undefined;
   await core.advance();
-  const writing = writeDrafts(core, { drafts, epoch, heads: dataHeads(core) });
+  const writing = writeDrafts(core, { drafts, epoch, heads: headsToCount(core) });
   const entries = await orCatchUp(writing, core.advance);
   core.recent.remember(core.own.logId("data"), entries);
   await core.advance();
@@ -338,15 +340,44 @@ function requireWriter(core: Core): void {
   }
 }
 
-/** Heads to point at: own control log first, then those that hold the newest operations. */
-function dataHeads(core: Core): ReturnType<ReturnType<Core["sequencer"]>["heads"]> {
+/**
+ * Heads that a batch points at. Where the clock was set back, what gave this device its rights is
+ * ahead of it; the batch would never count unless it points there all the same.
+ */
+function headsToCount(core: Core): readonly SignedHead[] {
+  const heads = core.sequencer().heads();
+  const ahead = core.sequencer().headsAhead();
+  if (ahead.length === 0 || wouldCount(core, heads)) return firstThingsFirst(core, heads);
+  const own = ahead.filter(({ logId }) => logId === core.own.logId("control"));
+  for (const more of [own, ahead]) {
+    const logIds = new Set(more.map(({ logId }) => logId));
+    const all = [...more, ...heads.filter(({ logId }) => !logIds.has(logId))];
+    if (wouldCount(core, all)) return firstThingsFirst(core, all);
+  }
+  // Better nothing written than something that everybody would reject.
+  const message = "what gives this device its access is not decided yet";
+  throw new SpaceError("SPACE_NO_ACCESS", message);
+}
+
+/** Would an own data entry count that points at these? */
+function wouldCount(core: Core, heads: readonly SignedHead[]): boolean {
+  const fold = core.fold();
+  const { author } = core.device;
+  const known = core.sequencer().positionOf(core.own.logId("data"), Infinity);
+  const ops = [...known, ...heads.flatMap(({ logId, seq }) => fold.opsAt(logId, seq))];
+  const at = fold.graph.antichain([...new Set(ops)]);
+  if (fold.graph.judge(fold.group, author, at, "write") !== "accept") return false;
+  return lastLeave(fold, author, at) === undefined;
+}
+
+/** Own control log first, then those that hold the newest operations. */
+function firstThingsFirst(core: Core, heads: readonly SignedHead[]): readonly SignedHead[] {
   const fold = core.fold();
   const first = new Set<LogId>([core.own.logId("control")]);
   for (const op of authHeads(core)) {
     const place = fold.placeOf(op);
     if (place !== undefined) first.add(place.logId);
   }
-  const heads = core.sequencer().heads();
   const isFirst = heads.filter((head) => first.has(head.logId));
   return [...isFirst, ...heads.filter((head) => !first.has(head.logId))];
 }

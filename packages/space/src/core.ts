@@ -182,7 +182,7 @@ export async function openCore(
     return createControlFold(parts, keys);
   }
   function newSequencer(image: OrderImage | undefined): Sequencer {
-    const parts = { store, recent, clock, topic, changed, driftMicros: microsMax };
+    const parts = { store, recent, clock, topic, changed, driftMicros: microsMax, self: author };
     return createSequencer({
       ...parts,
       image,

@@ -97,6 +97,7 @@ export async function openRawCore(
     topic,
     changed,
     driftMicros,
+    self: device.author,
     fold: () => ({
       decidedHeight: (logId) => control.height(logId),
       opsAt: () => [],

@@ -65,6 +65,8 @@ export interface Sequencer {
   releasedHead(logId: LogId): SignedHead | undefined;
   /** Last signed entries of every log that own entries may point at, control logs first. */
   heads(): readonly SignedHead[];
+  /** The newest entries of control logs that `heads` passes over, as they are ahead of the clock. */
+  headsAhead(): readonly SignedHead[];
   standingOf(logId: LogId, seq: number): Standing;
   /** Auth heads at which a released entry was written. */
   positionOf(logId: LogId, seq: number): readonly OpId[];
@@ -103,6 +105,8 @@ export interface SequencerDeps {
   readonly changed: Signal;
   /** Stamps further ahead than this are held; µs. */
   readonly driftMicros: number;
+  /** This device's author: nobody waits for a clock to see what it wrote itself. */
+  readonly self: AuthorId;
   /** What counts of branches of control logs that are not in the store. */
   readonly branches: readonly ControlRange[];
   /** First quarantined entry of a forked log. */
@@ -118,8 +122,8 @@ export interface SequencerDeps {
 
 /** How long a dep is waited for that may stay away for good; µs. */
 const graceMicros = 30e6;
-/** Signed heads remembered of one control log while their stamps lie ahead. */
-const aheadHeadsMax = 64;
+/** Signed heads remembered of one control log: clocks are set back, and operations undecided. */
+const controlHeadsMax = 64;
 
 /** Logs an image has numbers for. */
 const imageLogsMax = 65_535;
@@ -166,7 +170,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
   const ready = new Set<DataLog>();
   const waiters = new Map<string, Set<DataLog>>();
   const decided = new Map<LogId, number>();
-  // The newest signed entry whose time has come, then those stamped ahead of the clock.
+  // The first signed entry and the newest ones, by seq.
   const controlHeads = new Map<LogId, SignedHead[]>();
   const seenHeights = createSeenHeights();
   // Deps that are waited for no longer, because they may stay away for good.
@@ -309,7 +313,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
 
   const releaseLog = async (log: DataLog): Promise<boolean> => {
     const before = log.released;
-    const limit = clock.nowMicros() + deps.driftMicros;
+    const limit = log.author === deps.self ? Infinity : stampLimit();
     while (log.released < log.received) {
       if (log.window.length === 0) await fillWindow(log);
       const taken = releaseWindow(log, limit);
@@ -343,8 +347,7 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
       const { seq, hash, stamp } = entry;
       const heads = controlHeads.get(logId) ?? [];
       if ((heads.at(-1)?.seq ?? -1) < seq) heads.push({ logId, seq, hash, stamp });
-      controlHeads.set(logId, heads.length > aheadHeadsMax ? thinned(heads) : heads);
-      dropPassed(controlHeads.get(logId) ?? []);
+      controlHeads.set(logId, heads.length > controlHeadsMax ? thinned(heads) : heads);
     }
     decided.set(logId, decided.get(logId) ?? 0);
   };
@@ -375,22 +378,32 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     }
   };
 
-  /** Leaves the newest head whose time has come in front. */
-  const dropPassed = (heads: SignedHead[]): void => {
-    const limit = clock.nowMicros() + deps.driftMicros;
-    while ((heads[1]?.stamp ?? Infinity) <= limit) heads.shift();
+  /** Stamps above it are ahead of the clock. */
+  const stampLimit = (): number => clock.nowMicros() + deps.driftMicros;
+
+  /** May a head of a control log be pointed at, whatever its stamp is? */
+  const isFirm = (head: SignedHead): boolean => {
+    if ((deps.forkedAt(head.logId) ?? Infinity) <= head.seq) return false;
+    // What rests on an undecided operation has no position yet, so nobody should build on it.
+    return deps.fold().decidedHeight(head.logId) > head.seq;
   };
 
-  /** The newest entry of a control log that may be pointed at. */
-  const controlHead = (heads: SignedHead[]): SignedHead | undefined => {
-    dropPassed(heads);
-    const [head] = heads;
-    if (head === undefined) return undefined;
-    // A stamp from the future would drag the stamps of whoever points at it along.
-    if (head.stamp > clock.nowMicros() + deps.driftMicros) return undefined;
-    if ((deps.forkedAt(head.logId) ?? Infinity) <= head.seq) return undefined;
-    // What rests on an undecided operation has no position yet, so nobody should build on it.
-    return deps.fold().decidedHeight(head.logId) > head.seq ? head : undefined;
+  /** The newest entries of control logs that may be pointed at, of those before or ahead of the limit. */
+  const controlHeadsWhere = (isWanted: (stamp: number) => boolean): SignedHead[] => {
+    const found = [...controlHeads.values()].flatMap(
+      (heads) => heads.findLast((head) => isWanted(head.stamp) && isFirm(head)) ?? [],
+    );
+    return found.sort(byLogId);
+  };
+
+  /** A stamp from the future would drag the stamps of whoever points at it along. */
+  const headsInTime = (): readonly SignedHead[] => {
+    const limit = stampLimit();
+    const data = [...logs.values()].flatMap(({ author, signedHead }) => {
+      if (signedHead === undefined) return [];
+      return author === deps.self && signedHead.stamp > limit ? [] : signedHead;
+    });
+    return [...controlHeadsWhere((stamp) => stamp <= limit), ...data.sort(byLogId)];
   };
 
   const wakeDecided = (): void => {
@@ -471,10 +484,10 @@ export function createSequencer(deps: SequencerDeps): Sequencer {
     spans,
     advance: () => queue.run(advance),
     releasedHead: (logId) => logs.get(logId)?.signedHead,
-    heads: () => {
-      const control = [...controlHeads.values()].flatMap((heads) => controlHead(heads) ?? []);
-      const data = [...logs.values()].flatMap((log) => log.signedHead ?? []);
-      return [...control.sort(byLogId), ...data.sort(byLogId)];
+    heads: headsInTime,
+    headsAhead: () => {
+      const limit = stampLimit();
+      return controlHeadsWhere((stamp) => stamp > limit);
     },
     standingOf: (logId, seq) => standingIn(logs.get(logId), seq),
     positionOf: (logId, seq) => {
