@@ -9,13 +9,14 @@
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
-  copyFileSync,
   existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readSync,
   renameSync,
   rmSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -32,6 +33,7 @@ import { cursorSecretKey } from "./pull.ts";
 /** Owner alone: the file holds the relay's secret. */
 const ownerOnly = 0o600;
 const unfinished = ".part";
+const copyBytesAtOnce: number = 1024 * 1024;
 
 /**
  * Writes a copy of the database in `folder` to `file`, while a relay may work on it. The copy is
@@ -67,7 +69,10 @@ export function backUp(folder: string, file: string): void {
  */
 export async function restore(file: string, folder: string): Promise<number> {
   const target = join(folder, databaseName);
-  if (existsSync(target)) throw failed(`${folder} holds a database already`);
+  // The log of a database that was deleted would be played into the one that takes its place.
+  if (["", "-wal", "-shm"].some((suffix) => existsSync(target + suffix))) {
+    throw failed(`${folder} holds a database already, or what is left of one`);
+  }
   const problems = existsSync(file) ? checkSqliteFile(file) : ["there is no such file"];
   if (problems.length > 0) {
     throw new RelayError("RELAY_BACKUP_INVALID", `${file}: ${problems[0] ?? ""}`);
@@ -76,8 +81,7 @@ export async function restore(file: string, folder: string): Promise<number> {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     rmSync(part, { force: true });
-    closeSync(openSync(part, "wx", ownerOnly));
-    copyFileSync(file, part);
+    copyBytes(file, part);
     // Under its name only once it is marked: a crash before that leaves no relay that could fork.
     const store = createSqliteStore({ crypto: await createCrypto() }, { path: part });
     const count = await markAndClose(store);
@@ -135,6 +139,26 @@ async function markStore(store: LogStore): Promise<number> {
     return (await spaces.beginRestored()).length;
   } finally {
     await spaces.close();
+  }
+}
+
+/** The system's copying would take over the mode of a file that others may read. */
+function copyBytes(from: string, to: string): void {
+  const source = openSync(from, "r");
+  try {
+    const target = openSync(to, "wx", ownerOnly);
+    try {
+      const chunk = new Uint8Array(copyBytesAtOnce);
+      for (;;) {
+        const byteCount = readSync(source, chunk);
+        if (byteCount === 0) return;
+        for (let at = 0; at < byteCount;) at += writeSync(target, chunk, at, byteCount - at);
+      }
+    } finally {
+      closeSync(target);
+    }
+  } finally {
+    closeSync(source);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Where a relay keeps its data: memory, a folder with one database, or PostgreSQL. Layer 9. */
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Crypto } from "@hawser/crypto";
@@ -68,7 +68,9 @@ export function openFolder(crypto: Crypto, folder: string): Data {
   makeFolder(folder);
   const lock = takeLock(join(folder, lockName));
   try {
-    const store = createSqliteStore({ crypto }, { path: join(folder, databaseName) });
+    const path = join(folder, databaseName);
+    ownFile(path);
+    const store = createSqliteStore({ crypto }, { path });
     return {
       store,
       close: async () => {
@@ -88,6 +90,15 @@ function makeFolder(folder: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw new RelayError("RELAY_DATA_UNUSABLE", `${folder} cannot be made`, { cause });
+  }
+}
+
+/** Makes the file when it is missing: in a folder that was there before, others might read it. */
+function ownFile(path: string): void {
+  try {
+    closeSync(openSync(path, "a", 0o600));
+  } catch (cause) {
+    throw new RelayError("RELAY_DATA_UNUSABLE", `${path} cannot be opened`, { cause });
   }
 }
 

@@ -1,5 +1,13 @@
 /** What operators rely on: logs without secrets, a drain that is polite, copies that do not fork. */
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createSqliteStore } from "@hawser/store-sqlite";
 import { logIdOf } from "@hawser/log";
@@ -220,6 +228,39 @@ describe("a copy", () => {
     expect(existsSync(join(folder, "b", "relay.sqlite.part"))).toBe(false);
     expect(() => backUp(join(folder, "none"), join(folder, "c"))).toThrow(/cannot be copied/);
     expect(existsSync(join(folder, "c.part"))).toBe(false);
+  });
+
+  test("is for its owner alone after a restore too, and so is a new database", async () => {
+    const folder = await temporaryFolder();
+    // A folder that an operator made, which others may enter.
+    const open = join(folder, "open");
+    mkdirSync(open);
+    chmodSync(open, 0o755);
+    const relay = await startRelay({ data: open });
+    expect(statSync(join(open, "relay.sqlite")).mode & 0o777).toBe(0o600);
+    const file = join(folder, "copy");
+    backUp(open, file);
+    await relay.close();
+    // As it comes back from where copies are kept.
+    chmodSync(file, 0o644);
+    const there = join(folder, "there");
+    mkdirSync(there);
+    await restore(file, there);
+    expect(statSync(join(there, "relay.sqlite")).mode & 0o777).toBe(0o600);
+  });
+
+  test("is not put beside the log of a database that was deleted", async () => {
+    const folder = await temporaryFolder();
+    const relay = await startRelay({ data: join(folder, "a") });
+    const file = join(folder, "copy");
+    backUp(join(folder, "a"), file);
+    await relay.close();
+    mkdirSync(join(folder, "b"));
+    writeFileSync(join(folder, "b", "relay.sqlite-wal"), "left");
+    await expect(restore(file, join(folder, "b"))).rejects.toMatchObject({
+      code: "RELAY_BACKUP_FAILED",
+    });
+    expect(readFileSync(join(folder, "b", "relay.sqlite-wal"), "utf8")).toBe("left");
   });
 
   test("made by other means is marked by hand", async () => {
