@@ -8,6 +8,7 @@ import {
   decodeCbor,
   encodeCbor,
   fromHex,
+  toHex,
   utf8,
   type CborValue,
 } from "@hawser/codec";
@@ -26,6 +27,7 @@ export const updateBytesMax: number = pieceBytesMax * pieceCountMax;
 
 const version = 1;
 const clientContext = "hawser yjs client v1";
+const shelfContext = "hawser yjs shelf v1";
 const sessionMax = 0xffff_ffff;
 
 /** What one event says. */
@@ -93,4 +95,14 @@ export function clientIdOf(
   let id = (bytes[0] ?? 0) & 0x1f;
   for (const byte of bytes.subarray(1)) id = id * 256 + byte;
   return id;
+}
+
+/** Under which name a document's snapshot lies on the shelf: any text names a document. */
+export function shelfNameOf(
+  crypto: Pick<Crypto, "deriveKey">,
+  name: string,
+  isCollected: boolean,
+): string {
+  const id = toHex(crypto.deriveKey(shelfContext, utf8(name), 16));
+  return `yjs/${isCollected ? "" : "whole/"}${id}`;
 }

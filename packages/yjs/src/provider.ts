@@ -3,7 +3,7 @@
  */
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { EphemeralChannel } from "@hawser/space";
-import { openView, type EventSource, type Gate } from "@hawser/view";
+import { openView, type EventSource, type Gate, type Shelf } from "@hawser/view";
 import { Awareness } from "y-protocols/awareness";
 import {
   applyUpdate,
@@ -14,10 +14,10 @@ import {
   getState,
   snapshot,
 } from "yjs";
-import { clientIdOf, isDocName } from "./body.ts";
+import { clientIdOf, isDocName, shelfNameOf } from "./body.ts";
 import { clientOfUpdate } from "./check.ts";
 import { YjsError } from "./errors.ts";
-import { createOutbox, type Outbox, type Timers } from "./outbox.ts";
+import { createOutbox, type Timers } from "./outbox.ts";
 import { startPresence, type Presence } from "./presence.ts";
 import {
   canonicalUpdate,
@@ -51,6 +51,12 @@ export interface YjsOptions {
   readonly flushMs?: number;
   /** Decides which events count, such as access control documents (`@hawser/acl`). */
   readonly gate?: Gate;
+  /**
+   * Keeps the document on this device each time so many events were folded, ≥ 1, and when it is closed,
+   * so that opening it again reads later events only. Default 1,000 where the source has a shelf and
+   * there is no gate; `false`: never.
+   */
+  readonly snapshots?: { readonly everyEvents?: number } | false;
 }
 
 /** How a document stands. */
@@ -125,6 +131,7 @@ export function createYjsProvider(deps: YjsDeps, options: YjsOptions = {}): YjsP
 function attach(parts: Parts): YjsProvider {
   const { deps, doc, name, session } = parts;
   const listeners = new Set<() => void>();
+  let foreign: YjsError | undefined;
   const notify = (): void => {
     for (const listener of listeners) listener();
   };
@@ -132,10 +139,10 @@ function attach(parts: Parts): YjsProvider {
     { append: (drafts) => deps.source.append(drafts), timers: deps.timers, onChange: notify },
     { name, session: () => session, flushMs: parts.options.flushMs ?? 30 },
   );
-  const replica = openReplica(parts, { outbox, notify });
+  const isWhole = (): boolean => outbox.unsavedBytes === 0 && foreign === undefined;
+  const replica = openReplica(parts, { isWhole, notify });
   const awareness = new Awareness(doc);
   const presence = presenceOf(parts, awareness);
-  let foreign: YjsError | undefined;
   let closing: Promise<void> | undefined;
   let isReady = false;
   replica.ready.then(
@@ -234,6 +241,12 @@ interface Replica {
   close(): Promise<void>;
 }
 
+interface ReplicaHost {
+  /** Is everything that was written here in events? */
+  readonly isWhole: () => boolean;
+  readonly notify: () => void;
+}
+
 /**
  * A Yjs document cannot give writing back. So when judgements change, everything that counts is
  * folded into a second document; what the first lacks of it is brought over, and what it has too
@@ -241,20 +254,19 @@ interface Replica {
  */
 function openReplica(
   { deps, options, doc, name, session }: Parts,
-  { outbox, notify }: { readonly outbox: Outbox; readonly notify: () => void },
+  { isWhole, notify }: ReplicaHost,
 ): Replica {
   const origin = {};
   let second: Doc | undefined;
-  let isFirst = true;
+  let isFilled = false;
+  let held: (() => void) | undefined;
   let isStale = false;
   let observerError: Error | undefined;
   let stopTimer: (() => void) | undefined;
 
   const newDoc = (): Doc => {
-    if (isFirst) {
-      isFirst = false;
-      return doc;
-    }
+    held = undefined;
+    if (!isFilled) return doc;
     second = new Doc({ gc: doc.gc });
     compareSoon();
     return second;
@@ -264,16 +276,37 @@ function openReplica(
   const onObserverError = (cause: unknown): void => {
     observerError = cause instanceof Error ? cause : new Error("an observer threw", { cause });
   };
+  const hold = (fill: () => void): void => {
+    held = fill;
+  };
+  const onApply = (): void => {
+    isFilled = true;
+  };
+  // The source has judged what is held: what it hands out goes on from there, or begins anew.
+  const onBatch = (isReset: boolean): void => {
+    const fill = held;
+    held = undefined;
+    if (fill === undefined || isReset) return;
+    isFilled = true;
+    fill();
+  };
+  const { everyEvents } = options.snapshots === false ? {} : (options.snapshots ?? {});
+  const shelfName = shelfNameOf(deps.crypto, name, doc.gc);
+  const snapshots = { name: shelfName, ...(everyEvents !== undefined && { everyEvents }) };
+  const viewOptions = { name, newDoc, onApply, hold };
   const view = openView<DocState>(
-    viewDeps(deps),
-    docView({ crypto: deps.crypto, origin, isOwn, onObserverError }, { name, newDoc }),
-    options.gate === undefined ? {} : { gate: options.gate },
+    viewDeps(deps, { onBatch, isWhole }),
+    docView({ crypto: deps.crypto, origin, isOwn, onObserverError }, viewOptions),
+    {
+      ...(options.gate !== undefined && { gate: options.gate }),
+      ...(options.snapshots !== false && { snapshots }),
+    },
   );
 
   const compare = (): void => {
     stopTimer = undefined;
     if (second === undefined) return;
-    if (outbox.unsavedBytes > 0) {
+    if (!isWhole()) {
       compareSoon();
       return;
     }
@@ -308,11 +341,31 @@ function openReplica(
   };
 }
 
-function viewDeps({ source, yieldToHost }: YjsDeps): {
-  readonly source: EventSource;
-  readonly yieldToHost?: () => Promise<void>;
-} {
-  return yieldToHost === undefined ? { source } : { source, yieldToHost };
+/** What the view of one document reads, told of each batch before it is folded. */
+function viewDeps(
+  { source, yieldToHost }: YjsDeps,
+  host: { readonly onBatch: (isReset: boolean) => void; readonly isWhole: () => boolean },
+): { readonly source: EventSource; readonly yieldToHost?: () => Promise<void> } {
+  const { shelf } = source;
+  const watched: EventSource = {
+    append: (drafts) => source.append(drafts),
+    batches: async function* (options) {
+      for await (const batch of source.batches(options)) {
+        host.onBatch(batch.reset === true);
+        yield batch;
+      }
+    },
+    ...(shelf !== undefined && { shelf: guardedShelf(shelf, host.isWhole) }),
+  };
+  return yieldToHost === undefined ? { source: watched } : { source: watched, yieldToHost };
+}
+
+/** The document shows edits before they are events. Such a state is not kept: they may be lost yet. */
+function guardedShelf(shelf: Shelf, isWhole: () => boolean): Shelf {
+  return {
+    read: (name) => shelf.read(name),
+    write: (name, value) => (isWhole() ? shelf.write(name, value) : Promise.resolve()),
+  };
 }
 
 /** Whether a document has insertions or deletions that another lacks, which it has all of. */

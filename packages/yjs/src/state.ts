@@ -170,12 +170,22 @@ export function withheldIn(state: DocState): readonly WithheldUpdate[] {
   );
 }
 
+/** How the reducer of one document gets at it. */
+export interface DocViewOptions {
+  readonly name: string;
+  readonly newDoc: () => Doc;
+  /** The document of `newDoc` is written to from now on. */
+  readonly onApply: () => void;
+  /**
+   * A snapshot was read: `fill` brings it into the document. Only once the source goes on from it,
+   * since nothing can be taken out of a document again.
+   */
+  readonly hold: (fill: () => void) => void;
+}
+
 /** The reducer of one document: what `createYjsProvider` folds into the document it was given. */
-export function docView(
-  deps: ApplyDeps,
-  options: { readonly name: string; readonly newDoc: () => Doc },
-): View<DocState> {
-  const { name, newDoc } = options;
+export function docView(deps: ApplyDeps, options: DocViewOptions): View<DocState> {
+  const { name, newDoc, onApply, hold } = options;
   return {
     name: "yjs",
     version,
@@ -184,19 +194,32 @@ export function docView(
     init: () => newDocState(newDoc()),
     apply: (state, event) => {
       const body = parseBody(event.body);
-      if (body?.name === name) applyBody(deps, state, event, body);
+      if (body?.name !== name) return state;
+      onApply();
+      applyBody(deps, state, event, body);
       return state;
     },
     encode: (state) => encodeCbor(docToCbor(state)),
-    decode: (bytes) => docFromCbor(deps, decodeCbor(bytes), newDoc()),
+    decode: (bytes) => {
+      const stored = parseDoc(decodeCbor(bytes));
+      if (stored === undefined) return undefined;
+      const state = newDocState(newDoc());
+      hold(() => void fill(deps, state, stored));
+      return state;
+    },
   };
 }
 
-/** The reducer of all documents of a source: for reading a past state, and for snapshots. */
-export function createYjsView(deps: {
-  readonly crypto: Pick<Crypto, "deriveKey">;
-}): View<YjsState> {
+/**
+ * The reducer of all documents of a source: for reading a past state, and for snapshots. `gc` false:
+ * with what was deleted, as in a `Doc` with that option.
+ */
+export function createYjsView(
+  deps: { readonly crypto: Pick<Crypto, "deriveKey"> },
+  { gc = true }: { readonly gc?: boolean } = {},
+): View<YjsState> {
   const applyDeps: ApplyDeps = { crypto: deps.crypto, origin: undefined };
+  const newDoc = (): Doc => new Doc({ gc });
   return {
     name: "yjs",
     version,
@@ -206,7 +229,7 @@ export function createYjsView(deps: {
     apply: (state, event) => {
       const body = parseBody(event.body);
       if (body === undefined) return state;
-      const doc = state.get(body.name) ?? newDocState(new Doc());
+      const doc = state.get(body.name) ?? newDocState(newDoc());
       state.set(body.name, doc);
       applyBody(applyDeps, doc, event, body);
       return state;
@@ -221,7 +244,7 @@ export function createYjsView(deps: {
         }),
       ]);
     },
-    decode: (bytes) => decodeState(applyDeps, bytes),
+    decode: (bytes) => decodeState(applyDeps, bytes, newDoc),
   };
 }
 
@@ -255,7 +278,11 @@ function docToCbor(state: DocState): CborValue {
   ];
 }
 
-function decodeState(deps: ApplyDeps, bytes: Uint8Array): YjsState | undefined {
+function decodeState(
+  deps: ApplyDeps,
+  bytes: Uint8Array,
+  newDoc: () => Doc,
+): YjsState | undefined {
   const fields = decodeCbor(bytes);
   if (!Array.isArray(fields) || fields[0] !== version || !Array.isArray(fields[1])) {
     return undefined;
@@ -263,39 +290,45 @@ function decodeState(deps: ApplyDeps, bytes: Uint8Array): YjsState | undefined {
   const state: YjsState = new Map();
   for (const item of fields[1] as readonly CborValue[]) {
     if (!Array.isArray(item) || !isDocName(item[0])) return undefined;
-    const doc = docFromCbor(deps, item[1], new Doc());
-    if (doc === undefined) return undefined;
+    const stored = parseDoc(item[1]);
+    const doc = newDocState(newDoc());
+    if (stored === undefined || !fill(deps, doc, stored)) return undefined;
     state.set(item[0], doc);
   }
   return state;
 }
 
-/** Only `encode` makes these bytes, so they are trusted as far as their form goes. */
-function docFromCbor(
-  deps: ApplyDeps,
-  value: CborValue | undefined,
-  doc: Doc,
-): DocState | undefined {
+/** A document as it is encoded, apart. */
+interface StoredDoc {
+  readonly update: Uint8Array;
+  readonly open: readonly CborValue[];
+  readonly faults: readonly CborValue[];
+}
+
+function parseDoc(value: CborValue | undefined): StoredDoc | undefined {
   if (!Array.isArray(value) || value.length !== 3) return undefined;
   const [update, open, faults]: readonly CborValue[] = value;
   if (!(update instanceof Uint8Array) || !Array.isArray(open) || !Array.isArray(faults)) {
     return undefined;
   }
+  return { update, open, faults };
+}
+
+/** Only `encode` makes these bytes, so they are trusted as far as their form goes. */
+function fill(deps: ApplyDeps, state: DocState, { update, open, faults }: StoredDoc): boolean {
   try {
-    applyUpdate(doc, update, deps.origin);
-  } catch {
-    // The verdict on bytes that are no snapshot is `undefined`.
-    return undefined;
+    applyUpdate(state.doc, update, deps.origin);
+  } catch (cause) {
+    if (deps.onObserverError === undefined) return false;
+    deps.onObserverError(cause);
   }
-  const state = newDocState(doc);
-  const areSessions = (open as readonly CborValue[]).every((each) => restore(deps, state, each));
-  for (const fault of faults as readonly CborValue[]) {
-    if (!Array.isArray(fault)) return undefined;
+  for (const fault of faults) {
+    if (!Array.isArray(fault)) return false;
     const [author, logId, seq, reason] = fault as readonly unknown[];
     // Safe: written by `docToCbor`.
     state.faults.push({ author, logId, seq, reason } as WithheldUpdate);
   }
-  return areSessions ? state : undefined;
+  return open.every((each) => restore(deps, state, each));
 }
 
 function restore(deps: ApplyDeps, state: DocState, value: CborValue): boolean {
