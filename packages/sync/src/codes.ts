@@ -27,6 +27,7 @@ export const messageTypes: { readonly [Type in Message["type"]]: number } = {
   bye: 14,
   summary: 16,
   reconcile: 17,
+  broadcast: 20,
 };
 
 /** Access levels by their number. */
@@ -42,10 +43,10 @@ export const marks: readonly Mark[] = ["equal", "listed", "split"];
 export const turnStates: readonly ReconcileMessage["state"][] = ["on", "end", "off"];
 
 /** Bits of a hello's features. */
-export const featureBits = { reconcile: 1 } as const;
+export const featureBits = { reconcile: 1, broadcast: 2 } as const;
 
 /** Every feature this code has. */
-export const featuresKnown: number = featureBits.reconcile;
+export const featuresKnown: number = featureBits.reconcile | featureBits.broadcast;
 
 /** Bits of a frontier's flags. */
 export const frontierFlags = { first: 1, last: 2, eager: 4 } as const;

@@ -14,6 +14,7 @@ import {
   wantModes,
 } from "./codes.ts";
 import {
+  broadcastBytesMax,
   closeCodeBytesMax,
   creditBytesMax,
   entriesPerRangeMax,
@@ -59,6 +60,7 @@ const parsers: ReadonlyMap<number, Parser> = new Map<number, Parser>([
   [messageTypes.bye, readBye],
   [messageTypes.summary, readSummary],
   [messageTypes.reconcile, readReconcile],
+  [messageTypes.broadcast, readBroadcast],
 ]);
 
 /** `count` items, or none at all when the count is over its limit or cannot fit in what is left. */
@@ -294,6 +296,14 @@ function readSplit(reader: ByteReader): Split | undefined {
 function readSplitBits(reader: ByteReader): number | undefined {
   const bits = reader.u8();
   return bits === 0 || bits > splitBitsMax ? undefined : bits;
+}
+
+function readBroadcast(reader: ByteReader): Message | undefined {
+  const topicNumber = reader.varint();
+  const isForwarded = readBit(reader);
+  if (isForwarded === undefined || reader.remaining > broadcastBytesMax) return undefined;
+  const bytes = reader.bytes(reader.remaining).slice();
+  return bytes.length === 0 ? undefined : { type: "broadcast", topicNumber, isForwarded, bytes };
 }
 
 function readBye(reader: ByteReader): Message | undefined {

@@ -84,6 +84,10 @@ function writeFields(writer: ByteWriter, message: Message): void {
       return writer.bytes(message.fingerprint);
     case "reconcile":
       return writeReconcile(writer, message);
+    case "broadcast":
+      writer.varint(message.topicNumber);
+      writer.u8(message.isForwarded ? 1 : 0);
+      return writer.bytes(message.bytes);
     case "heartbeat":
       return;
     case "bye":

@@ -1,3 +1,4 @@
+export type { BroadcastListener } from "./broadcasts.ts";
 export type { SyncErrorCode } from "./errors.ts";
 export type { Machine } from "./machine.ts";
 export type {
@@ -34,6 +35,6 @@ export type {
 export { decodeMessage } from "./decode.ts";
 export { encodeMessage } from "./encode.ts";
 export { SyncError } from "./errors.ts";
-export { frameBytesMax } from "./limits.ts";
+export { broadcastBytesMax, frameBytesMax } from "./limits.ts";
 export { createMachine } from "./machine.ts";
 export { createSyncPeer } from "./peer.ts";

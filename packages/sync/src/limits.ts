@@ -73,6 +73,20 @@ export const channelBindingBytesMax = 64;
 export const gapsInARowMax = 3;
 /** Heartbeats without a sign of life, or without a byte taken, before the session ends. */
 export const missedHeartbeatsMax = 3;
+/** Bytes of one broadcast. */
+export const broadcastBytesMax = 17_408;
+/** What a broadcast counts for beside its bytes: small ones cost work, too. */
+export const broadcastOverheadBytes = 256;
+/** Bytes of broadcasts that one side of a session may say at once … */
+export const broadcastBurstBytes: number = 512 * 1024;
+/** … and how many more with each passing of `broadcastRefillMs`. */
+export const broadcastRefillBytes: number = 64 * 1024;
+/** How often what a side may say grows. */
+export const broadcastRefillMs = 500;
+/** With more than this waiting to be sent, broadcasts are dropped: they are worth nothing late. */
+export const broadcastOutboxBytesMax: number = 256 * 1024;
+/** Broadcasts a peer object remembers, to take each in once. */
+export const broadcastsRemembered = 4_096;
 /** Heartbeats without an entry of a claimed log before another session may fetch it too. */
 export const stalledBeatsMax = 2;
 /** Fork proofs of one topic that a session takes from its peer. */

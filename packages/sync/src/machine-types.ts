@@ -69,6 +69,8 @@ export type SyncEvent =
       readonly logId: LogId;
       readonly proof: ForkProof;
     }
+  /** To be said to the peer, if it may hear it and can take it now. */
+  | ({ readonly type: "broadcast" } & Broadcast)
   /** The peer's fork proof does not verify. */
   | { readonly type: "forkInvalid" }
   | { readonly type: "timer"; readonly name: TimerName }
@@ -76,7 +78,15 @@ export type SyncEvent =
   | { readonly type: "failed"; readonly cause: unknown }
   | { readonly type: "close" };
 
-export type TimerName = "handshake" | "heartbeat";
+/** Something for whoever takes part in a topic now. */
+export interface Broadcast {
+  readonly topic: Topic;
+  readonly bytes: Uint8Array;
+  /** A relay had it from somebody else. */
+  readonly isForwarded: boolean;
+}
+
+export type TimerName = "handshake" | "heartbeat" | "broadcast";
 
 /** What the runner has to do. */
 export type SyncEffect =
@@ -99,6 +109,8 @@ export type SyncEffect =
       readonly logId: LogId;
       readonly proof: ForkProof;
     }
+  /** The peer said it. */
+  | ({ readonly type: "broadcast" } & Broadcast)
   | { readonly type: "badRange"; readonly logId: LogId; readonly seq: number }
   | { readonly type: "startTimer"; readonly name: TimerName; readonly delayMs: number }
   | { readonly type: "stopTimer"; readonly name: TimerName }
@@ -186,6 +198,8 @@ export interface OutLog {
 export type InStatus =
   /** The peer has no access to this log here, so we ask it for nothing. */
   | "hidden"
+  /** The peer sends it unasked, and what comes is dropped: it has yet to hear of us. */
+  | "pushed"
   /** The topic's owner does not want it. */
   | "unwanted"
   | "same"
@@ -423,6 +437,11 @@ export interface MachineState {
   readonly dataQueue: Set<OutLog>;
   readonly topicOfOutLog: WeakMap<OutLog, Topic>;
   outboxBytes: number;
+
+  /** Bytes of broadcasts that may be said now, and that may be heard. */
+  broadcastsOut: number;
+  broadcastsIn: number;
+  isRefilling: boolean;
 
   heard: boolean;
   taken: boolean;

@@ -3,7 +3,7 @@
  * Layer 4; pure: no socket, store, clock or promise.
  */
 import { decodeMessage } from "./decode.ts";
-import { frameBytesMax, missedHeartbeatsMax } from "./limits.ts";
+import { broadcastBurstBytes, frameBytesMax, missedHeartbeatsMax } from "./limits.ts";
 import type {
   InLog,
   MachineDeps,
@@ -11,9 +11,11 @@ import type {
   MachineState,
   SyncEffect,
   SyncEvent,
+  TimerName,
   Turn,
 } from "./machine-types.ts";
 import type { Message } from "./message.ts";
+import { onBroadcast, refillBroadcasts, sayBroadcast } from "./step-broadcast.ts";
 import { onCommitted, onFork, onHeads } from "./step-commit.ts";
 import { flushAnswers, onClaimed, retryRefused } from "./step-compare.ts";
 import { onHello, onIdentities, start } from "./step-handshake.ts";
@@ -95,6 +97,9 @@ function initialState(seed: MachineSeed): MachineState {
     dataQueue: new Set(),
     topicOfOutLog: new WeakMap(),
     outboxBytes: 0,
+    broadcastsOut: broadcastBurstBytes,
+    broadcastsIn: broadcastBurstBytes,
+    isRefilling: false,
     heard: false,
     taken: false,
     gained: false,
@@ -132,7 +137,7 @@ function apply(turn: Turn, event: SyncEvent): void {
       state.taken = true;
       return;
     case "timer":
-      return event.name === "handshake" ? close(turn, "SYNC_HANDSHAKE_TIMEOUT") : onHeartbeat(turn);
+      return onTimer(turn, event.name);
     case "disconnected":
       return end(turn, "SYNC_CONNECTION_LOST", "connection", event.cause);
     case "failed":
@@ -143,6 +148,8 @@ function apply(turn: Turn, event: SyncEvent): void {
       return onTopics(turn, event.topics);
     case "ingested":
       return onIngested(turn, event.id, event.outcome);
+    case "broadcast":
+      return sayBroadcast(turn, event);
     case "forkInvalid":
       return close(turn, "SYNC_BAD_MESSAGE");
     case "range":
@@ -151,6 +158,17 @@ function apply(turn: Turn, event: SyncEvent): void {
       return onClaimed(turn, state.topics.get(event.topic), event.logIds);
     default:
       return onTopicEvent(turn, event);
+  }
+}
+
+function onTimer(turn: Turn, name: TimerName): void {
+  switch (name) {
+    case "handshake":
+      return close(turn, "SYNC_HANDSHAKE_TIMEOUT");
+    case "heartbeat":
+      return onHeartbeat(turn);
+    case "broadcast":
+      return refillBroadcasts(turn);
   }
 }
 
@@ -218,6 +236,7 @@ function onMessage(turn: Turn, message: Message, frameBytes: number): void {
     case "fork":
     case "summary":
     case "reconcile":
+    case "broadcast":
       return onTopicMessage(turn, message);
     case "hello":
     case "identities":
@@ -226,7 +245,14 @@ function onMessage(turn: Turn, message: Message, frameBytes: number): void {
   }
 }
 
-type TopicMessageType = "frontier" | "wants" | "acks" | "fork" | "summary" | "reconcile";
+type TopicMessageType =
+  | "frontier"
+  | "wants"
+  | "acks"
+  | "fork"
+  | "summary"
+  | "reconcile"
+  | "broadcast";
 
 /** Messages about one topic. A number that was never given is an error; a withdrawn one is late. */
 function onTopicMessage(turn: Turn, message: Message & { readonly type: TopicMessageType }): void {
@@ -246,6 +272,8 @@ function onTopicMessage(turn: Turn, message: Message & { readonly type: TopicMes
       return onAcks(turn, topic, message);
     case "fork":
       return onForkMessage(turn, topic, message);
+    case "broadcast":
+      return onBroadcast(turn, topic, message);
   }
 }
 

@@ -202,6 +202,16 @@ export interface ReconcileMessage {
   readonly splits: readonly Split[];
 }
 
+/** Something for whoever is there now; nobody keeps it: docs/spec/3-sync.md §7.1. */
+export interface BroadcastMessage {
+  readonly type: "broadcast";
+  readonly topicNumber: number;
+  /** It comes from a relay, which had it from somebody else. */
+  readonly isForwarded: boolean;
+  /** 1 to 17,408. */
+  readonly bytes: Uint8Array;
+}
+
 export interface HeartbeatMessage {
   readonly type: "heartbeat";
 }
@@ -227,5 +237,6 @@ export type Message =
   | ForkMoreMessage
   | SummaryMessage
   | ReconcileMessage
+  | BroadcastMessage
   | HeartbeatMessage
   | ByeMessage;

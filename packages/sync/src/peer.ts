@@ -11,6 +11,7 @@ import {
   type Topic,
   verifyForkProof,
 } from "@hawser/log";
+import { type BroadcastListener, createBroadcasts } from "./broadcasts.ts";
 import { createClaims } from "./claims.ts";
 import { featuresKnown } from "./codes.ts";
 import { SyncError } from "./errors.ts";
@@ -86,6 +87,11 @@ export interface SyncPeerOptions {
    * much as they differ; smaller ones by listing their logs, which is a round trip less. Default 64.
    */
   readonly reconcileLogs?: number;
+  /**
+   * `forward`: what one peer broadcasts goes on to the other peers of that topic, as a relay does it.
+   * Default `take`: it is for this device alone.
+   */
+  readonly broadcasts?: "take" | "forward";
 }
 
 /** A peer with the sessions that stand to it now. */
@@ -110,6 +116,18 @@ export interface SyncPeer extends AsyncDisposable {
   attach(connection: Connection): SyncSession;
   /** Tells every session that topics, keys or rights changed; refused logs are asked for again. */
   topicsChanged(): void;
+  /**
+   * Says something to whoever takes part in a topic now: all peers with full access, and those behind
+   * the relays among them. Never stored, never repeated: it is lost to whoever is not there, to peers
+   * whose pipe is behind, and when more is said than a session carries (docs/spec/3-sync.md §7.1). Seal
+   * it first. At most 17,408 bytes, else SYNC_FRAME_TOO_LARGE.
+   */
+  broadcast(topic: Topic, bytes: Uint8Array): void;
+  /**
+   * Calls back with what peers broadcast, once each; returns the unsubscribe function. Whoever holds
+   * a follow key can say anything. Must not throw.
+   */
+  onBroadcast(listener: BroadcastListener): () => void;
   /** Peers with at least one session, ordered by id. */
   peers(): readonly PeerInfo[];
   /** Where an entry stands between us and the peer with that device key. */
@@ -134,6 +152,10 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
   const each = (act: (session: RunningSession) => void): void => {
     for (const session of running) act(session);
   };
+  const broadcasts = createBroadcasts(
+    { crypto, sessions: () => running },
+    { mode: options.broadcasts ?? "take" },
+  );
   const watcher = watchHeads(store, {
     onHeads: (topic, heads) => {
       const mayAdmit = holdsControl(deps.topics(), topic, heads);
@@ -168,6 +190,7 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     onClosed: (session) => {
       running.delete(session);
     },
+    onBroadcast: broadcasts.heard,
     onChange: ({ session }) => deps.onSessionChange?.(session),
   };
 
@@ -183,6 +206,11 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
         session.topicsChanged();
         for (const { topic } of deps.topics()) session.retry(topic);
       }),
+    broadcast: (topic, bytes) => {
+      if (isClosed) return;
+      broadcasts.say(topic, bytes);
+    },
+    onBroadcast: broadcasts.listen,
     peers: () => groupByPeer([...running].map(({ session }) => session)),
     explain: async (ref, seq, peer) => {
       const head = await store.head(ref.logId);

@@ -7,7 +7,7 @@ import type { Claimant, Claims } from "./claims.ts";
 import type { EventLoop } from "./event-loop.ts";
 import type { IngestQueue } from "./ingest-queue.ts";
 import type { Machine } from "./machine.ts";
-import type { ReadRangeEffect, SyncEffect, TopicSnapshot } from "./machine-types.ts";
+import type { Broadcast, ReadRangeEffect, SyncEffect, TopicSnapshot } from "./machine-types.ts";
 import type { Outbox } from "./outbox.ts";
 import { readRange } from "./range-reader.ts";
 import type { SessionTimers } from "./session-timers.ts";
@@ -36,6 +36,7 @@ export interface SessionParts {
   readonly timers: SessionTimers;
   readonly claimant: Claimant;
   readonly queue: IngestQueue;
+  readonly onBroadcast: (broadcast: Broadcast) => void;
   readonly onProgress: () => void;
   readonly onBadRange: (place: { readonly logId: LogId; readonly seq: number }) => void;
   readonly onClose: (effect: SyncEffect & { readonly type: "close" }) => void;
@@ -64,6 +65,8 @@ export function performEffect(parts: SessionParts, effect: SyncEffect): void {
         const holds = await host.takeFork(effect.logId, effect.proof);
         if (!holds) parts.loop.dispatch({ type: "forkInvalid" });
       });
+    case "broadcast":
+      return parts.onBroadcast(effect);
     case "badRange":
       return parts.onBadRange(effect);
     case "startTimer":

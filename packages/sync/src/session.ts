@@ -6,7 +6,7 @@ import type { ForkProof, LogHead, LogId, Topic } from "@hawser/log";
 import { SyncError } from "./errors.ts";
 import { createEventLoop, type EventLoop } from "./event-loop.ts";
 import { createIngestQueue } from "./ingest-queue.ts";
-import type { MachineSeed } from "./machine-types.ts";
+import type { Broadcast, MachineSeed } from "./machine-types.ts";
 import { createOutbox } from "./outbox.ts";
 import {
   explainHere,
@@ -75,6 +75,7 @@ export interface RunningSession {
   retry(topic: Topic): void;
   forked(topic: Topic, logId: LogId, proof: ForkProof): void;
   failed(cause: unknown): void;
+  broadcast(broadcast: Broadcast): void;
   explain(
     ref: LogRef,
     seq: number,
@@ -85,6 +86,8 @@ export interface RunningSession {
 /** What a session tells the peer object it belongs to. */
 export interface SessionListener {
   onBadRange(session: RunningSession, place: { readonly logId: LogId; readonly seq: number }): void;
+  /** The peer, which proved full access to the topic, said it. */
+  onBroadcast(session: RunningSession, broadcast: Broadcast): void;
   onClosed(session: RunningSession): void;
   /** Progress, access or sync state changed. */
   onChange(session: RunningSession): void;
@@ -112,6 +115,7 @@ export function runSession(
       onOutcome: (id, outcome) => loop.dispatch({ type: "ingested", id, outcome }),
       onFailure: (cause) => loop.dispatch({ type: "failed", cause }),
     }),
+    onBroadcast: (broadcast) => listener.onBroadcast(running, broadcast),
     onProgress: () => {
       changes.tell();
       listener.onChange(running);
@@ -134,6 +138,7 @@ export function runSession(
     committed: (topic, heads) => loop.dispatch({ type: "committed", topic, heads }),
     retry: (topic) => loop.dispatch({ type: "retry", topic }),
     forked: (topic, logId, proof) => loop.dispatch({ type: "fork", topic, logId, proof }),
+    broadcast: (broadcast) => loop.dispatch({ type: "broadcast", ...broadcast }),
     failed: (cause) => loop.dispatch({ type: "failed", cause }),
     explain: (ref, seq, head) => ({
       here: explainHere(loop.state(), ref, seq, head),

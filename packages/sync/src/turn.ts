@@ -45,6 +45,7 @@ export function end(
   state.phase = "closed";
   turn.effects.push({ type: "stopTimer", name: "handshake" });
   turn.effects.push({ type: "stopTimer", name: "heartbeat" });
+  if (state.isRefilling) turn.effects.push({ type: "stopTimer", name: "broadcast" });
   turn.effects.push({ type: "close", code, by, ...(cause === undefined ? {} : { cause }) });
 }
 

@@ -170,7 +170,7 @@ function attach(
         return true;
       },
     },
-    { onBadRange: () => {}, onClosed: () => {}, onChange: () => {} },
+    { onBadRange: () => {}, onBroadcast: () => {}, onClosed: () => {}, onChange: () => {} },
     connection,
   );
 }
