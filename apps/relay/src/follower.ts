@@ -78,7 +78,12 @@ export async function openFollower(
       identities,
       topics,
     },
-    { windowBytes, topicEntries: limits.topicEntriesMax, topicBytes: limits.topicBytesMax },
+    {
+      windowBytes,
+      topicEntries: limits.topicEntriesMax,
+      topicBytes: limits.topicBytesMax,
+      broadcasts: "forward",
+    },
   );
   const unsubscribe = spaces.onTopicsChanged(() => peer.topicsChanged());
   const leave =

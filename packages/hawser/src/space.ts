@@ -3,9 +3,10 @@ import { createKv, type Kv } from "@hawser/kv";
 import type { Frontier, LogId, LogStore } from "@hawser/log";
 import type { EventRef } from "@hawser/view";
 import { explainWhy, type EntryRange, type EntryRef, type Space } from "@hawser/space";
-import type { SyncProgress, SyncSession } from "@hawser/sync";
+import type { SyncPeer, SyncProgress, SyncSession } from "@hawser/sync";
 import { HawserError } from "./errors.ts";
 import { yieldToHost } from "./platform.ts";
+import { createPresence } from "./presence.ts";
 import type { Relays } from "./relays.ts";
 import type { HawserSpace, InviteOptions } from "./types.ts";
 
@@ -14,6 +15,7 @@ export interface HawserSpaceDeps {
   readonly id: string;
   readonly store: LogStore;
   readonly relays: Relays;
+  readonly peer: Pick<SyncPeer, "broadcast" | "onBroadcast">;
 }
 
 const inviteSecondsDefault = 7 * 24 * 60 * 60;
@@ -36,6 +38,7 @@ export function createHawserSpace(deps: HawserSpaceDeps): HawserSpace {
     id,
     kv,
     space,
+    presence: createPresence(space, deps.peer),
     members: () =>
       space.members().map(({ author, level }) => ({
         author,

@@ -9,6 +9,7 @@ import type { Frontier, LogStore, StoreStats } from "@hawser/log";
 import type {
   DamagedSpace,
   EntryRange,
+  EphemeralChannel,
   NameOf,
   QuarantinedRange,
   Space,
@@ -116,6 +117,12 @@ export interface HawserSpace extends AsyncDisposable {
   readonly kv: Kv;
   /** The layer below, for everything that this one leaves out. */
   readonly space: Space;
+  /**
+   * Who is there now, and where their cursors are: sealed messages to the devices that may read and
+   * are connected to the same relays or to this device. Never stored; lost to whoever is not there and
+   * when many are sent. All listeners of a space hear the same, so what is sent should say what it is.
+   */
+  readonly presence: EphemeralChannel;
   members(): readonly SpaceMember[];
   /** A link that lets another device join. Hand it over on a channel you trust. */
   invite(options?: InviteOptions): Promise<string>;
