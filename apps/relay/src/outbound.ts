@@ -48,6 +48,10 @@ export interface ResolvedAddress {
 export interface OutboundDeps {
   readonly timers: Timers;
   readonly resolve?: (name: string) => Promise<readonly ResolvedAddress[]>;
+  /** Which addresses may be connected to; default `isPublicAddress`. */
+  readonly permits?: (address: string) => boolean;
+  /** PEM of the authorities that sign for servers; default: those that the platform trusts. */
+  readonly authorities?: string;
   /** Sends to that very address. Rejects when there is no answer. */
   readonly send?: (
     request: OutboundRequest,
@@ -124,7 +128,8 @@ export function parseOutboundUrl(text: string): URL | undefined {
 
 /** The way out over the given network; default: this machine's. */
 export function createOutbound(deps: OutboundDeps): Outbound {
-  const { timers, resolve = resolveName, send = sendTo } = deps;
+  const { timers, resolve = resolveName, permits = isPublicAddress } = deps;
+  const send = deps.send ?? ((request, target) => sendTo(request, target, deps.authorities));
   const attempt = async (
     request: OutboundRequest,
     signal: AbortSignal,
@@ -137,7 +142,7 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     const [at] = found;
     if (at === undefined) return { ok: false, reason: "network" };
     // One private address among public ones is enough: nobody honest publishes both.
-    if (!found.every(({ address }) => isPublicAddress(address))) {
+    if (!found.every(({ address }) => permits(address))) {
       return { ok: false, reason: "address" };
     }
     return send(request, { url, at, signal });
@@ -173,6 +178,7 @@ function resolveName(name: string): Promise<readonly ResolvedAddress[]> {
 function sendTo(
   { headers, body }: OutboundRequest,
   target: { readonly url: URL; readonly at: ResolvedAddress; readonly signal: AbortSignal },
+  authorities: string | undefined,
 ): Promise<Extract<OutboundVerdict, { ok: true }>> {
   const { url, at, signal } = target;
   return new Promise((resolve, reject) => {
@@ -181,7 +187,11 @@ function sendTo(
       {
         method: "POST",
         headers: { ...headers, "content-length": String(body.length) },
+        // Neither a shared agent nor a proxy of the environment.
         agent: false,
+        // Said outright: an environment variable could turn the check off for the whole process.
+        rejectUnauthorized: true,
+        ...(authorities === undefined ? {} : { ca: authorities }),
         signal,
         maxHeaderSize: 8 * 1024,
         // The checked address, whatever the name stands for by now.
@@ -213,6 +223,8 @@ function sendTo(
       },
     );
     request.on("error", reject);
+    // Who switches protocols closes without an error; after an answer this changes nothing.
+    request.on("close", () => reject(new Error("closed without an answer")));
     request.end(body);
   });
 }
