@@ -91,8 +91,9 @@ async function join(parts: Parts, link: string, { signal, as }: JoinOptions): Pr
     throw new HawserError("HAWSER_NO_RELAY", "neither the link nor this device names a relay");
   }
   const space = await parts.spaces.join(link, as === undefined ? {} : { as });
-  // A relay that has turned this device away in a session hears its new proof in the next one.
-  if (comesBack) await parts.relays.redial();
+  // Identities are proven to new connections only (docs/spec/3-sync.md §4). Without the one-time key
+  // of the link, a relay that hears of a rotation first has nothing for the keys in the link.
+  await parts.relays.redial();
   const limit = AbortSignal.timeout(joinMsMax);
   const over = new AbortController();
   const ends = [limit, over.signal, ...(signal === undefined ? [] : [signal])];

@@ -23,6 +23,34 @@ async function pair(): Promise<{
   return { relay, ada, ben, trip, shared };
 }
 
+/** A way to a relay on which nothing arrives there while it is paused. */
+function pausable(relay: RelayClient): {
+  readonly client: RelayClient;
+  pause(): void;
+  resume(): void;
+} {
+  let gate = Promise.withResolvers<void>();
+  gate.resolve();
+  const connect: RelayClient["connect"] = async (options) => {
+    const connection = await relay.connect(options);
+    return {
+      frames: connection.frames,
+      send: async (frame) => {
+        await gate.promise;
+        await connection.send(frame);
+      },
+      close: (reason) => connection.close(reason),
+    };
+  };
+  return {
+    client: { ...relay, connect },
+    pause: () => {
+      gate = Promise.withResolvers();
+    },
+    resume: () => gate.resolve(),
+  };
+}
+
 async function close(...things: readonly (AsyncDisposable | MemoryRelay)[]): Promise<void> {
   for (const thing of things) {
     await ("close" in thing ? thing.close() : thing[Symbol.asyncDispose]());
@@ -147,6 +175,27 @@ describe("two devices and a relay", () => {
       (error: { readonly code?: string }) => error.code,
     );
     expect(["SPACE_INVITE_USED", "HAWSER_INVITE_REFUSED"]).toContain(code);
+    await close(ada, ben, eve, relay);
+  });
+
+  test("whoever joins is let in though the keys change before the relay hears of it", async () => {
+    const relay = await createMemoryRelay();
+    const [ada, eve] = [await createHawser({ relay }), await createHawser({ relay })];
+    const line = pausable(relay);
+    const ben = await createHawser({ relay: line.client });
+    // So the connection is there, and proven, before the link is used.
+    await (await ben.create()).synced();
+    const trip = await ada.create();
+    const shared = await eve.join(await trip.invite());
+    await shared.synced();
+    const link = await trip.invite();
+    await trip.synced();
+    line.pause();
+    const joining = ben.join(link);
+    await trip.remove(eve.author);
+    await trip.synced();
+    line.resume();
+    await (await joining).synced();
     await close(ada, ben, eve, relay);
   });
 
