@@ -14,7 +14,7 @@ import {
 import type { OutLog, TopicState, Turn } from "./machine-types.ts";
 import type { LogAnnouncement } from "./message.ts";
 import { compareHeads, enqueue, hashStartOf, reckonOut, setSent } from "./out-log.ts";
-import { isOtherHead, isReconciling, isVisible, send } from "./turn.ts";
+import { isOtherHead, isReconciling, isVisible, isVisibleTo, send } from "./turn.ts";
 /** Heads that the peer may know of. */
 export function visibleHeads(topic: TopicState): readonly LogHead[] {
   return [...topic.heads.values()].filter(
@@ -206,8 +206,31 @@ export function isNewToPeer(topic: TopicState, head: LogHead): boolean {
   return atPeer < head.signedHeight || isOtherHead(known, head);
 }
 
-/** Announces logs that are new and starts to send them without waiting for a want. */
-export function pushNew(turn: Turn, topic: TopicState, heads: readonly LogHead[]): void {
+/** Announces logs that are new; where the peer is sure to take their entries, those follow at once. */
+export function tellNew(turn: Turn, topic: TopicState, heads: readonly LogHead[]): void {
+  const others: LogHead[] = [];
+  const pushed: LogHead[] = [];
+  for (const head of heads) {
+    const list = isTakenUnasked(topic, head) ? pushed : others;
+    list.push(head);
+  }
+  if (pushed.length > 0) pushNew(turn, topic, pushed);
+  if (others.length === 0) return;
+  sendFrontier(turn, topic, others, { first: false, last: true, eager: false });
+}
+
+/**
+ * A peer that has not said what it holds, or may let us know nothing of it, drops what it did not
+ * ask for. One that has yet to answer for control logs may not be able to judge other entries.
+ */
+function isTakenUnasked(topic: TopicState, { context: { domain } }: LogHead): boolean {
+  const { controlDomains } = topic.snapshot;
+  if (!isVisibleTo(topic.in.access ?? "none", controlDomains, domain)) return false;
+  return controlDomains.includes(domain) || topic.out.unansweredControl === 0;
+}
+
+/** Starts to send logs without waiting for a want. */
+function pushNew(turn: Turn, topic: TopicState, heads: readonly LogHead[]): void {
   const levels = heads.map((head) => topic.out.level.get(head.logId));
   sendFrontier(turn, topic, heads, { first: false, last: true, eager: true });
   for (const [index, head] of heads.entries()) {

@@ -4,7 +4,7 @@
 import { type ForkProof, logIdOf, type LogHead, type LogId } from "@hawser/log";
 import type { TopicState, Turn } from "./machine-types.ts";
 import { clearOut, freshOut } from "./out-log.ts";
-import { growLog, isNewToPeer, pushNew, tellFork } from "./step-announce.ts";
+import { growLog, isNewToPeer, tellFork, tellNew } from "./step-announce.ts";
 import {
   clearIn,
   fetchBranch,
@@ -69,7 +69,7 @@ export function onCommitted(turn: Turn, topic: TopicState, heads: readonly LogHe
       });
     }
   }
-  if (fresh.length > 0) pushNew(turn, topic, fresh);
+  tellNew(turn, topic, fresh);
   progressed(turn);
 }
 
@@ -84,7 +84,8 @@ export function onFork(turn: Turn, topic: TopicState, logId: LogId, proof: ForkP
   tellFork(turn, topic, logId);
   const number = topic.in.numbers.get(logId);
   const log = number === undefined ? undefined : topic.in.logs[number];
-  if (log === undefined || log.status === "hidden" || log.status === "unwanted") return;
+  if (log === undefined || topic.headsState !== "ready") return;
+  if (log.status === "hidden" || log.status === "unwanted") return;
   const now = topic.heads.get(logId);
   if (log.status !== "refused" && log.status !== "overBudget" && lacksBranch(topic, log, now)) {
     return fetchBranch(turn, topic, log);

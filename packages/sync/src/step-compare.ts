@@ -75,8 +75,14 @@ function takeAnnouncement(
   log.height = height;
   log.prunedTo = prunedTo;
   log.hash = hash;
+  const isTaken = topic.headsState === "ready" && isVisible(topic, domain);
+  if (eager && !isTaken && log.status === "hidden") {
+    // What follows is dropped, but the peer counts it as sent: it must be stopped or sent again.
+    log.answered = true;
+    setStatus(turn, topic, log, "pushed");
+  }
   if (topic.headsState !== "ready") return true;
-  if (eager && isVisible(topic, domain)) {
+  if (eager && isTaken) {
     const have = topic.heads.get(logId)?.signedHeight ?? 0;
     if (have === 0 || isLevel) return followEager(turn, topic, log);
   }

@@ -25,7 +25,7 @@ import {
   sizeOf,
   wholeOf,
 } from "./reconcile-items.ts";
-import { isNewToPeer, pushNew, sendFrontier, untoldHeads, visibleHeads } from "./step-announce.ts";
+import { isNewToPeer, sendFrontier, tellNew, untoldHeads, visibleHeads } from "./step-announce.ts";
 import { onFrontier, restartIn } from "./step-compare.ts";
 import { close, isOtherHead, isReconciling, progressed, send } from "./turn.ts";
 
@@ -380,5 +380,5 @@ function catchUp(turn: Turn, topic: TopicState): void {
   const fresh = visibleHeads(topic).filter(
     (head) => !numbers.has(head.logId) && isNewToPeer(topic, head),
   );
-  if (fresh.length > 0) pushNew(turn, topic, fresh);
+  tellNew(turn, topic, fresh);
 }
