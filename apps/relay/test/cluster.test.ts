@@ -105,7 +105,6 @@ describe.skipIf(!outcome.ok)("nodes on one database", { timeout: 120_000 }, () =
     expect((await hostAt(nodes[0]!, adas)).status).toBe(204);
     const session = await ada.connect(nodes[1]!);
     await untilSession(session, () => session.access(adas.topic) !== undefined);
-    await session.synced();
     await write(adas, "one", "two");
     expect((await session.synced()).complete).toBe(true);
     const stored = async (): Promise<readonly number[]> => {
