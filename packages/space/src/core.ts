@@ -114,6 +114,8 @@ export const defaultDriftSeconds = 300;
 /** Bytes kept of an author none of whose rights ever counted, and how many such authors. */
 const voidAuthorBytesMax: number = 1024 * 1024;
 const voidAuthorsMax = 16;
+/** Joining logs of which it is remembered that they were refused after much work. */
+const futileLogsMax = 256;
 /** Longest delay that every timer takes, in ms. */
 export const timerMsMax: number = 2 ** 31 - 1;
 
@@ -172,6 +174,9 @@ export async function openCore(
   let started = false;
   // Entries without effect that were looked up because others name them.
   const usedClues = new Set<string>();
+  // Joining logs that cost a fold to refuse, by their last hash in hex, and why; they get another try
+  // when control entries come.
+  const futileLogs = new Map<string, string>();
   let stopTimer: (() => void) | undefined;
   let advancing: Promise<void> | undefined;
 
@@ -236,6 +241,7 @@ export async function openCore(
   const takeControl = async (logId: LogId, context: LogContext): Promise<void> => {
     const range = await readControl(logId, context);
     if (range.entries.length === 0) return;
+    futileLogs.clear();
     const change = fold.apply([range], device.prekeys());
     obey();
     const learned = await learnForks(change.evidence);
@@ -402,10 +408,17 @@ export async function openCore(
       const { reason, failedSeq } = verdict as Extract<typeof verdict, { ok: false }>;
       return { status: "bad", reason, seq: failedSeq };
     }
+    const end = toHex(good.entries.at(-1)?.hash ?? new Uint8Array(0));
+    const futile = futileLogs.get(end);
+    if (futile !== undefined) return { status: "refused", reason: futile };
     const log: ControlRange = { context, logId, entries: good.entries };
     const admitted = fold.admitJoiningLog(log);
     if (admitted.ok) return undefined;
-    if (admitted.hasLearned === true) await refold();
+    if (admitted.hasLearned === true) {
+      await refold();
+      if (futileLogs.size >= futileLogsMax) futileLogs.clear();
+      futileLogs.set(end, admitted.reason);
+    }
     const mayJoinBranch = admitted.missing?.some((op) => forks.uncounted.has(op)) === true;
     const reason =
       mayJoinBranch && (await joinsBranch(log))

@@ -100,7 +100,7 @@ export type JoiningVerdict =
   | {
       readonly ok: false;
       readonly reason: string;
-      /** Operations of its group may be in the graph, where nothing carries them now. */
+      /** Its join, or operations of its group, may be in the graph, where no log carries them now. */
       readonly hasLearned?: boolean;
       /** Operations that it builds on and that are not here. */
       readonly missing?: readonly OpId[];
@@ -230,7 +230,8 @@ function admitOp(rules: JoiningRules, op: AuthOp): JoiningVerdict {
     return { ok: false, reason: "MISSING_OPS", missing: verdict.missing };
   }
   const isVoid = rules.graph.status(op.id)?.state === "void";
-  return isVoid && !isNeeded ? refused("JOIN_VOID") : { ok: true };
+  // What this device publishes next would name the join, and wait at everybody else for ever.
+  return isVoid && !isNeeded ? { ...refused("JOIN_VOID"), hasLearned: true } : { ok: true };
 }
 
 /** Does this range begin with the operation that founds the space of these parameters? */
@@ -259,6 +260,6 @@ function bundleOf(crypto: Crypto, bytes: Uint8Array, author: AuthorId): Verified
   return verified.ok ? verified.bundle : undefined;
 }
 
-function refused(reason: string): JoiningVerdict {
+function refused(reason: string): JoiningVerdict & { readonly ok: false } {
   return { ok: false, reason };
 }

@@ -355,6 +355,22 @@ describe("logs of strangers", () => {
     expect(early.explanation).toMatchObject({ code: "REFUSED", reason: "MISSING_OPS" });
   });
 
+  test("nobody builds on a join that was refused: it is in no log that others get", async () => {
+    const at = await scene();
+    await explained(at, [auth(opBytes(at, invite(1)(at)))]);
+    const before = headsOf(at.space);
+    await at.space.remove(at.ben.author);
+    for (let time = 0; time < 2; time++) {
+      const late = await joinOutcome(at, { deps: before });
+      expect(late.explanation).toMatchObject({ code: "REFUSED", reason: "JOIN_VOID" });
+    }
+    await at.space.invite({ level: "write" });
+    const timeline = at.space.timeline();
+    const known = new Set(timeline.map(({ op }) => op));
+    expect(timeline.at(-1)?.change).toBe("invite");
+    expect(timeline.flatMap(({ deps }) => deps).filter((dep) => !known.has(dep))).toEqual([]);
+  });
+
   test("a log that begins with anything else: UNKNOWN_AUTHOR", async () => {
     const { world, ada, space } = await scene();
     const eve = attacker(world.crypto, "eve");
