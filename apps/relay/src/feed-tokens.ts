@@ -2,7 +2,14 @@
  * Secret addresses of feeds, for readers that cannot prove anything themselves
  * (docs/spec/relay-http.md §4.1). Layer 9.
  */
-import { decodeCbor, encodeCbor, equalSecrets, fromBase64url, toBase64url } from "@hawser/codec";
+import {
+  createByteWriter,
+  decodeCbor,
+  encodeCbor,
+  equalSecrets,
+  fromBase64url,
+  toBase64url,
+} from "@hawser/codec";
 import type { Crypto, Random } from "@hawser/crypto";
 import type { Clock, LogStore, Topic } from "@hawser/log";
 import { followIdOf } from "./follow-proof.ts";
@@ -18,8 +25,14 @@ export interface FeedInfo {
 
 /** The feeds of all spaces. */
 export interface FeedTokens {
-  /** The new feed and the secret part of its address, or `undefined` when the space has too many. */
-  create(holder: Holder): Promise<(FeedInfo & { readonly token: string }) | undefined>;
+  /**
+   * The new feed and the secret part of its address. One proof makes one feed: `used` when it did
+   * already, at another node or before a restart; `full` when the space has too many.
+   */
+  create(
+    holder: Holder,
+    nonce: Uint8Array,
+  ): Promise<(FeedInfo & { readonly token: string }) | "full" | "used">;
   list(holder: Holder): Promise<readonly FeedInfo[]>;
   /** Whether there was one. */
   revoke(holder: Holder, id: string): Promise<boolean>;
@@ -39,12 +52,18 @@ export interface FeedTokenDeps {
 interface FeedRecord {
   readonly topic: Topic;
   readonly followId: string;
+  /** Empty once it is revoked. */
   readonly tokenHash: Uint8Array;
   readonly created: number;
 }
 
 const idBytes = 16;
 const secretBytes = 32;
+/**
+ * How long a feed that has ended is remembered after it was made, in seconds: until the proof that
+ * made it is too old (docs/spec/relay-http.md §2), and until every node knows a new follow key.
+ */
+const keptSeconds = 600;
 const version = 1;
 const tokenPattern = /^[A-Za-z0-9_-]{64}$/;
 const feedKey = (id: string): string => `relay/feed/${id}`;
@@ -61,17 +80,20 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
         { key: topicKey(topic, id), value: undefined },
       ],
     });
-  /** Those whose key is current; the others go. */
+  const isEnded = ({ topic, followId, tokenHash }: FeedRecord): boolean =>
+    tokenHash.length === 0 || gate.find(topic, followId) === "replaced";
+  /** Those whose key is current; the others go, in time. */
   const list = async ({ topic }: Holder): Promise<readonly FeedInfo[]> => {
     const prefix = topicKey(topic, "");
     const feeds: FeedInfo[] = [];
     for (const { key } of await store.list(prefix)) {
       const id = key.slice(prefix.length);
       const record = await read(id);
-      const isOver =
-        record === undefined || gate.find(record.topic, record.followId) === "replaced";
-      if (isOver) await remove(topic, id);
-      else feeds.push({ id, created: record.created });
+      if (record !== undefined && !isEnded(record)) {
+        feeds.push({ id, created: record.created });
+      } else if (nowSeconds(clock) - (record?.created ?? 0) > keptSeconds) {
+        await remove(topic, id);
+      }
     }
     return feeds;
   };
@@ -85,26 +107,29 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
 
   return {
     list,
-    create: (holder) =>
+    create: (holder, nonce) =>
       inTurn(async () => {
-        if ((await list(holder)).length >= deps.perTopicMax) return undefined;
         const bytes = random(idBytes + secretBytes);
+        bytes.set(feedIdOf(crypto, holder, nonce));
         const id = toBase64url(bytes.subarray(0, idBytes));
+        if ((await store.get(feedKey(id))) !== undefined) return "used";
+        if ((await list(holder)).length >= deps.perTopicMax) return "full";
         const created = nowSeconds(clock);
         const { topic, followKey } = holder;
         const tokenHash = hashOf(crypto, bytes);
         const followId = followIdOf(crypto, followKey);
-        const value = encodeCbor([version, topic, followId, tokenHash, created]);
         const writes = [
-          { key: feedKey(id), value },
+          { key: feedKey(id), value: encodeRecord({ topic, followId, tokenHash, created }) },
           { key: topicKey(topic, id), value: new Uint8Array(0) },
         ];
         await store.commit({ writes });
         return { id, created, token: toBase64url(bytes) };
       }),
     revoke: async ({ topic }, id) => {
-      if ((await read(id))?.topic !== topic) return false;
-      await remove(topic, id);
+      const record = await read(id);
+      if (record?.topic !== topic || record.tokenHash.length === 0) return false;
+      const value = encodeRecord({ ...record, tokenHash: new Uint8Array(0) });
+      await store.commit({ writes: [{ key: feedKey(id), value }] });
       return true;
     },
     open: async (token) => {
@@ -115,8 +140,8 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
       if (record === undefined || !equalSecrets(hashOf(crypto, bytes), record.tokenHash)) {
         return undefined;
       }
+      // Not removed here: a node that is a moment behind does not know the newest key yet.
       const holder = gate.find(record.topic, record.followId);
-      if (holder === "replaced") await remove(record.topic, id);
       return typeof holder === "string" ? undefined : { ...holder, id };
     },
   };
@@ -125,6 +150,18 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
 /** Who reads the store cannot read feeds with what is there. */
 function hashOf(crypto: Crypto, token: Uint8Array): Uint8Array {
   return crypto.deriveKey("hawser relay feed token v1", token);
+}
+
+/** The same for the same proof, so that a replayed one makes no second address. */
+function feedIdOf(crypto: Crypto, { followKey }: Holder, nonce: Uint8Array): Uint8Array {
+  const writer = createByteWriter();
+  writer.sized(followKey);
+  writer.sized(nonce);
+  return crypto.deriveKey("hawser relay feed id v1", writer.finish(), idBytes);
+}
+
+function encodeRecord({ topic, followId, tokenHash, created }: FeedRecord): Uint8Array {
+  return encodeCbor([version, topic, followId, tokenHash, created]);
 }
 
 function decodeRecord(value: Uint8Array | undefined): FeedRecord | undefined {

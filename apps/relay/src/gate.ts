@@ -26,7 +26,12 @@ export interface Holder {
 
 /** What a proof is worth. `unknown` says neither whether the space is here nor what was wrong. */
 export type GateVerdict =
-  | { readonly ok: true; readonly holder: Holder }
+  | {
+      readonly ok: true;
+      readonly holder: Holder;
+      /** The proof's; 16 bytes. */
+      readonly nonce: Uint8Array;
+    }
   | { readonly ok: false; readonly reason: "unknown" | "stale" | "busy" };
 
 /** Checks proofs. */
@@ -119,7 +124,7 @@ export function createGate(deps: GateDeps): Gate {
       const isLate = Math.abs(nowSeconds(clock) - proof.seconds) > proofSecondsMax;
       const use = isLate ? "stale" : useOnce(topic, toHex(proof.nonce), proof.seconds);
       if (use !== "first") return { ok: false, reason: use };
-      return { ok: true, holder: { topic, name, followKey } };
+      return { ok: true, holder: { topic, name, followKey }, nonce: proof.nonce };
     },
   };
 }

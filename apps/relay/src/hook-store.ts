@@ -41,8 +41,12 @@ export interface HookStore {
   get(place: HookPlace): Promise<Hook | undefined>;
   ofTopic(topic: Topic): Promise<readonly Hook[]>;
   all(): Promise<readonly Hook[]>;
-  /** Writes the hook, and a dead letter with it; the oldest goes when there are too many. */
-  put(hook: Hook, dead?: DeadLetter): Promise<void>;
+  put(hook: Hook): Promise<void>;
+  /**
+   * Writes how far it was told, and a dead letter with it; the oldest goes when there are too many.
+   * A hook that was removed meanwhile, here or by another node, stays removed.
+   */
+  advance(hook: Hook, dead?: DeadLetter): Promise<void>;
   /** With its dead letters. */
   remove(place: HookPlace): Promise<void>;
   dead(place: HookPlace): Promise<readonly DeadLetter[]>;
@@ -53,12 +57,25 @@ export interface HookStore {
 export const deadLettersMax = 32;
 const version = 1;
 const hookPrefix = "relay/hook/";
+/** How far hooks were told, apart from them: so writing that down cannot bring one back. */
+const progressPrefix = "relay/hook-told/";
 const deadPrefix = "relay/dead/";
 
 export function createHookStore(store: LogStore): HookStore {
-  const list = async (prefix: string): Promise<readonly Hook[]> => {
-    const pairs = await store.list(prefix);
-    return pairs.flatMap(({ key, value }) => decodeHook(key.slice(hookPrefix.length), value) ?? []);
+  const list = async (under: string): Promise<readonly Hook[]> => {
+    const progress = new Map<string, Uint8Array>();
+    for (const { key, value } of await store.list(progressPrefix + under)) {
+      progress.set(key.slice(progressPrefix.length), value);
+    }
+    return (await store.list(hookPrefix + under)).flatMap(({ key, value }) => {
+      const place = key.slice(hookPrefix.length);
+      return decodeHook(place, value, progress.get(place)) ?? [];
+    });
+  };
+  const remove = async (place: HookPlace): Promise<void> => {
+    const name = nameOf(place);
+    const keys = [hookPrefix + name, progressPrefix + name, ...(await deadKeys(place))];
+    await store.commit({ writes: keys.map((key) => ({ key, value: undefined })) });
   };
   const deadKeys = async (place: HookPlace): Promise<readonly string[]> => {
     const pairs = await store.list(deadKey(place, ""));
@@ -73,14 +90,20 @@ export function createHookStore(store: LogStore): HookStore {
   };
   return {
     dead,
-    get: async ({ topic, id }) => {
-      const value = await store.get(`${hookPrefix}${topic}/${id}`);
-      return value === undefined ? undefined : decodeHook(`${topic}/${id}`, value);
+    remove,
+    get: async (place) => {
+      const name = nameOf(place);
+      const value = await store.get(hookPrefix + name);
+      if (value === undefined) return undefined;
+      return decodeHook(name, value, await store.get(progressPrefix + name));
     },
-    ofTopic: (topic) => list(`${hookPrefix}${topic}/`),
-    all: () => list(hookPrefix),
-    put: async (hook, letter) => {
-      const writes: KvWrite[] = [hookWrite(hook)];
+    ofTopic: (topic) => list(`${topic}/`),
+    all: () => list(""),
+    put: async (hook) => {
+      await store.commit({ writes: [hookWrite(hook), progressWrite(hook)] });
+    },
+    advance: async (hook, letter) => {
+      const writes: KvWrite[] = [progressWrite(hook)];
       if (letter !== undefined) {
         writes.push({ key: deadKey(hook, letter.messageId), value: encodeDead(letter) });
         const old = (await dead(hook)).filter(({ messageId }) => messageId !== letter.messageId);
@@ -89,10 +112,8 @@ export function createHookStore(store: LogStore): HookStore {
         }
       }
       await store.commit({ writes });
-    },
-    remove: async (place) => {
-      const keys = [`${hookPrefix}${place.topic}/${place.id}`, ...(await deadKeys(place))];
-      await store.commit({ writes: keys.map((key) => ({ key, value: undefined })) });
+      // Removed while this was on its way: nothing of it stays.
+      if ((await store.get(hookPrefix + nameOf(hook))) === undefined) await remove(hook);
     },
     dropDead: async (place, messageId) => {
       await store.commit({ writes: [{ key: deadKey(place, messageId), value: undefined }] });
@@ -100,25 +121,38 @@ export function createHookStore(store: LogStore): HookStore {
   };
 }
 
+function nameOf({ topic, id }: HookPlace): string {
+  return `${topic}/${id}`;
+}
+
 function deadKey({ topic, id }: HookPlace, messageId: string): string {
   return `${deadPrefix}${topic}/${id}/${messageId}`;
 }
 
 function hookWrite(hook: Hook): KvWrite {
-  const { topic, id, provider, address, shown, followId, created, told, strikes } = hook;
+  const { provider, address, shown, followId, created } = hook;
   return {
-    key: `${hookPrefix}${topic}/${id}`,
-    value: encodeCbor([version, provider, address, shown, followId, created, told, strikes]),
+    key: hookPrefix + nameOf(hook),
+    value: encodeCbor([version, provider, address, shown, followId, created]),
   };
 }
 
-function decodeHook(place: string, value: Uint8Array): Hook | undefined {
+function progressWrite(hook: Hook): KvWrite {
+  const { told, strikes } = hook;
+  return { key: progressPrefix + nameOf(hook), value: encodeCbor([version, told, strikes]) };
+}
+
+function decodeHook(
+  place: string,
+  value: Uint8Array,
+  progress: Uint8Array | undefined,
+): Hook | undefined {
   const decoded = decodeCbor(value);
-  if (!Array.isArray(decoded) || decoded.length !== 8 || decoded[0] !== version) return undefined;
+  if (!Array.isArray(decoded) || decoded.length !== 6 || decoded[0] !== version) return undefined;
   const texts = decoded.slice(1, 5).filter((item) => typeof item === "string");
-  const numbers = decoded.slice(5).filter((item) => typeof item === "number");
   const [provider, address, shown, followId] = texts;
-  const [created, told, strikes] = numbers;
+  const created = typeof decoded[5] === "number" ? decoded[5] : undefined;
+  const [told, strikes] = decodeProgress(progress) ?? [];
   const [topic, id] = place.split("/");
   if (provider === undefined || address === undefined || shown === undefined) return undefined;
   if (followId === undefined || created === undefined || told === undefined) return undefined;
@@ -126,6 +160,12 @@ function decodeHook(place: string, value: Uint8Array): Hook | undefined {
   // Safe: only topics are written there.
   const where = { topic: topic as Topic, id };
   return { ...where, provider, address, shown, followId, created, told, strikes };
+}
+
+function decodeProgress(value: Uint8Array | undefined): readonly number[] | undefined {
+  const decoded = value === undefined ? undefined : decodeCbor(value);
+  if (!Array.isArray(decoded) || decoded.length !== 3 || decoded[0] !== version) return undefined;
+  return decoded.slice(1).every((item) => typeof item === "number") ? decoded.slice(1) : undefined;
 }
 
 function encodeDead({ seconds, place, attempts, reason }: DeadLetter): Uint8Array {

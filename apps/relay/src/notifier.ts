@@ -74,6 +74,8 @@ const slotWaitMs = 500;
 const askingMax = 8;
 /** How soon a teller hears of what other nodes registered. */
 const sweepMs = 15_000;
+/** How long a node may take to hear of a new follow key, in seconds. */
+const lagSecondsMax = 600;
 
 /** A hook at work. */
 interface Work {
@@ -144,16 +146,26 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
     return work;
   };
 
+  /**
+   * Whether its follow key was replaced. A hook that is new may belong to a key that this node does
+   * not know yet: another one registered it a moment ago.
+   */
+  const isOver = ({ topic, followId, created }: Hook): boolean =>
+    gate.find(topic, followId) === "replaced" &&
+    (!deps.isShared || nowSeconds(clock) - created > lagSecondsMax);
+
   const run = async (work: Work): Promise<void> => {
     const hook = await hooks.get(work.place);
     if (hook === undefined) return forget(work.place);
     if (!deps.isTeller() || work.latest <= hook.told || hook.strikes >= strikesMax) return;
     const holder = gate.find(hook.topic, hook.followId);
-    if (holder === "replaced") return drop(work.place);
+    if (holder === "replaced") return isOver(hook) ? drop(work.place) : undefined;
     const provider = providers.get(hook.provider);
     if (holder === "absent" || provider === undefined) return;
     const release = slots.open(work.shown);
     if (release === undefined) return wake(work, jittered(slotWaitMs));
+    // Another node told it more in the meantime.
+    if ((work.sending ?? 0) <= hook.told) [work.sending, work.attempts] = [work.latest, 0];
     work.sending ??= work.latest;
     work.isBusy = true;
     // Not waited for by `stop`: the other side may take its time.
@@ -183,7 +195,7 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
       case "gone":
         return drop(work.place);
       case "delivered":
-        return done(work, { ...hook, told: place, strikes: 0 });
+        return done(work, { ...hook, told: Math.max(hook.told, place), strikes: 0 });
       case "refused":
         return bury(work, hook, outcome.reason);
       case "later":
@@ -193,7 +205,7 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
     }
   };
   const done = async (work: Work, hook: Hook, dead?: DeadLetter): Promise<void> => {
-    await hooks.put(hook, dead);
+    await hooks.advance(hook, dead);
     work.sending = undefined;
     work.attempts = 0;
     if (work.latest > hook.told) wake(work, burstMs);
@@ -203,7 +215,8 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
     const messageId = messageIdOf(crypto, hook, place);
     const attempts = Math.max(1, work.attempts);
     const dead = { messageId, seconds: nowSeconds(clock), place, attempts, reason };
-    return done(work, { ...hook, told: place, strikes: hook.strikes + 1 }, dead);
+    const told = Math.max(hook.told, place);
+    return done(work, { ...hook, told, strikes: hook.strikes + 1 }, dead);
   };
   const fraction = (): number => {
     const [high = 0, low = 0] = deps.random(2);
@@ -219,6 +232,10 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
   const sweep = async (): Promise<void> => {
     const here = new Set<string>();
     for (const hook of await hooks.all()) {
+      if (isOver(hook)) {
+        await drop(hook);
+        continue;
+      }
       here.add(`${hook.topic}/${hook.id}`);
       const work = watch(hook);
       work.latest = Math.max(work.latest, await puller.last(hook.topic));
@@ -243,7 +260,7 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
   const expire = async (): Promise<void> => {
     for (const topic of worksByTopic.keys()) {
       for (const hook of await hooks.ofTopic(topic)) {
-        if (gate.find(topic, hook.followId) === "replaced") await drop(hook);
+        if (isOver(hook)) await drop(hook);
       }
     }
   };

@@ -26,6 +26,8 @@ type HolderHandler = (deps: ReaderDeps, proven: Proven) => Promise<Answer>;
 
 interface Proven {
   readonly holder: Holder;
+  /** The proof's, which is used once. */
+  readonly nonce: Uint8Array;
   readonly request: Request;
   readonly body: Uint8Array;
 }
@@ -91,9 +93,9 @@ function proven(name: string, handler: HolderHandler): ReaderHandler {
     const { authorization, method, target } = request;
     const verdict = readers.gate.check(name, authorization, { method, target, body });
     if (!verdict.ok) return refused(verdict.reason);
-    const { holder } = verdict;
+    const { holder, nonce } = verdict;
     if (!readers.topicRequests.take(holder.topic)) return tooMany();
-    return handler(deps, { holder, request, body });
+    return handler(deps, { holder, nonce, request, body });
   });
 }
 
@@ -167,9 +169,11 @@ async function listFeeds({ readers }: ReaderDeps, { holder }: Proven): Promise<A
   return { status: 200, body: { feeds: await readers.feeds.list(holder) } };
 }
 
-async function createFeed({ readers }: ReaderDeps, { holder, request }: Proven): Promise<Answer> {
-  const feed = await readers.feeds.create(holder);
-  if (feed === undefined) return refusal("RELAY_HOOKS_FULL");
+async function createFeed({ readers }: ReaderDeps, asked: Proven): Promise<Answer> {
+  const { holder, nonce, request } = asked;
+  const feed = await readers.feeds.create(holder, nonce);
+  if (feed === "full") return refusal("RELAY_HOOKS_FULL");
+  if (feed === "used") return refused("stale");
   const { id, created, token } = feed;
   const url = `${baseOf(readers, request)}/v1/feeds/${token}`;
   return { status: 201, body: { id, created, rss: `${url}/rss`, atom: `${url}/atom` } };

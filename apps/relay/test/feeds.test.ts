@@ -5,8 +5,13 @@ import fc from "fast-check";
 import { fromBase64url } from "@hawser/codec";
 import { openOuter } from "@hawser/space";
 import { atomOf, escapeXml, rssOf, type Feed, type FeedItem } from "../src/feeds.ts";
-import { createDevice, crypto, errorOf } from "./help.ts";
-import { ask, followKeyOf, startHosted, writeThere, type Hosted } from "./reader-help.ts";
+import { seededRandom } from "@hawser/crypto/testing";
+import { createMemoryStore, type Topic } from "@hawser/log";
+import { createFeedTokens, type FeedTokens } from "../src/feed-tokens.ts";
+import type { Holder } from "../src/gate.ts";
+import type { Relay } from "../src/index.ts";
+import { createDevice, crypto, errorOf, httpUrl, startRelay, temporaryFolder } from "./help.ts";
+import { ask, followKeyOf, proofFor, startHosted, writeThere, type Hosted } from "./reader-help.ts";
 
 interface Element {
   readonly space: string;
@@ -244,6 +249,65 @@ describe("feeds of a relay", () => {
     const theirs = `${other.path}/feeds/${id}`;
     expect((await ask(other, theirs, { method: "DELETE" })).status).toBe(404);
     expect((await fetch(foreign.rss)).status).toBe(200);
+  });
+
+  test("one proof makes one address, after a restart too, and when that was revoked", async () => {
+    const data = await temporaryFolder();
+    const hosted = await startHosted({ data });
+    const target = `${hosted.path}/feeds`;
+    const authorization = proofFor(hosted, target, { method: "POST" });
+    const send = (relay: Pick<Relay, "url">): Promise<Response> =>
+      fetch(httpUrl(relay, target), { method: "POST", headers: { authorization } });
+    const made = await send(hosted.relay);
+    expect(made.status).toBe(201);
+    const { id } = (await made.json()) as { id: string };
+    await hosted.relay.close();
+    const again = await startRelay({ data });
+    expect(await errorOf(await send(again))).toBe("401 RELAY_PROOF_STALE");
+    const there = { ...hosted, relay: again };
+    const gone = await ask(there, `${target}/${id}`, { method: "DELETE" });
+    expect(gone.status).toBe(204);
+    expect((await ask(there, `${target}/${id}`, { method: "DELETE" })).status).toBe(404);
+    await again.close();
+    const third = await startRelay({ data });
+    expect(await errorOf(await send(third))).toBe("401 RELAY_PROOF_STALE");
+    const list = await ask({ ...hosted, relay: third }, target);
+    expect(await list.json()).toEqual({ feeds: [] });
+  });
+
+  test("a node that is behind a new follow key does not end addresses that belong to it", async () => {
+    const store = createMemoryStore({ crypto });
+    const holder: Holder = {
+      // Safe: 64 hex characters are what the brand stands for.
+      topic: "ab".repeat(32) as Topic,
+      name: "n".repeat(22),
+      followKey: new Uint8Array(32).fill(9),
+    };
+    let seconds = 1_794_000_000;
+    const node = (found: Holder | "replaced"): FeedTokens =>
+      createFeedTokens({
+        store,
+        crypto,
+        random: seededRandom("feeds"),
+        clock: { nowMicros: () => seconds * 1_000_000 },
+        gate: {
+          check: () => ({ ok: false, reason: "unknown" }),
+          nameOf: () => holder.name,
+          find: () => found,
+          topicsChanged: () => {},
+        },
+        perTopicMax: 2,
+      });
+    const [ahead, behind] = [node(holder), node("replaced")];
+    const feed = await ahead.create(holder, new Uint8Array(16));
+    if (typeof feed === "string") throw new Error(feed);
+    expect(await behind.open(feed.token)).toBeUndefined();
+    expect(await behind.list(holder)).toEqual([]);
+    expect(await ahead.open(feed.token)).toMatchObject({ id: feed.id });
+    // A key that stays unknown was replaced: then nothing of the address is kept.
+    seconds += 3_600;
+    expect(await behind.list(holder)).toEqual([]);
+    expect(await store.list("relay/")).toEqual([]);
   });
 
   test("links name the public address, and never what a hostile Host header says", async () => {

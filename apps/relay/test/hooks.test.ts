@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { hookIdOf, hookSecretOf } from "../src/client.ts";
 import { followIdOf } from "../src/follow-proof.ts";
 import type { Holder } from "../src/gate.ts";
+import { createHookStore } from "../src/hook-store.ts";
 import { attemptsMax, openNotifier, strikesMax, type Notifier } from "../src/notifier.ts";
 import type { PushNotice, PushOutcome, PushProvider } from "../src/push-provider.ts";
 import { createWebhookProvider, signWebhook } from "../src/webhook.ts";
@@ -96,6 +97,7 @@ async function setUp(
     readonly store?: LogStore;
     readonly last?: number;
     readonly provider?: PushProvider;
+    readonly isShared?: boolean;
   } = {},
 ) {
   const timers = createTimers();
@@ -103,6 +105,7 @@ async function setUp(
   const { provider, sent } = fakeProvider(answer);
   let tell = (_ranges: readonly StoredRange[]): void => {};
   let last = given.last ?? 0;
+  let seconds = 1_794_000_000;
   let current: Holder | "replaced" | "absent" = holder;
   const notifier = await openNotifier({
     store: {
@@ -114,7 +117,7 @@ async function setUp(
     },
     crypto,
     random: seededRandom("notifier"),
-    clock: { nowMicros: () => 1_794_000_000_000_000 },
+    clock: { nowMicros: () => seconds * 1_000_000 },
     timers,
     relay,
     gate: {
@@ -126,7 +129,7 @@ async function setUp(
     puller: { last: async () => last, cursorOf: (_topic, place) => `cursor-${place}` },
     providers: new Map([["apns", given.provider ?? provider]]),
     isTeller: () => true,
-    isShared: false,
+    isShared: given.isShared ?? false,
     onFailure: (cause) => {
       throw cause;
     },
@@ -140,6 +143,8 @@ async function setUp(
     timers,
     store,
     replaceKey: () => (current = "replaced"),
+    restoreKey: () => (current = holder),
+    pass: (more: number) => (seconds += more),
     commit: (place: number) => {
       last = place;
       // Safe: the notifier looks at nothing else of a range.
@@ -313,6 +318,71 @@ describe("notices", () => {
       status: "full",
     });
     expect(await notifier.dead({ topic, id: "nobody" })).toBeUndefined();
+  });
+
+  test("a hook that is removed while a delivery is written down stays removed", async () => {
+    const inner = createMemoryStore({ crypto });
+    let isArmed = false;
+    // Another node removes it between this one's look and its write.
+    const store: LogStore = {
+      ...inner,
+      commit: async (batch) => {
+        if (isArmed && (batch.writes ?? []).some(({ value }) => value !== undefined)) {
+          isArmed = false;
+          await inner.commit({ writes: [{ key: `relay/hook/${topic}/${id}`, value: undefined }] });
+        }
+        return inner.commit(batch);
+      },
+    };
+    const { notifier, provider, sent, timers, commit } = await setUp(() => delivered, { store });
+    const id = await registerOn(notifier, provider);
+    isArmed = true;
+    commit(1);
+    await timers.advance(1_000);
+    expect([sent.length, isArmed]).toEqual([1, false]);
+    expect(await notifier.list(topic)).toEqual([]);
+    expect(await store.list("relay/")).toEqual([]);
+    commit(2);
+    await timers.advance(60_000);
+    expect(sent.length).toBe(1);
+  });
+
+  test("a node that is behind a new follow key does not end hooks that belong to it", async () => {
+    const { notifier, provider, sent, timers, commit, replaceKey, restoreKey, pass } = await setUp(
+      () => delivered,
+      { isShared: true },
+    );
+    await registerOn(notifier, provider);
+    replaceKey();
+    commit(1);
+    notifier.topicsChanged();
+    await timers.advance(20_000);
+    expect(sent).toEqual([]);
+    expect((await notifier.list(topic)).length).toBe(1);
+    restoreKey();
+    await timers.advance(20_000);
+    expect(cursorsOf(sent)).toEqual(["cursor-1"]);
+    // A key that stays unknown was replaced.
+    replaceKey();
+    pass(3_600);
+    await timers.advance(20_000);
+    expect(await notifier.list(topic)).toEqual([]);
+  });
+
+  test("a node that leads again never tells of something older than the one between", async () => {
+    const outcomes: PushOutcome[] = [later];
+    const answer = (): PushOutcome => outcomes.shift() ?? delivered;
+    const { notifier, provider, sent, timers, store, commit } = await setUp(answer);
+    await registerOn(notifier, provider);
+    commit(1);
+    await timers.advance(1_000);
+    expect(cursorsOf(sent)).toEqual(["cursor-1"]);
+    const [hook] = await notifier.list(topic);
+    await createHookStore(store).advance({ ...hook!, told: 20 });
+    commit(25);
+    await timers.advance(60_000);
+    expect(cursorsOf(sent)).toEqual(["cursor-1", "cursor-25"]);
+    expect((await notifier.list(topic))[0]?.told).toBe(25);
   });
 
   test("a record that is damaged is no hook", async () => {
