@@ -39,17 +39,20 @@ export async function createMemoryRelay(): Promise<MemoryRelay> {
   const clock = { nowMicros: () => Date.now() * 1_000 };
   const identity = { author, secret };
   const spaces = await createSpaces({ store, crypto, clock, random, timers, identity });
-  const peer = createSyncPeer({
-    store,
-    crypto,
-    random,
-    timers,
-    ingest: (range) => spaces.ingest(range),
-    onFork: (topic) => spaces.recheck(topic),
-    onSessionChange: (session) => spaces.compare(session),
-    identities: () => spaces.identities(),
-    topics: () => spaces.topics(),
-  });
+  const peer = createSyncPeer(
+    {
+      store,
+      crypto,
+      random,
+      timers,
+      ingest: (range) => spaces.ingest(range),
+      onFork: (topic) => spaces.recheck(topic),
+      onSessionChange: (session) => spaces.compare(session),
+      identities: () => spaces.identities(),
+      topics: () => spaces.topics(),
+    },
+    { broadcasts: "forward" },
+  );
   spaces.onTopicsChanged(() => peer.topicsChanged());
   const cuts = new Set<() => void>();
   return {
