@@ -1,4 +1,10 @@
-export type { AutomergeDeps, AutomergeStorage, Timers, WithheldChunk } from "./storage.ts";
+export type {
+  AutomergeDeps,
+  AutomergeOptions,
+  AutomergeStorage,
+  Timers,
+  WithheldChunk,
+} from "./storage.ts";
 export type { AutomergeErrorCode } from "./errors.ts";
 export { AutomergeError } from "./errors.ts";
 export { createAutomergeNetwork } from "./network.ts";

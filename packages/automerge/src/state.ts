@@ -12,12 +12,15 @@ export interface Chunk {
   readonly key: Key;
   readonly author: AuthorId;
   readonly logId: string;
+  /** Where its first and its last piece stand in the log. */
+  readonly from: number;
   readonly seq: number;
   readonly data: Uint8Array;
 }
 
 interface Pieces {
   readonly key: Key;
+  readonly from: number;
   readonly bytes: readonly Uint8Array[];
 }
 
@@ -28,7 +31,7 @@ export interface AutomergeState {
   readonly pieces: Map<string, Pieces>;
 }
 
-const version = 1;
+const version = 2;
 
 /** The name of a value among those of its first part. */
 export function nameOf(key: Key, author: string): string {
@@ -56,22 +59,35 @@ export const automergeView: View<AutomergeState> = {
     const pieces = [...state.pieces].sort(([a], [b]) => (a < b ? -1 : 1));
     return encodeCbor([
       version,
-      chunks.map(([, { key, author, logId, seq, data }]): CborValue => {
-        return [[...key], author, logId, seq, data];
+      chunks.map(([, { key, author, logId, from, seq, data }]): CborValue => {
+        return [[...key], author, logId, from, seq, data];
       }),
-      pieces.map(([logId, { key, bytes }]): CborValue => [logId, [...key], [...bytes]]),
+      pieces.map(([logId, { key, from, bytes }]): CborValue => {
+        return [logId, [...key], from, [...bytes]];
+      }),
     ]);
   },
   decode: (bytes) => decodeState(decodeCbor(bytes)),
+  superseded: (state, event) => !isHeld(state, event),
 };
+
+/** Whether an event is in what is there: removals leave nothing, nor do values that were replaced. */
+function isHeld(state: AutomergeState, { body, author, logId, seq }: ViewEvent): boolean {
+  const parsed = parseBody(body);
+  if (parsed?.kind !== "put") return false;
+  const open = state.pieces.get(logId);
+  if (open !== undefined && seq >= open.from) return true;
+  const chunk = state.chunks.get(parsed.key[0] ?? "")?.get(nameOf(parsed.key, author));
+  return chunk?.logId === logId && seq >= chunk.from && seq <= chunk.seq;
+}
 
 function put(
   state: AutomergeState,
   { author, logId, seq }: ViewEvent,
   body: Extract<Body, { readonly kind: "put" }>,
 ): void {
-  const data = joinPieces(state, logId, body);
-  if (data !== undefined) addChunk(state, { key: body.key, author, logId, seq, data });
+  const whole = joinPieces(state, { logId, seq }, body);
+  if (whole !== undefined) addChunk(state, { key: body.key, author, logId, seq, ...whole });
 }
 
 function addChunk(state: AutomergeState, chunk: Chunk): void {
@@ -91,17 +107,18 @@ function remove(state: AutomergeState, key: Key, author: AuthorId): void {
 /** The value, once it is whole. Pieces come one after another; others are dropped. */
 function joinPieces(
   state: AutomergeState,
-  logId: string,
+  { logId, seq }: Pick<ViewEvent, "logId" | "seq">,
   { key, bytes, index, count }: Extract<Body, { readonly kind: "put" }>,
-): Uint8Array | undefined {
+): Pick<Chunk, "from" | "data"> | undefined {
   const known = state.pieces.get(logId);
   state.pieces.delete(logId);
-  if (count === 1) return bytes;
+  if (count === 1) return { from: seq, data: bytes };
   const isNext = known?.bytes.length === index && nameOf(known.key, "") === nameOf(key, "");
   if (index > 0 && !isNext) return undefined;
   const pieces = [...(index > 0 && known !== undefined ? known.bytes : []), bytes];
-  if (pieces.length === count) return concatBytes(...pieces);
-  state.pieces.set(logId, { key, bytes: pieces });
+  const from = index > 0 && known !== undefined ? known.from : seq;
+  if (pieces.length === count) return { from, data: concatBytes(...pieces) };
+  state.pieces.set(logId, { key, from, bytes: pieces });
   return undefined;
 }
 
@@ -113,18 +130,20 @@ function decodeState(fields: CborValue | undefined): AutomergeState | undefined 
   const state = automergeView.init();
   for (const item of chunks as readonly CborValue[]) {
     if (!Array.isArray(item)) return undefined;
-    const [key, author, logId, seq, data]: readonly CborValue[] = item;
+    const [key, author, logId, from, seq, data]: readonly CborValue[] = item;
     if (!isKey(key) || typeof author !== "string" || typeof logId !== "string") return undefined;
-    if (typeof seq !== "number" || !(data instanceof Uint8Array)) return undefined;
+    if (typeof from !== "number" || typeof seq !== "number") return undefined;
+    if (!(data instanceof Uint8Array)) return undefined;
     // Safe: `encode` wrote an author id.
-    addChunk(state, { key, author: author as AuthorId, logId, seq, data });
+    addChunk(state, { key, author: author as AuthorId, logId, from, seq, data });
   }
   for (const item of pieces as readonly CborValue[]) {
     if (!Array.isArray(item)) return undefined;
-    const [logId, key, bytes]: readonly CborValue[] = item;
+    const [logId, key, from, bytes]: readonly CborValue[] = item;
     if (typeof logId !== "string" || !isKey(key) || !Array.isArray(bytes)) return undefined;
+    if (typeof from !== "number") return undefined;
     // Safe: `encode` wrote pieces.
-    state.pieces.set(logId, { key, bytes: bytes as Uint8Array[] });
+    state.pieces.set(logId, { key, from, bytes: bytes as Uint8Array[] });
   }
   return state;
 }

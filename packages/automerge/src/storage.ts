@@ -11,6 +11,7 @@ import {
   type EventDraft,
   type EventSource,
   type Gate,
+  type SnapshotOptions,
   type ViewEvent,
 } from "@hawser/view";
 import {
@@ -70,16 +71,27 @@ const retryMsMin = 1_000;
 const retryMsMax = 30_000;
 const appendBytesMax: number = 1024 * 1024;
 
+/** How a storage is kept. */
+export interface AutomergeOptions {
+  /** Decides which events count, such as access control documents (`@hawser/acl`). */
+  readonly gate?: Gate;
+  /**
+   * Keeps what was read on this device, so that opening it again reads later events only; default on
+   * where the source has a shelf and there is no gate.
+   */
+  readonly snapshots?: SnapshotOptions | false;
+}
+
 /** Storage on a space, for `new Repo({ storage })`. */
 export function createAutomergeStorage(
   deps: AutomergeDeps,
-  options: { readonly gate?: Gate } = {},
+  { gate, snapshots = {} }: AutomergeOptions = {},
 ): AutomergeStorage {
   const { source } = deps;
   const view = openView(
     deps.yieldToHost === undefined ? { source } : { source, yieldToHost: deps.yieldToHost },
     automergeView,
-    options,
+    { ...(gate !== undefined && { gate }), ...(snapshots !== false && { snapshots }) },
   );
   const outbox = createOutbox(deps);
   const known = createKnownChanges(deps.crypto);
@@ -100,7 +112,7 @@ export function createAutomergeStorage(
     for (const [name, { key, data }] of local) {
       if (key[0] !== first) continue;
       if (data === undefined) found.delete(name);
-      else found.set(name, { key, author: source.author, logId: "", seq: 0, data });
+      else found.set(name, { key, author: source.author, logId: "", from: 0, seq: 0, data });
     }
     const isMeant = ({ key, author }: Chunk): boolean =>
       prefix.every((part, at) => key[at] === part) && (author === source.author || isShared(key));
@@ -158,6 +170,14 @@ export function createAutomergeStorage(
 
   const attached = new Set<Repo>();
   let state: AutomergeState | undefined;
+  const ready = view.ready.then(() => {
+    if (view.origin.kind === "events") return;
+    // Nobody was told of what the snapshot holds.
+    state = view.state;
+    known.clear(state);
+    for (const group of state.chunks.values()) for (const name of group.keys()) remember(name);
+  });
+  ready.catch(() => undefined);
   const unsubscribe = view.subscribe((events) => {
     for (const key of removedBy(events, source.author)) {
       const name = nameOf(key, source.author);
@@ -182,31 +202,31 @@ export function createAutomergeStorage(
   });
 
   return {
-    ready: view.ready,
+    ready,
     get problem() {
       return outbox.problem();
     },
     load: async (key) => {
-      await view.ready;
+      await ready;
       checkKey(key);
       return goodUnder(key).find((chunk) => chunk.key.length === key.length)?.data;
     },
     save: async (key, data) => {
       if (closed) throw new AutomergeError("AUTOMERGE_CLOSED", "the storage is closed");
-      await view.ready;
+      await ready;
       await save(key, data.slice());
     },
     remove: async (key) => {
-      await view.ready;
+      await ready;
       checkKey(key);
       removeAll([key]);
     },
     loadRange: async (prefix) => {
-      await view.ready;
+      await ready;
       return goodUnder(prefix).map(({ key, data }) => ({ key: [...key], data }));
     },
     removeRange: async (prefix) => {
-      await view.ready;
+      await ready;
       removeAll(chunksUnder(prefix).map(({ key }) => key));
     },
     attach: (repo) => {

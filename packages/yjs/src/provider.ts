@@ -3,7 +3,7 @@
  */
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { EphemeralChannel } from "@hawser/space";
-import { openView, type EventSource, type Gate, type Shelf } from "@hawser/view";
+import { openView, type EventSource, type Gate, type Shelf, type View } from "@hawser/view";
 import { Awareness } from "y-protocols/awareness";
 import {
   applyUpdate,
@@ -296,7 +296,10 @@ function openReplica(
   const viewOptions = { name, newDoc, onApply, hold };
   const view = openView<DocState>(
     viewDeps(deps, { onBatch, isWhole }),
-    docView({ crypto: deps.crypto, origin, isOwn, onObserverError }, viewOptions),
+    keptWhenWhole(
+      docView({ crypto: deps.crypto, origin, isOwn, onObserverError }, viewOptions),
+      isWhole,
+    ),
     {
       ...(options.gate !== undefined && { gate: options.gate }),
       ...(options.snapshots !== false && { snapshots }),
@@ -358,6 +361,12 @@ function viewDeps(
     ...(shelf !== undefined && { shelf: guardedShelf(shelf, host.isWhole) }),
   };
   return yieldToHost === undefined ? { source: watched } : { source: watched, yieldToHost };
+}
+
+/** Encoding what is not kept would only take time. */
+function keptWhenWhole(view: View<DocState>, isWhole: () => boolean): View<DocState> {
+  const none = new Uint8Array(0);
+  return { ...view, encode: (state) => (isWhole() ? view.encode(state) : none) };
 }
 
 /** The document shows edits before they are events. Such a state is not kept: they may be lost yet. */

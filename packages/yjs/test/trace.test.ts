@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { createWorld } from "@hawser/space/testing";
 import { createSqliteStore } from "@hawser/store-sqlite";
+import { compactYjs } from "@hawser/yjs";
 import { expect, test } from "vitest";
 import { createStage, crypto, textOf } from "./help.ts";
 
@@ -68,6 +69,15 @@ test.skipIf(!existsSync(path))(
     expect(textOf(reader)).toBe(characters.join(""));
     if (isFull) expect(textOf(reader)).toBe(trace.endContent);
     expect(reader.snapshot()).toEqual(writer.snapshot());
+
+    // What is stored behind it is little more than the document.
+    await compactYjs({ source: space, crypto });
+    const { rangeBytes } = await first.stats();
+    const kept = await first.get(`cache/${space.topic}/compacted`);
+    expect(rangeBytes + (kept?.length ?? 0)).toBeLessThan(2 * writer.snapshot().length);
+    const again = stage.open(space, { snapshots: false });
+    await again.ready;
+    expect(again.snapshot()).toEqual(reader.snapshot());
     await stage.close();
     for (const { spaces } of [ada, ben]) await spaces.close();
     for (const store of stores) await store.close();

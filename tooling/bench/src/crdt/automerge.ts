@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { next as A } from "@automerge/automerge";
 import { Repo, type AutomergeUrl, type StorageAdapterInterface } from "@automerge/automerge-repo";
 import { NodeFSStorageAdapter } from "@automerge/automerge-repo-storage-nodefs";
-import { createAutomergeStorage } from "@hawser/automerge";
+import { automergeView, createAutomergeStorage } from "@hawser/automerge";
+import { compactView } from "@hawser/view";
 import { breathe, createScene, timers } from "./scene.ts";
 import type { Keystroke } from "./trace.ts";
 import type { CrdtRun } from "./yjs.ts";
@@ -61,8 +62,15 @@ export async function runNodeFs(
   return { seconds, loadSeconds: loaded.seconds, bytes, text, saved };
 }
 
+/** What a run through a space found beside. */
+export interface AutomergeRun extends CrdtRun {
+  /** Logs and what stands for them, after compaction. */
+  readonly compactedBytes: number;
+  readonly compactSeconds: number;
+}
+
 /** automerge-repo on an encrypted space, and read on a second device. */
-export async function runSpace(keystrokes: readonly Keystroke[]): Promise<CrdtRun> {
+export async function runSpace(keystrokes: readonly Keystroke[]): Promise<AutomergeRun> {
   const scene = await createScene();
   const { crypto, space } = scene;
   const storage = createAutomergeStorage({ source: space, crypto, timers });
@@ -78,6 +86,10 @@ export async function runSpace(keystrokes: readonly Keystroke[]): Promise<CrdtRu
   const loadSeconds = (performance.now() - before) / 1_000;
   await repo.shutdown();
   for (const each of [storage, second]) await each[Symbol.asyncDispose]();
+  const compacting = performance.now();
+  await compactView({ source: space }, [automergeView]);
+  const compactSeconds = (performance.now() - compacting) / 1_000;
+  const compactedBytes = (await scene.logBytes()) + (await scene.keptBytes());
   await scene.close();
-  return { seconds, loadSeconds, bytes, text };
+  return { seconds, loadSeconds, bytes, text, compactedBytes, compactSeconds };
 }

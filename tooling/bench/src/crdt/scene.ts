@@ -37,6 +37,8 @@ export interface Scene {
   fileBytes(): Promise<number>;
   /** Payload and overhead of the data log as stored. */
   logBytes(): Promise<number>;
+  /** What stands for entries that compaction dropped, as stored. */
+  keptBytes(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -86,6 +88,10 @@ export async function createScene(): Promise<Scene> {
         for await (const range of first.store.ranges(logId)) byteCount += range.bytes.length;
       }
       return byteCount;
+    },
+    keptBytes: async () => {
+      const kept = await first.store.get(`cache/${space.topic}/compacted`);
+      return kept?.length ?? 0;
     },
     close: async () => {
       for (const { spaces, store } of [first, other]) {

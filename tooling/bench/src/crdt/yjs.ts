@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EventDraft } from "@hawser/view";
-import { createYjsProvider } from "@hawser/yjs";
+import { compactYjs, createYjsProvider } from "@hawser/yjs";
 // @ts-expect-error -- y-leveldb ships no types where it says it does.
 import { LeveldbPersistence as Persistence } from "y-leveldb";
 import { Doc, encodeStateAsUpdate } from "yjs";
@@ -82,10 +82,21 @@ export async function runLeveldb(keystrokes: readonly Keystroke[]): Promise<Crdt
   return { seconds, loadSeconds, bytes: 0, text };
 }
 
+/** What a run through a space found beside. */
+export interface SpaceRun extends CrdtRun {
+  /** From a keystroke until it was durable, the longest. */
+  readonly longestWaitMs: number;
+  /** Logs and what stands for them, after compaction. */
+  readonly compactedBytes: number;
+  readonly compactSeconds: number;
+  /** Until a document was open again from what was kept on the device. */
+  readonly reopenSeconds: number;
+}
+
 /** The same into an encrypted space on SQLite, and read on a second device. */
 export async function runHawser(
   keystrokes: readonly Keystroke[],
-): Promise<CrdtRun & { readonly longestWaitMs: number; readonly snapshotBytes: number }> {
+): Promise<SpaceRun> {
   const scene = await createScene();
   const typedAt: number[] = [];
   let durable = 0;
@@ -93,6 +104,7 @@ export async function runHawser(
   const source = {
     author: scene.space.author,
     batches: scene.space.batches,
+    shelf: scene.space.shelf,
     append: async (drafts: readonly EventDraft[]) => {
       // What is appended holds everything that was typed until now.
       const typed = typedAt.length;
@@ -116,9 +128,22 @@ export async function runHawser(
   await second.ready;
   const loadSeconds = (performance.now() - before) / 1_000;
   const text = textOf(second.doc);
-  const snapshotBytes = second.snapshot().length;
-  await provider[Symbol.asyncDispose]();
-  await second[Symbol.asyncDispose]();
+  for (const each of [provider, second]) await each[Symbol.asyncDispose]();
+
+  const reopening = performance.now();
+  const again = createYjsProvider({ source: scene.space, crypto, random, timers });
+  await again.ready;
+  const reopenSeconds = (performance.now() - reopening) / 1_000;
+  await again[Symbol.asyncDispose]();
+  const compacting = performance.now();
+  await compactYjs({ source: scene.space, crypto });
+  const compactSeconds = (performance.now() - compacting) / 1_000;
+  const compactedBytes = (await scene.logBytes()) + (await scene.keptBytes());
+  const kept = createYjsProvider({ source: scene.space, crypto, random, timers });
+  await kept.ready;
+  if (textOf(kept.doc) !== text) throw new Error("compaction gave another text");
+  await kept[Symbol.asyncDispose]();
   await scene.close();
-  return { seconds, loadSeconds, bytes, text, longestWaitMs, snapshotBytes };
+  const more = { longestWaitMs, compactedBytes, compactSeconds, reopenSeconds };
+  return { seconds, loadSeconds, bytes, text, ...more };
 }
