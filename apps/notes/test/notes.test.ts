@@ -13,6 +13,7 @@ const shots = process.env["HAWSER_SHOTS"];
 
 const note = (page: Page) => page.getByRole("textbox", { name: "Note" });
 const column = (page: Page, name: string) => page.locator(`.column[aria-label="${name}"]`);
+const here = (page: Page) => page.getByRole("list", { name: "Here now" }).getByRole("listitem");
 const tone = (page: Page, wanted: string) => page.locator(`footer[data-tone="${wanted}"]`);
 
 async function addTask(page: Page, title: string): Promise<void> {
@@ -61,6 +62,8 @@ describe.skipIf(browserPath === undefined)(`notes in two browsers${reason}`, () 
     await ben.page.goto(link);
     await note(ben.page).getByText("Sail plan.").waitFor();
     await column(ben.page, "To do").getByText("Mend the sail").waitFor();
+    for (const page of [ada.page, ben.page]) await here(page).nth(1).waitFor();
+    expect(await here(ada.page).count()).toBe(2);
     // The secret of the link is gone from the address.
     expect(ben.page.url()).not.toContain("join=");
     await ben.page.getByLabel("Forward: Mend the sail").click();

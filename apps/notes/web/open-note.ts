@@ -1,16 +1,14 @@
 /** The note of a notebook: a Yjs document in its space, with presence. */
 import { createCrypto } from "@hawser/crypto";
 import type { HawserSpace } from "@hawser/hawser";
-import { createBroadcastPipe } from "@hawser/space";
 import { createYjsProvider, type YjsProvider } from "@hawser/yjs";
 
 export interface OpenNote {
   readonly provider: YjsProvider;
 }
 
-/** Opens it. Presence reaches the other tabs of this browser. */
+/** Opens it. Presence reaches whoever is connected to the same relay. */
 export async function openNote(space: HawserSpace): Promise<OpenNote> {
-  const pipe = createBroadcastPipe(new BroadcastChannel(`hawser-notes ${space.id}`));
   const provider = createYjsProvider(
     {
       source: space.space,
@@ -22,7 +20,7 @@ export async function openNote(space: HawserSpace): Promise<OpenNote> {
           return () => clearTimeout(timer);
         },
       },
-      channel: space.space.ephemeral(pipe),
+      channel: space.presence,
       yieldToHost: () => new Promise((resolve) => setTimeout(resolve)),
     },
     { name: "note" },
