@@ -161,8 +161,14 @@ function createMember(deps: {
     fresh.on("error", lose);
     fresh.on("end", lose);
     fresh.on("notification", ({ payload = "" }) => hear(payload));
-    await fresh.connect();
-    await fresh.query(`LISTEN ${channel}`);
+    try {
+      await fresh.connect();
+      await fresh.query(`LISTEN ${channel}`);
+    } catch (cause) {
+      // One more attempt follows every second: each must leave no connection behind.
+      await fresh.end().catch(() => undefined);
+      throw cause;
+    }
     client = fresh;
     // What was told while nobody listened is lost: look for it.
     if (!isStopped) listener.onSpaces();

@@ -113,11 +113,15 @@ export function createMailboxTable({ query, timers, tell }: MailboxTableDeps): M
         let found = await read(name, slot);
         if (waitingCount >= waitingMax) return found;
         waitingCount += 1;
-        for (let leftMs = waitMs; found === "empty" && leftMs > 0 && !isStopped; leftMs -= lookMs) {
-          await pause(name, Math.min(lookMs, leftMs));
-          found = await read(name, slot);
+        try {
+          let leftMs = waitMs;
+          for (; found === "empty" && leftMs > 0 && !isStopped; leftMs -= lookMs) {
+            await pause(name, Math.min(lookMs, leftMs));
+            found = await read(name, slot);
+          }
+        } finally {
+          waitingCount -= 1;
         }
-        waitingCount -= 1;
         return found;
       },
       close: async (name) => {

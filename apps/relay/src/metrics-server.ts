@@ -40,13 +40,15 @@ export async function serveMetrics(
       request.resume();
       const isAllowed = token === undefined || isAuthorized(request.headers.authorization, token);
       const isFound = request.url?.split("?", 1)[0] === metricsPath;
-      const status = !isFound ? 404 : request.method !== "GET" ? 405 : isAllowed ? 200 : 401;
+      const wanted = !isFound ? 404 : request.method !== "GET" ? 405 : isAllowed ? 200 : 401;
+      const text = wanted === 200 ? rendered(render) : "";
+      const status = text === undefined ? 500 : wanted;
       answer.writeHead(status, {
         "content-type": status === 200 ? metricsContentType : "text/plain",
         "cache-control": "no-store",
         ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
       });
-      answer.end(status === 200 ? render() : "");
+      answer.end(text ?? "");
     },
   );
   server.maxConnections = 16;
@@ -64,6 +66,15 @@ export async function serveMetrics(
       server.closeAllConnections();
     },
   };
+}
+
+/** A figure that cannot be read, such as memory without a free file handle, must not end the relay. */
+function rendered(render: () => string): string | undefined {
+  try {
+    return render();
+  } catch {
+    return undefined;
+  }
 }
 
 function portOf(server: Server): number {

@@ -164,13 +164,14 @@ async function serve(
     rssBytes: () => process.memoryUsage.rss(),
     cpuSeconds: () => process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
   });
+  let metricsServer: MetricsServer | undefined;
   try {
     await listen(server, settings);
+    metricsServer = await openMetricsServer(settings, server, metrics);
   } catch (error) {
     await readers.stop();
     throw error;
   }
-  const metricsServer = await openMetricsServer(settings, server, metrics);
 
   const readStats = async (): Promise<RelayStats> => {
     const { logs, entries, rangeBytes, dataBytes, diskBytes = 0 } = await data.store.stats();

@@ -1,6 +1,7 @@
 /** Figures for Prometheus: well formed, bounded, and for whoever may have them. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createMetrics, metricsContentType } from "../src/metrics.ts";
+import { serveMetrics } from "../src/metrics-server.ts";
 import type { Relay } from "../src/index.ts";
 import { createDevice, hostAt, httpUrl, startRelay, tryUpgrade, write } from "./help.ts";
 import { parseExposition, type Family } from "./exposition.ts";
@@ -107,6 +108,20 @@ describe("a relay", () => {
     const answer = await get(`Bearer ${token}`);
     expect(answer.headers.get("content-type")).toBe(metricsContentType);
     expect(parseExposition(await answer.text()).size).toBeGreaterThan(10);
+  });
+
+  test("goes on when a figure cannot be read", async () => {
+    let isBroken = true;
+    const render = (): string => {
+      if (isBroken) throw new Error("EMFILE");
+      return "fine\n";
+    };
+    const server = await serveMetrics(render, { host: "127.0.0.1", port: 0, token: undefined });
+    onTestFinished(() => server.close());
+    const url = `http://127.0.0.1:${server.port}/metrics`;
+    expect((await fetch(url)).status).toBe(500);
+    isBroken = false;
+    expect(await (await fetch(url)).text()).toBe("fine\n");
   });
 
   test("asks for the token on the port of its own too, and answers nothing else there", async () => {

@@ -9,6 +9,7 @@ import {
   createDevice,
   crypto,
   errorOf,
+  hostAt,
   httpUrl,
   readTexts,
   startRelay,
@@ -202,6 +203,29 @@ describe("GET /v1/topics/<name>/entries", () => {
     const flood = await fetch(httpUrl(hosted.relay, target));
     expect(flood.headers.get("retry-after")).toBe("60");
     expect(await errorOf(flood)).toBe("429 RELAY_RATE_LIMITED");
+  });
+
+  test("[NB-13] a space has its rate whoever asks: all who hold its key share it, others have theirs", async () => {
+    const hosted = await startHosted({
+      trustProxy: true,
+      limits: { readRequestsPerMinuteMax: 2, topicRequestsPerMinuteMax: 3 },
+    });
+    const other = await hosted.device.spaces.create();
+    expect((await hostAt(hosted.relay, other)).status).toBe(204);
+    const theirs = { ...hosted, space: other, path: pathOf(hosted.relay, other.topic) };
+    const from = (last: number) => ({ headers: { "x-forwarded-for": `198.51.100.${last}` } });
+    const askFor = (of: Hosted, last: number) => ask(of, `${of.path}/entries`, from(last));
+    // Nothing in a request says who sends it: only that the sender holds the space's key.
+    for (const last of [1, 2, 3]) expect((await askFor(hosted, last)).status).toBe(200);
+    expect(await errorOf(await askFor(hosted, 4))).toBe("429 RELAY_RATE_LIMITED");
+    expect((await askFor(theirs, 5)).status).toBe(200);
+    // An address has its own, whatever it asks for, and proofs that fail count as well.
+    const stranger = { ...from(6), followKey: new Uint8Array(32) };
+    const target = `${theirs.path}/entries`;
+    expect((await ask(theirs, target, stranger)).status).toBe(401);
+    expect((await ask(theirs, target, stranger)).status).toBe(401);
+    expect(await errorOf(await askFor(theirs, 6))).toBe("429 RELAY_RATE_LIMITED");
+    expect((await askFor(theirs, 7)).status).toBe(200);
   });
 
   test("stands headers that are too long, split or cut short; others go on", async () => {

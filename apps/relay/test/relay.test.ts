@@ -273,6 +273,23 @@ describe("membership", () => {
 });
 
 describe("quotas", () => {
+  test("[NB-13] hold for a space whoever writes in it; the relay knows keys and no names", async () => {
+    const relay = await startRelay({ limits: { topicBytesMax: 30_000 } });
+    const { ada, bob, adas, bobs } = await shareThrough(relay);
+    const session = ada.peer.peers()[0]!.sessions[0]!;
+    const bobsSession = bob.peer.peers()[0]!.sessions[0]!;
+    await write(adas, "x".repeat(12_000));
+    expect((await session.synced()).complete).toBe(true);
+    await write(bobs, "y".repeat(12_000));
+    expect((await bobsSession.synced()).complete).toBe(true);
+    // Together they have used it up: what either writes now is over it.
+    await write(bobs, "z".repeat(12_000));
+    expect((await bobsSession.synced()).complete).toBe(false);
+    await write(adas, "z".repeat(12_000));
+    expect((await session.synced()).complete).toBe(false);
+    expect((await relay.stats()).rangeBytes).toBeLessThan(30_000);
+  });
+
   test("a space over its bytes takes no more, keeps serving, and harms no other", async () => {
     const relay = await startRelay({ limits: { topicBytesMax: 30_000 } });
     const { ada, bob, adas, bobs } = await shareThrough(relay);
