@@ -3,13 +3,14 @@
  */
 import { pathOf, type Condition, type FieldPath } from "./conditions.ts";
 import type { IndexDefinition } from "./definition.ts";
-import type { Engine, OpenShelf } from "./docs.ts";
+import type { Engine } from "./docs.ts";
 import { DocError } from "./errors.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { fromLine, toLine } from "./lines.ts";
 import {
   createFollower,
   createLiveQuery,
+  toDocRow,
   type DocChanges,
   type DocRow,
   type KeptQuery,
@@ -18,6 +19,7 @@ import {
 import { valueAtPath } from "./order.ts";
 import { findRows, readyQuery, type Query, type QueryPlan } from "./query.ts";
 import type { InvalidDoc, UniqueConflict } from "./records.ts";
+import type { OpenShelf } from "./shelf.ts";
 
 /** Fields to change; `undefined` takes one out, objects are merged, everything else is replaced. */
 export type Patch<Value> = Value extends readonly unknown[]
@@ -75,6 +77,8 @@ export interface Collection<Input extends object, Doc extends object> {
   delete(...ids: readonly string[]): Promise<number>;
   /** Documents that the schema refuses, by id: written by other versions, or by somebody hostile. */
   invalid(): readonly InvalidDoc[];
+  /** Ids of documents that a write changes which is shown and not durable yet (`optimistic`), sorted. */
+  pending(): readonly string[];
   /** Documents with one value of a unique index. */
   conflicts(): readonly UniqueConflict[];
   /** References of this collection's documents to documents that are not there. */
@@ -94,7 +98,7 @@ export interface Collection<Input extends object, Doc extends object> {
 
 /** The collection over its shelf. */
 export function createCollection(engine: Engine, shelf: OpenShelf): Collection<object, object> {
-  const { definition, records, queries } = shelf;
+  const { definition, shown: records, queries } = shelf;
   const rowOf = (id: string) => {
     engine.settle();
     const row = records.rows.get(id);
@@ -112,7 +116,7 @@ export function createCollection(engine: Engine, shelf: OpenShelf): Collection<o
     count: (where) => find(where === undefined ? {} : { where }).rows.length,
     query: (query = {}) => {
       const { rows, cursor } = find(query);
-      return { rows: rows.map(({ id, doc }) => ({ id, doc })), cursor };
+      return { rows: rows.map(toDocRow), cursor };
     },
     explain: (query = {}) => find(query).plan,
     live: (query = {}) => {
@@ -131,6 +135,10 @@ export function createCollection(engine: Engine, shelf: OpenShelf): Collection<o
     invalid: () => {
       engine.settle();
       return [...records.invalid.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    },
+    pending: () => {
+      engine.settle();
+      return engine.pending(shelf);
     },
     conflicts: () => {
       engine.settle();
@@ -174,7 +182,7 @@ function writesOf(engine: Engine, shelf: OpenShelf): Writes {
       await engine.write((draftOf) => {
         const draft = draftOf(shelf);
         for (const { id, doc } of read) draft.put(id ?? engine.makeId(), doc);
-      }, "batch");
+      }, "import");
       return read.length;
     },
   };
@@ -192,9 +200,9 @@ function danglingOf(engine: Engine, shelf: OpenShelf): readonly DanglingReferenc
   const found: DanglingReference[] = [];
   for (const { field, collection } of shelf.definition.references ?? []) {
     const path = pathOf(field);
-    const targets = engine.shelf(collection)?.records.rows;
-    for (const id of shelf.records.byId.scan({ from: "", to: undefined })) {
-      const row = shelf.records.rows.get(id);
+    const targets = engine.shelf(collection)?.shown.rows;
+    for (const id of shelf.shown.byId.scan({ from: "", to: undefined })) {
+      const row = shelf.shown.rows.get(id);
       for (const target of row === undefined ? [] : targetsOf(row.full, path)) {
         if (targets?.has(target) === true) continue;
         found.push({ id, field: path, collection, target });
@@ -218,8 +226,8 @@ function referrersOf(
     .map(({ field }) => field);
   const paths = fields.map(pathOf);
   const ids: string[] = [];
-  for (const otherId of other.records.byId.scan({ from: "", to: undefined })) {
-    const row = other.records.rows.get(otherId);
+  for (const otherId of other.shown.byId.scan({ from: "", to: undefined })) {
+    const row = other.shown.rows.get(otherId);
     if (row === undefined || row.isHidden) continue;
     if (paths.some((path) => targetsOf(row.doc, path).includes(id))) ids.push(otherId);
   }

@@ -2,18 +2,24 @@
  * createDocs: typed collections of documents over any event source. Reads are synchronous, from
  * memory; writes wait for their turn, and are durable and readable when they resolve. Layer 7.
  */
-import { openView, type Gate, type ViewDeps, type ViewEvent } from "@hawser/view";
+import {
+  openView,
+  type Gate,
+  type SnapshotOptions,
+  type ViewDeps,
+  type ViewEvent,
+} from "@hawser/view";
 import { createCollection, type Collection } from "./collection.ts";
 import type { CollectionDefinition } from "./definition.ts";
-import type { StoredDoc } from "./document.ts";
 import { DocError } from "./errors.ts";
 import { createIdMaker, platformIds } from "./ids.ts";
-import { decodeItems, encodeItems, eventBytesMax, type DocItem } from "./ops.ts";
+import { decodeItems, type WriteForm } from "./ops.ts";
+import { createOverlay, type Overlay, type Run } from "./overlay.ts";
 import { createRecords, type RowChange } from "./records.ts";
-import type { KeptQuery } from "./live.ts";
-import { docEventType, docView } from "./state.ts";
+import { createDelivery, type Delivery, type OpenShelf } from "./shelf.ts";
+import { docEventType, docView, type DocState } from "./state.ts";
 import { createTransaction, type Transaction } from "./transaction.ts";
-import { createDraft, type Draft, type Shelf } from "./writer.ts";
+import { createWrites } from "./writes.ts";
 
 /** What documents need. */
 export interface DocsDeps extends ViewDeps {
@@ -26,6 +32,24 @@ export interface DocsOptions {
   readonly collections: readonly CollectionDefinition<object, object>[];
   /** Decides which events count, an access control document for instance (`@hawser/acl`). */
   readonly gate?: Gate;
+  /**
+   * Snapshots of the documents on this device, so that opening them again is quick; default on where
+   * the source has a shelf and no gate decides. They hold what is stored and no schema: documents of
+   * one source share them, whatever their collections. `false`: none.
+   */
+  readonly snapshots?: SnapshotOptions | false;
+  /**
+   * Shows a write in reads and live results at once, before it is durable, and takes it back if it is
+   * refused in the end. Until then its documents are flagged (`isPending`, `pending()`). The functions of
+   * `update` and `transaction` then run several times and must do nothing but read and write documents.
+   * At most 128 writes wait. An import is shown when it is durable. Default false.
+   */
+  readonly optimistic?: boolean;
+}
+
+/** A write that was shown and is taken back: its promise rejects with the error as well. */
+export interface RefusedWrite {
+  readonly error: unknown;
 }
 
 /** Collections of documents. */
@@ -42,14 +66,9 @@ export interface Docs extends AsyncDisposable {
    * and nothing is written. Throws DOC_UNIQUE, DOC_TOO_LARGE, DOC_BUSY, and what the source throws.
    */
   transaction<Result>(run: (transaction: Transaction) => Result): Promise<Result>;
-  /** For UI frameworks: called after each change. */
-  subscribe(listener: () => void): () => void;
+  /** For UI frameworks: called after each change; with the reason if it takes a shown write back. */
+  subscribe(listener: (refused?: RefusedWrite) => void): () => void;
   readonly revision: number;
-}
-
-/** A collection as it is kept open. */
-export interface OpenShelf extends Shelf {
-  readonly queries: Set<KeptQuery>;
 }
 
 /** What a collection does through its documents. */
@@ -59,63 +78,115 @@ export interface Engine {
   shelf(name: string): OpenShelf | undefined;
   /** Brings reads up to date; cheap when they are. */
   settle(): void;
-  /** Runs when every write before is done, then appends what the drafts came to. */
-  write<Result>(
-    run: (draftOf: (shelf: OpenShelf) => Draft) => Result,
-    form?: "one entry" | "batch",
-  ): Promise<Result>;
+  /** Ids of documents that waiting writes change. */
+  pending(shelf: OpenShelf): readonly string[];
+  /**
+   * Runs when every write before is done, then appends what the drafts came to. `import`: a batch
+   * that is not shown before.
+   */
+  write<Result>(run: Run<Result>, form?: WriteForm | "import"): Promise<Result>;
 }
-
-/** Writes that may wait. */
-const waitingMax = 4_096;
 
 /** Opens the collections of a source. Throws DOC_DEFINITION_INVALID. */
 export function createDocs(deps: DocsDeps, options: DocsOptions): Docs {
-  const { collections, ...viewOptions } = options;
-  const view = openView(deps, docView, viewOptions);
+  const { collections, gate, snapshots = {}, optimistic = false } = options;
+  const view = openView(deps, docView, {
+    ...(gate && { gate }),
+    ...(snapshots !== false && { snapshots }),
+  });
+  const shelves = openShelves(collections, () => view.state, optimistic);
+  const makeId = deps.makeId ?? createIdMaker(platformIds);
+  const delivery = createDelivery();
+  const overlay = optimistic ? createOverlay(shelves, makeId, delivery) : undefined;
+  const listeners = new Set<(refused?: RefusedWrite) => void>();
+  let shownCount = 0;
+  const tell = (refused?: RefusedWrite): void => {
+    shownCount += 1;
+    for (const listener of listeners) listener(refused);
+  };
+
+  let folded = view.state;
+  const settle = (): void => {
+    if (view.state === folded) return;
+    folded = view.state;
+    restart(shelves, view.state);
+    if (overlay === undefined) delivery.restarted(shelves.values());
+    else overlay.restart();
+  };
+  const append = async (bodies: readonly Uint8Array[]): Promise<string | undefined> => {
+    const refs = await view.write(bodies.map((body) => ({ type: docEventType, body })));
+    return refs.at(-1)?.logId;
+  };
+  const writes = createWrites({ overlay, makeId, settle, tell, append });
+  const unsubscribe = view.subscribe((events) => {
+    writes.arrived(events);
+    if (view.state === folded) takeEvents(shelves, events, overlay, delivery);
+    else settle();
+    tell();
+  });
+  // A snapshot may be all there is: then no event tells that something can be read.
+  const ready = view.ready.then(() => {
+    if (view.state === folded) return;
+    settle();
+    tell();
+  });
+  ready.catch(() => undefined);
+  const engine: Engine = {
+    makeId,
+    shelf: (name) => shelves.get(name),
+    settle,
+    pending: (shelf) => overlay?.pendingIn(shelf) ?? [],
+    write: writes.write,
+  };
+  return {
+    ready,
+    in: createOpener(engine),
+    transaction: (run) =>
+      engine.write((draftOf, nextId) => createTransaction(engine, draftOf, nextId).run(run)),
+    subscribe: (listener) => {
+      // A set holds a listener once: each subscriber has its own.
+      const own = (refused?: RefusedWrite): void => listener(refused);
+      listeners.add(own);
+      return () => void listeners.delete(own);
+    },
+    get revision() {
+      return view.revision + shownCount;
+    },
+    [Symbol.asyncDispose]: async () => {
+      unsubscribe();
+      listeners.clear();
+      for (const shelf of shelves.values()) {
+        for (const query of shelf.queries) query.close();
+      }
+      await view[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function openShelves(
+  collections: DocsOptions["collections"],
+  state: () => DocState,
+  optimistic: boolean,
+): ReadonlyMap<string, OpenShelf> {
   const shelves = new Map<string, OpenShelf>();
   for (const definition of collections) {
     if (shelves.has(definition.name)) {
       throw new DocError("DOC_DEFINITION_INVALID", `two collections are called ${definition.name}`);
     }
-    const stored = (id: string) => view.state.get(definition.name)?.get(id);
+    const stored = (id: string) => state().get(definition.name)?.get(id);
     const records = createRecords(definition);
-    shelves.set(definition.name, { definition, records, stored, queries: new Set() });
+    const shown = optimistic ? createRecords(definition) : records;
+    shelves.set(definition.name, { definition, records, shown, stored, queries: new Set() });
   }
+  return shelves;
+}
 
-  let shown = view.state;
-  const settle = (): void => {
-    if (view.state === shown) return;
-    shown = view.state;
-    for (const shelf of shelves.values()) restart(shelf, view.state.get(shelf.definition.name));
-  };
-  const take = (events: readonly ViewEvent[]): void => {
-    if (view.state !== shown) settle();
-    else takeEvents(shelves, events);
-  };
-  const unsubscribe = view.subscribe(take);
-  const engine: Engine = {
-    makeId: deps.makeId ?? createIdMaker(platformIds),
-    shelf: (name) => shelves.get(name),
-    settle,
-    write: createQueue(async (run, form) => {
-      settle();
-      const drafts = new Map<OpenShelf, Draft>();
-      const result = run((shelf) => draftIn(drafts, shelf));
-      const items = [...drafts.values()].flatMap((draft) => draft.items());
-      const bodies = form === "batch" ? packItems(items) : [packEntry(items)];
-      const events = bodies.filter((body) => body.length > 0);
-      if (items.length > 0) {
-        await view.write(events.map((body) => ({ type: docEventType, body })));
-      }
-      return result;
-    }),
-  };
+function createOpener(engine: Engine): Docs["in"] {
   const opened = new Map<string, unknown>();
-  const open = <Input extends object, Doc extends object>(
+  return <Input extends object, Doc extends object>(
     definition: CollectionDefinition<Input, Doc>,
   ): Collection<Input, Doc> => {
-    const shelf = shelves.get(definition.name);
+    const shelf = engine.shelf(definition.name);
     if (shelf?.definition !== definition) {
       throw new DocError(
         "DOC_COLLECTION_UNKNOWN",
@@ -127,38 +198,23 @@ export function createDocs(deps: DocsDeps, options: DocsOptions): Docs {
     // Safe: the shelf was opened with the very definition that the types come from.
     return collection as Collection<Input, Doc>;
   };
-  return {
-    ready: view.ready,
-    in: open,
-    transaction: (run) => engine.write((draftOf) => createTransaction(engine, draftOf).run(run)),
-    subscribe: (listener) => view.subscribe(() => listener()),
-    get revision() {
-      return view.revision;
-    },
-    [Symbol.asyncDispose]: async () => {
-      unsubscribe();
-      for (const shelf of shelves.values()) {
-        for (const query of [...shelf.queries]) query.close();
-      }
-      await view[Symbol.asyncDispose]();
-    },
-  };
 }
 
-function draftIn(drafts: Map<OpenShelf, Draft>, shelf: OpenShelf): Draft {
-  const draft = drafts.get(shelf) ?? createDraft(shelf);
-  drafts.set(shelf, draft);
-  return draft;
-}
-
-function restart(shelf: OpenShelf, docs: ReadonlyMap<string, StoredDoc> | undefined): void {
-  shelf.records.clear();
-  for (const [id, stored] of docs ?? []) shelf.records.refresh(id, stored);
-  for (const query of shelf.queries) query.restart();
+/** Reads everything anew. */
+function restart(shelves: ReadonlyMap<string, OpenShelf>, state: DocState): void {
+  for (const { records, definition } of shelves.values()) {
+    records.clear();
+    for (const [id, stored] of state.get(definition.name) ?? []) records.refresh(id, stored);
+  }
 }
 
 /** Reads the documents anew that the events speak of. */
-function takeEvents(shelves: ReadonlyMap<string, OpenShelf>, events: readonly ViewEvent[]): void {
+function takeEvents(
+  shelves: ReadonlyMap<string, OpenShelf>,
+  events: readonly ViewEvent[],
+  overlay: Overlay | undefined,
+  delivery: Delivery,
+): void {
   const touched = new Map<OpenShelf, Set<string>>();
   for (const event of events) {
     for (const { collection, id } of decodeItems(event.body)) {
@@ -168,62 +224,13 @@ function takeEvents(shelves: ReadonlyMap<string, OpenShelf>, events: readonly Vi
       touched.set(shelf, ids.add(id));
     }
   }
+  const changes = new Map<OpenShelf, readonly RowChange[]>();
   for (const [shelf, ids] of touched) {
-    const changes: RowChange[] = [];
-    for (const id of ids) changes.push(shelf.records.refresh(id, shelf.stored(id)));
-    for (const query of shelf.queries) query.take(changes);
+    changes.set(
+      shelf,
+      [...ids].map((id) => shelf.records.refresh(id, shelf.stored(id))),
+    );
   }
-}
-
-type Run = Engine["write"];
-
-/** One write at a time, in the order they were asked for. Throws DOC_BUSY. */
-function createQueue(
-  work: <Result>(
-    run: (draftOf: (shelf: OpenShelf) => Draft) => Result,
-    form: "one entry" | "batch",
-  ) => Promise<Result>,
-): Run {
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  return async (run, form = "one entry") => {
-    if (waiting >= waitingMax) {
-      throw new DocError("DOC_BUSY", `${waitingMax} writes wait already: await some of them`);
-    }
-    waiting += 1;
-    const done = last.then(() => work(run, form));
-    last = done.catch(() => undefined);
-    try {
-      return await done;
-    } finally {
-      waiting -= 1;
-    }
-  };
-}
-
-/** The body of one event. Throws DOC_TOO_LARGE. */
-function packEntry(items: readonly DocItem[]): Uint8Array {
-  const body = items.length === 0 ? new Uint8Array(0) : encodeItems(items);
-  if (body !== undefined) return body;
-  throw new DocError("DOC_TOO_LARGE", `the change takes more than ${eventBytesMax} bytes`);
-}
-
-/** Bodies of as many events as it takes; a document's changes stay in one. Throws DOC_TOO_LARGE. */
-function packItems(items: readonly DocItem[]): readonly Uint8Array[] {
-  const bodies: Uint8Array[] = [];
-  let open: DocItem[] = [];
-  let byteCount = 0;
-  for (const item of items) {
-    const itemBytes = packEntry([item]).length;
-    // An array of few items has a shorter head than one of many.
-    if (open.length > 0 && byteCount + itemBytes > eventBytesMax - 8) {
-      bodies.push(packEntry(open));
-      open = [];
-      byteCount = 0;
-    }
-    open.push(item);
-    byteCount += itemBytes;
-  }
-  if (open.length > 0) bodies.push(packEntry(open));
-  return bodies;
+  if (overlay === undefined) delivery.changed(changes);
+  else overlay.rebase(touched);
 }

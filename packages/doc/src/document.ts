@@ -5,8 +5,16 @@ import { jsonFromKey, jsonKey, valueCountMax, type Json, type JsonObject } from 
 import { compareValues } from "./order.ts";
 import type { Mark } from "./marks.ts";
 import type { DocItem, DocOp } from "./ops.ts";
-import { createSequence, insertItem, itemsOf, type Sequence } from "./sequence.ts";
-import { createNode, lastMarkAt, setAt, valueAt, type TreeNode, type ValueBudget } from "./tree.ts";
+import { cloneSequence, createSequence, insertItem, itemsOf, type Sequence } from "./sequence.ts";
+import {
+  cloneNode,
+  createNode,
+  lastMarkAt,
+  setAt,
+  valueAt,
+  type TreeNode,
+  type ValueBudget,
+} from "./tree.ts";
 
 /** An element of a set: whether the latest word on it put it in. */
 export interface SetElement {
@@ -35,6 +43,25 @@ export interface StoredDoc {
 /** A document of which nothing has been said. */
 export function createStoredDoc(): StoredDoc {
   return { lives: new Map(), current: "" };
+}
+
+/** A copy that can be changed by itself; of nothing, a document of which nothing was said. */
+export function cloneStoredDoc(doc: StoredDoc | undefined): StoredDoc {
+  if (doc === undefined) return createStoredDoc();
+  const lives = [...doc.lives].map(([mark, life]) => [mark, cloneLife(life)] as const);
+  return { lives: new Map(lives), current: doc.current };
+}
+
+function cloneLife(life: Life): Life {
+  const { isBegun, existence, root, counters, sets, sequences } = life;
+  return {
+    isBegun,
+    existence,
+    root: cloneNode(root),
+    counters: new Map(counters),
+    sets: new Map([...sets].map(([field, elements]) => [field, new Map(elements)])),
+    sequences: new Map([...sequences].map(([field, one]) => [field, cloneSequence(one)])),
+  };
 }
 
 function createLife(isBegun: boolean): Life {

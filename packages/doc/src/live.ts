@@ -8,6 +8,13 @@ import type { Records, Row, RowChange } from "./records.ts";
 export interface DocRow<Doc> {
   readonly id: string;
   readonly doc: Doc;
+  /** There while a write of this document is shown that is not durable yet (`optimistic`). */
+  readonly isPending?: true;
+}
+
+/** The row that applications see. */
+export function toDocRow({ id, doc, isPending }: Row): DocRow<object> {
+  return isPending ? { id, doc, isPending } : { id, doc };
 }
 
 /** A result that stays up to date. */
@@ -90,7 +97,7 @@ export function createLiveQuery(
       page ??= Object.freeze(
         matching
           .slice(ready.skip, ready.skip + ready.limit)
-          .map(({ id, doc }) => Object.freeze({ id, doc })),
+          .map((row) => Object.freeze(toDocRow(row))),
       );
       return page;
     },

@@ -3,6 +3,7 @@
  * item `[collection, id, life, existence, op, …]`. Layer 7.
  */
 import { decodeCbor, encodeCbor, type CborValue } from "@hawser/codec";
+import { DocError } from "./errors.ts";
 import {
   depthMax,
   isBoundedText,
@@ -67,6 +68,42 @@ export function isCollectionName(value: unknown): value is string {
 export function encodeItems(items: readonly DocItem[]): Uint8Array | undefined {
   const body = encodeCbor([1, ...items.map(itemToCbor)]);
   return body.length > eventBytesMax ? undefined : body;
+}
+
+/** The body of one event. Throws DOC_TOO_LARGE. */
+function packEntry(items: readonly DocItem[]): Uint8Array {
+  const body = encodeItems(items);
+  if (body !== undefined) return body;
+  throw new DocError("DOC_TOO_LARGE", `the change takes more than ${eventBytesMax} bytes`);
+}
+
+/** How a write is laid into events: all or nothing in one, or in as few as it fits. */
+export type WriteForm = "one entry" | "batch";
+
+/** The bodies of a write's events, none if it changes nothing. Throws DOC_TOO_LARGE. */
+export function packWrite(items: readonly DocItem[], form: WriteForm): readonly Uint8Array[] {
+  if (items.length === 0) return [];
+  return form === "batch" ? packItems(items) : [packEntry(items)];
+}
+
+/** Bodies of as many events as it takes; a document's changes stay in one. Throws DOC_TOO_LARGE. */
+function packItems(items: readonly DocItem[]): readonly Uint8Array[] {
+  const bodies: Uint8Array[] = [];
+  let open: DocItem[] = [];
+  let byteCount = 0;
+  for (const item of items) {
+    const itemBytes = packEntry([item]).length;
+    // An array of few items has a shorter head than one of many.
+    if (open.length > 0 && byteCount + itemBytes > eventBytesMax - 8) {
+      bodies.push(packEntry(open));
+      open = [];
+      byteCount = 0;
+    }
+    open.push(item);
+    byteCount += itemBytes;
+  }
+  if (open.length > 0) bodies.push(packEntry(open));
+  return bodies;
 }
 
 function itemToCbor({ collection, id, life, existence, ops }: DocItem): CborValue {

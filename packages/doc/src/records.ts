@@ -22,6 +22,8 @@ export interface Row {
   readonly full: JsonObject;
   readonly life: Life;
   readonly isHidden: boolean;
+  /** Is a write that is not durable yet part of it? */
+  readonly isPending: boolean;
 }
 
 /** A document that is there and that this application cannot use. */
@@ -69,7 +71,9 @@ export interface Records {
   /** Is the document as the collection's rule wants it? */
   readonly matchesRule: Matcher;
   /** Reads one document anew. */
-  refresh(id: string, stored: StoredDoc | undefined): RowChange;
+  refresh(id: string, stored: StoredDoc | undefined, standing?: "durable" | "pending"): RowChange;
+  /** Takes one document over as other records have it. */
+  adopt(id: string, from: Pick<Records, "rows" | "invalid">): void;
   clear(): void;
   /** Builds an index over what is there. Throws DOC_DEFINITION_INVALID. */
   addIndex(definition: IndexDefinition): void;
@@ -90,7 +94,11 @@ export function createRecords(definition: CollectionDefinition<object, object>):
   const isHidden = definition.hide === undefined ? never : matcherOf(definition.hide);
   const redacted = new Set(Object.keys(definition.redact ?? {}));
 
-  const read = (id: string, stored: StoredDoc | undefined): Row | InvalidDoc | undefined => {
+  const read = (
+    id: string,
+    stored: StoredDoc | undefined,
+    isPending: boolean,
+  ): Row | InvalidDoc | undefined => {
     const found = readDoc(stored);
     if (found.state === "absent") return undefined;
     if (found.state === "too large") {
@@ -105,7 +113,7 @@ export function createRecords(definition: CollectionDefinition<object, object>):
     const full = freezeJson(checked.value);
     if (!matchesRule({ id, doc: full })) return failed([ruleIssue]);
     const doc = freezeJson(redact(full, definition.redact));
-    return { id, doc, full, life: found.life, isHidden: isHidden({ id, doc: full }) };
+    return { id, doc, full, life: found.life, isHidden: isHidden({ id, doc: full }), isPending };
   };
 
   const index = (row: Row | undefined, change: "add" | "delete"): void => {
@@ -125,6 +133,21 @@ export function createRecords(definition: CollectionDefinition<object, object>):
     indexes.set(ready.name, { ...ready, isOpen, sorted });
   };
 
+  const place = (
+    id: string,
+    after: Row | undefined,
+    refused: InvalidDoc | undefined,
+  ): RowChange => {
+    const before = rows.get(id);
+    index(before, "delete");
+    index(after, "add");
+    if (after === undefined) rows.delete(id);
+    else rows.set(id, after);
+    if (refused === undefined) invalid.delete(id);
+    else invalid.set(id, refused);
+    return { before, after };
+  };
+
   for (const one of definition.indexes ?? []) addIndex(one);
   return {
     rows,
@@ -134,18 +157,12 @@ export function createRecords(definition: CollectionDefinition<object, object>):
     lens,
     matchesRule,
     addIndex,
-    refresh: (id, stored) => {
-      const before = rows.get(id);
-      const found = read(id, stored);
-      const after = found === undefined || "reason" in found ? undefined : found;
-      index(before, "delete");
-      index(after, "add");
-      if (after === undefined) rows.delete(id);
-      else rows.set(id, after);
-      if (found !== undefined && "reason" in found) invalid.set(id, found);
-      else invalid.delete(id);
-      return { before, after };
+    refresh: (id, stored, standing = "durable") => {
+      const found = read(id, stored, standing === "pending");
+      if (found === undefined) return place(id, undefined, undefined);
+      return "reason" in found ? place(id, undefined, found) : place(id, found, undefined);
     },
+    adopt: (id, from) => void place(id, from.rows.get(id), from.invalid.get(id)),
     clear: () => {
       for (const row of rows.values()) index(row, "delete");
       rows.clear();

@@ -26,6 +26,12 @@ export function createSequence(): Sequence {
   return { items: new Map(), behind: new Map(), removed: new Set() };
 }
 
+/** A copy that can be changed by itself. */
+export function cloneSequence({ items, behind, removed }: Sequence): Sequence {
+  const copies = [...behind].map(([key, marks]): [Mark | "", Mark[]] => [key, [...marks]]);
+  return { items: new Map(items), behind: new Map(copies), removed: new Set(removed) };
+}
+
 /** Items of a list, removed ones included, beyond which its document is too large. */
 export const itemsMax = 20_000;
 

@@ -2,11 +2,12 @@
  * Transactions: changes of several documents that become one entry. Layer 7.
  */
 import type { CollectionDefinition } from "./definition.ts";
-import type { Engine, OpenShelf } from "./docs.ts";
+import type { Engine } from "./docs.ts";
 import { DocError } from "./errors.ts";
 import type { DocRow } from "./live.ts";
 import type { Query } from "./query.ts";
 import type { Patch } from "./collection.ts";
+import type { OpenShelf } from "./shelf.ts";
 import type { Draft } from "./writer.ts";
 
 /** A collection inside a transaction: reads see what was changed before. */
@@ -34,8 +35,9 @@ export interface Transaction {
 
 /** Runs functions inside a transaction that ends with them. */
 export function createTransaction(
-  engine: Engine,
+  engine: Pick<Engine, "shelf">,
   draftOf: (shelf: OpenShelf) => Draft,
+  makeId: () => string,
 ): { run<Result>(run: (transaction: Transaction) => Result): Result } {
   let isOver = false;
   const open = (draft: Draft): Draft => {
@@ -51,7 +53,7 @@ export function createTransaction(
         throw new DocError("DOC_COLLECTION_UNKNOWN", `${definition.name} is not open here`);
       }
       const draft = draftOf(shelf);
-      return face<Input, Doc>(() => open(draft), engine.makeId);
+      return face<Input, Doc>(() => open(draft), makeId);
     },
   };
   return {

@@ -27,6 +27,14 @@ export function createNode(): TreeNode {
   return { mark: undefined, register: absent, cleared: undefined, children: undefined };
 }
 
+/** A copy of a place and all below it. Depth is bounded by that of paths. */
+export function cloneNode(node: TreeNode): TreeNode {
+  const { mark, register, cleared, children } = node;
+  if (children === undefined) return { mark, register, cleared, children };
+  const copies = [...children].map(([key, child]) => [key, cloneNode(child)] as const);
+  return { mark, register, cleared, children: new Map(copies) };
+}
+
 function isLater(mark: Mark, than: Mark | undefined): boolean {
   return than === undefined || mark > than;
 }

@@ -84,6 +84,35 @@ describe("the document view", () => {
     );
   });
 
+  test("what is superseded can be left out, now and whatever comes later, in any order", () => {
+    const choices = fc.array(fc.nat(1_000_000), { minLength: 4, maxLength: 30, size: "max" });
+    let droppedCount = 0;
+    fc.assert(
+      fc.property(choices, fc.nat(30), (list, cut) => {
+        let known = docView.init();
+        const events = list.map((choice, seq) => {
+          const items = [itemOf(known, choice & ~1), itemOf(known, (choice >>> 1) | 1)];
+          const event = fakeEvent(seq % 3, seq, { type: "doc", body: encodeItems(items)! });
+          known = docView.apply(known, event);
+          return event;
+        });
+        const past = events.slice(0, cut);
+        const state = oracleFold(docView, past);
+        const kept = past.filter((event) => docView.superseded?.(state, event) !== true);
+        droppedCount += past.length - kept.length;
+        let other = docView.init();
+        for (const event of kept.toReversed()) other = docView.apply(other, event);
+        expect(toHex(docView.encode(other))).toBe(toHex(docView.encode(state)));
+        for (const event of events.slice(cut)) other = docView.apply(other, event);
+        expect(toHex(docView.encode(other))).toBe(
+          toHex(docView.encode(oracleFold(docView, events))),
+        );
+      }),
+      { numRuns: 300, seed: 6 },
+    );
+    expect(droppedCount).toBeGreaterThan(100);
+  });
+
   test("documents read without recursion into trouble, whatever the ops were", () => {
     const choices = fc.array(fc.nat(1_000_000), { maxLength: 20 });
     fc.assert(
