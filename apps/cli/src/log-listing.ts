@@ -93,8 +93,9 @@ function contentOf(type: string, body: Uint8Array | undefined): string {
   if (body === undefined) return `${type}, sealed to others`;
   if (type === "file.chunk") return `part of a file, ${bytes}`;
   if (type !== "kv") return `${type}, ${bytes}`;
-  const names = decodeOps(body).map(({ key, value }) => {
+  const names = decodeOps(body).map(({ key, value, increment }) => {
     const name = pathOfKey(key) ?? key;
+    if (increment !== undefined) return `${name} + ${increment.amount}`;
     return value === undefined ? `${name} deleted` : name;
   });
   const shown = names.slice(0, namesMax).join(", ");

@@ -4,8 +4,9 @@ import type { Frontier, LogId, LogStore } from "@hawser/log";
 import type { EventRef } from "@hawser/view";
 import { explainWhy, type EntryRange, type EntryRef, type Space } from "@hawser/space";
 import type { SyncPeer, SyncProgress, SyncSession } from "@hawser/sync";
+import { platformTimers } from "@hawser/transport-ws";
 import { HawserError } from "./errors.ts";
-import { yieldToHost } from "./platform.ts";
+import { systemClock, yieldToHost } from "./platform.ts";
 import { createPresence } from "./presence.ts";
 import type { Relays } from "./relays.ts";
 import type { HawserSpace, InviteOptions } from "./types.ts";
@@ -31,7 +32,7 @@ const noProgress: SyncProgress = {
 
 export function createHawserSpace(deps: HawserSpaceDeps): HawserSpace {
   const { space, id, relays } = deps;
-  const kv = createKv({ source: space, yieldToHost });
+  const kv = createKv({ source: space, yieldToHost, clock: systemClock, timers: platformTimers });
   const stop = new AbortController();
   const accessLost = watchAccess(deps, stop.signal);
   return {

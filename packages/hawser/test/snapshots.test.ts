@@ -91,7 +91,7 @@ async function sqliteStore(): Promise<{ readonly store: LogStore; readonly path:
   const folder = await mkdtemp(join(tmpdir(), "hawser-snapshots-"));
   folders.push(folder);
   const path = join(folder, "store.sqlite");
-  return { store: await createSqliteStore({ crypto }, { path }), path };
+  return { store: createSqliteStore({ crypto }, { path }), path };
 }
 
 async function pair(options: SpacesOptions = {}) {
@@ -108,6 +108,32 @@ async function stateOf(space: Space): Promise<Uint8Array> {
   await view.ready;
   return kvView.encode(view.state);
 }
+
+describe("maps of spaces", () => {
+  test("who added to a counter, and by what right, and what two devices added at once", async () => {
+    const { ada, ben, space, other } = await pair();
+    await using a = createKv({ source: space });
+    await using b = createKv({ source: other });
+    await Promise.all([a.increment("n", 2), a.increment("n"), b.increment("n", 10)]);
+    await a.put("brief", "x", { ttlMs: 1_000 });
+    await settle(ada, ben);
+    for (const kv of [a, b]) await expect.poll(() => kv.get("n")).toBe(13);
+    expect(await stateOf(space)).toEqual(await stateOf(other));
+    const { origins } = await b.explain("n", {
+      authority: ({ author }) => space.why(author, "write"),
+    });
+    const said = origins.map(({ author, value, authority }) => {
+      return [author === other.author, value, authority?.allowed, authority?.chain.at(-1)?.effect];
+    });
+    expect(said).toHaveLength(3);
+    expect(said).toContainEqual([true, 10, true, "admitted"]);
+    expect(said).toContainEqual([false, 2, true, "created"]);
+    // A reader by whose clock it has ended, and the same bytes of state.
+    await using late = createKv({ source: other, clock: { nowMicros: () => micros + 2_000_000 } });
+    await late.ready;
+    expect([a.get("brief"), late.get("brief")]).toEqual(["x", undefined]);
+  });
+});
 
 describe("snapshots of spaces", () => {
   test("[TH-161] two devices make the same snapshot of what both wrote, byte for byte", async () => {
@@ -196,7 +222,7 @@ describe("snapshots of spaces", () => {
     await kv[Symbol.asyncDispose]();
     await ada.spaces.close();
     await store.close();
-    const again = await createSqliteStore({ crypto }, { path });
+    const again = createSqliteStore({ crypto }, { path });
     const reopened = await openDevice("ada", again);
     const same = reopened.spaces.openTopic(space.topic);
     await using view = openView({ source: same }, kvView, { snapshots: {} });
@@ -277,7 +303,7 @@ describe("compaction", () => {
     await space.shelf.write("kv", undefined);
     await ada.spaces.close();
     await store.close();
-    const again = await createSqliteStore({ crypto }, { path });
+    const again = createSqliteStore({ crypto }, { path });
     const reopened = await openDevice("ada", again);
     const same = reopened.spaces.openTopic(space.topic);
     expect(await stateOf(same)).toEqual(final);

@@ -5,7 +5,13 @@ export type KvErrorCode =
   /** The value is larger than 54,000 bytes when encoded. */
   | "KV_VALUE_TOO_LARGE"
   /** The value is nothing that canonical CBOR of `KvValue` can express. */
-  | "KV_VALUE_INVALID";
+  | "KV_VALUE_INVALID"
+  /** A time to live that is no whole number of ms from 1 to 100 years. */
+  | "KV_TTL_INVALID"
+  /** An amount that is no whole number from −(2^31 − 1) to 2^31 − 1 other than 0. */
+  | "KV_AMOUNT_INVALID"
+  /** The key holds something that nothing can be added to. */
+  | "KV_NOT_A_NUMBER";
 
 export class KvError extends Error {
   override readonly name = "KvError";

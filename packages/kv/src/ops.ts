@@ -1,9 +1,10 @@
 /**
  * Ops of the key-value view in bytes (docs/spec/7-views.md §6.1). An event body is the canonical
- * CBOR array `[1, [key, value, [version…]] | [key, [version…]], …]`: an item of three puts, one of
- * two deletes; the versions are those the writer saw and replaces.
+ * CBOR array `[1, op, …]` with ops `[key, value, [version…]]` and `[key, value, [version…], ttl]`
+ * that put, `[key, [version…]]` that deletes, and `[key, amount, version]` that adds; the versions are
+ * those the writer saw, and replaces or adds to.
  */
-import { decodeCbor, encodeCbor, utf8, type CborValue } from "@hawser/codec";
+import { decodeCbor, encodeCbor, equalBytes, utf8, type CborValue } from "@hawser/codec";
 import { KvError } from "./errors.ts";
 import type { KvPut, KvValue } from "./types.ts";
 
@@ -18,11 +19,34 @@ export const versionBytes = 16;
 /** Concurrent versions one op can replace; more than a group has devices in any sane case. */
 const replacedCountMax = 64;
 
+/** 100 years. */
+export const ttlMsMax = 3_155_760_000_000;
+/** So that 2^32 of them still fit 64 bits. */
+export const amountMax: number = 2 ** 31 - 1;
+
+/** One op. With `increment` it adds: `value` is `undefined` then, and nothing is replaced. */
 export interface KvOp {
   readonly key: string;
   readonly value: KvValue | undefined;
   /** Hex-free ids: `versionBytes` bytes each. */
   readonly replaces: readonly Uint8Array[];
+  readonly ttlMs?: number;
+  readonly increment?: KvIncrement;
+}
+
+/** What is added, and to which version. */
+export interface KvIncrement {
+  /** ±`amountMax`, not 0. */
+  readonly amount: number;
+  /** Zeros: to the nothing that the writer saw. */
+  readonly base: Uint8Array;
+}
+
+/** Stands for nothing, as what an increment adds to. */
+export const noVersion: Uint8Array = new Uint8Array(versionBytes);
+
+export function isNoVersion(id: Uint8Array): boolean {
+  return equalBytes(id, noVersion);
 }
 
 /** Throws KvError when the pair cannot be written. */
@@ -30,6 +54,9 @@ export function checkPut(put: KvPut): void {
   const isText = put.key.length > 0 && put.key.isWellFormed();
   if (!isText || put.key.length > keyBytesMax || utf8(put.key).length > keyBytesMax) {
     throw new KvError("KV_KEY_INVALID", `a key is 1–${keyBytesMax} bytes of well-formed text`);
+  }
+  if (put.ttlMs !== undefined && !isTtl(put.ttlMs)) {
+    throw new KvError("KV_TTL_INVALID", `a time to live is a whole number of ms, 1–${ttlMsMax}`);
   }
   if (put.value === undefined) return;
   const byteCount = encodedSize(put.value);
@@ -39,6 +66,23 @@ export function checkPut(put: KvPut): void {
       `the value of ${put.key} takes ${byteCount} bytes, the limit is ${valueBytesMax}`,
     );
   }
+}
+
+/** Throws KvError when nothing of that amount can be added. */
+export function checkIncrement(key: string, amount: number): void {
+  checkPut({ key, value: undefined });
+  if (!isAmount(amount)) {
+    throw new KvError("KV_AMOUNT_INVALID", `an amount is 1–${amountMax} or as much below 0`);
+  }
+}
+
+function isTtl(value: CborValue | undefined): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= ttlMsMax;
+}
+
+function isAmount(value: CborValue | undefined): value is number {
+  if (typeof value !== "number" || !Number.isInteger(value)) return false;
+  return value !== 0 && Math.abs(value) <= amountMax;
 }
 
 function encodedSize(value: KvValue): number {
@@ -52,8 +96,11 @@ function encodedSize(value: KvValue): number {
 }
 
 function opToCbor(op: KvOp): CborValue {
+  const { key, value, ttlMs, increment } = op;
+  if (increment !== undefined) return [key, increment.amount, increment.base];
   const replaces = op.replaces.slice(0, replacedCountMax);
-  return op.value === undefined ? [op.key, replaces] : [op.key, op.value, replaces];
+  if (value === undefined) return [key, replaces];
+  return ttlMs === undefined ? [key, value, replaces] : [key, value, replaces, ttlMs];
 }
 
 /** Event bodies that hold the ops in order, each small enough for one entry. */
@@ -91,16 +138,22 @@ export function decodeOps(body: Uint8Array): readonly KvOp[] {
 }
 
 function opFromCbor(item: CborValue): KvOp | undefined {
-  if (!Array.isArray(item) || item.length < 2 || item.length > 3) return undefined;
-  const [key, second, third] = item as readonly CborValue[];
-  const replaced = item.length === 3 ? third : second;
+  if (!Array.isArray(item) || item.length < 2 || item.length > 4) return undefined;
+  const [key, second, third, ttlMs] = item as readonly CborValue[];
   if (typeof key !== "string" || key.length === 0 || utf8(key).length > keyBytesMax)
     return undefined;
+  if (item.length === 4 && !isTtl(ttlMs)) return undefined;
+  if (item.length === 3 && third instanceof Uint8Array) {
+    if (!isAmount(second) || third.length !== versionBytes) return undefined;
+    return { key, value: undefined, replaces: [], increment: { amount: second, base: third } };
+  }
+  const replaced = item.length > 2 ? third : second;
   if (!Array.isArray(replaced) || replaced.length > replacedCountMax) return undefined;
   const replaces: Uint8Array[] = [];
   for (const id of replaced) {
     if (!(id instanceof Uint8Array) || id.length !== versionBytes) return undefined;
     replaces.push(id);
   }
-  return { key, value: item.length === 3 ? second : undefined, replaces };
+  const op = { key, value: item.length > 2 ? second : undefined, replaces };
+  return isTtl(ttlMs) ? { ...op, ttlMs } : op;
 }
