@@ -14,7 +14,7 @@ import type { RunningSession } from "./session.ts";
 export type BroadcastListener = (topic: Topic, bytes: Uint8Array) => void;
 
 export interface Broadcasts {
-  /** Says something to all sessions. Throws SYNC_FRAME_TOO_LARGE. */
+  /** Says something to all sessions of the topic. Throws SYNC_FRAME_TOO_LARGE. */
   say(topic: Topic, bytes: Uint8Array): void;
   /** What a session heard. */
   heard(from: RunningSession, broadcast: Broadcast): void;
@@ -22,7 +22,7 @@ export interface Broadcasts {
 }
 
 export function createBroadcasts(
-  deps: { readonly crypto: Crypto; sessions(): Iterable<RunningSession> },
+  deps: { readonly crypto: Crypto; sessions(topic: Topic): Iterable<RunningSession> },
   options: { readonly mode: "take" | "forward" },
 ): Broadcasts {
   const listeners = new Set<{ readonly call: BroadcastListener }>();
@@ -37,7 +37,7 @@ export function createBroadcasts(
         throw new SyncError("SYNC_FRAME_TOO_LARGE", message);
       }
       seen.add(keyOf(topic, bytes));
-      for (const session of deps.sessions()) {
+      for (const session of deps.sessions(topic)) {
         session.broadcast({ topic, bytes, isForwarded: false });
       }
     },
@@ -47,7 +47,7 @@ export function createBroadcasts(
       // One hop: what a relay had from another relay goes no further. Remembered by itself, so that
       // nobody keeps a broadcast from others by saying it first as a forwarded one.
       if (options.mode !== "forward" || isForwarded || !passedOn.add(key)) return;
-      for (const session of deps.sessions()) {
+      for (const session of deps.sessions(topic)) {
         if (session !== from) session.broadcast({ topic, bytes, isForwarded: true });
       }
     },

@@ -93,6 +93,10 @@ export type SyncEffect =
   | { readonly type: "send"; readonly frame: Uint8Array }
   /** Answer with `topics`. */
   | { readonly type: "readTopics"; readonly identities: readonly AuthorId[] }
+  /** Both sides take part in the topic now: `heads`, `committed`, `retry` and `fork` are for it. */
+  | { readonly type: "share"; readonly topic: Topic }
+  /** One of them no longer does. */
+  | { readonly type: "unshare"; readonly topic: Topic }
   /** Answer with `heads`. */
   | { readonly type: "readHeads"; readonly topic: Topic }
   /** Answer with `range`: from `from`, up to a signed entry, at most `to`. */

@@ -37,6 +37,7 @@ import {
   type SyncSession,
 } from "./session.ts";
 import type { SessionHost } from "./session-effects.ts";
+import { createTopicSessions } from "./topic-sessions.ts";
 import type {
   Connection,
   ExplainCode,
@@ -146,6 +147,7 @@ const badRangesMax = 64;
 export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}): SyncPeer {
   const { store, crypto } = deps;
   const running = new Set<RunningSession>();
+  const sharing = createTopicSessions();
   const badRanges = createBadRanges();
   let isClosed = false;
 
@@ -153,16 +155,16 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     for (const session of running) act(session);
   };
   const broadcasts = createBroadcasts(
-    { crypto, sessions: () => running },
+    { crypto, sessions: sharing.of },
     { mode: options.broadcasts ?? "take" },
   );
   const watcher = watchHeads(store, {
     onHeads: (topic, heads) => {
       const mayAdmit = holdsControl(deps.topics(), topic, heads);
-      each((session) => {
+      for (const session of sharing.of(topic)) {
         session.committed(topic, heads);
         if (mayAdmit) session.retry(topic);
-      });
+      }
     },
     onFailure: (cause) => each((session) => session.failed(cause)),
   });
@@ -181,14 +183,17 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
       if (kept === undefined) return true;
       const { topic } = kept.context;
       await deps.onFork?.(topic);
-      each((session) => session.forked(topic, logId, kept));
+      for (const session of sharing.of(topic)) session.forked(topic, logId, kept);
       return true;
     },
   };
   const listener: SessionListener = {
     onBadRange: ({ session }, place) => badRanges.add(session.identities()[0], place),
+    onShare: sharing.add,
+    onUnshare: sharing.remove,
     onClosed: (session) => {
       running.delete(session);
+      sharing.removeAll(session);
     },
     onBroadcast: broadcasts.heard,
     onChange: ({ session }) => deps.onSessionChange?.(session),
@@ -201,11 +206,12 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
       running.add(session);
       return session.session;
     },
-    topicsChanged: () =>
-      each((session) => {
-        session.topicsChanged();
-        for (const { topic } of deps.topics()) session.retry(topic);
-      }),
+    topicsChanged: () => {
+      each((session) => session.topicsChanged());
+      for (const { topic } of deps.topics()) {
+        for (const session of sharing.of(topic)) session.retry(topic);
+      }
+    },
     broadcast: (topic, bytes) => {
       if (isClosed) return;
       broadcasts.say(topic, bytes);

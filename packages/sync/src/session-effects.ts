@@ -37,6 +37,8 @@ export interface SessionParts {
   readonly claimant: Claimant;
   readonly queue: IngestQueue;
   readonly onBroadcast: (broadcast: Broadcast) => void;
+  readonly onShare: (topic: Topic) => void;
+  readonly onUnshare: (topic: Topic) => void;
   readonly onProgress: () => void;
   readonly onBadRange: (place: { readonly logId: LogId; readonly seq: number }) => void;
   readonly onClose: (effect: SyncEffect & { readonly type: "close" }) => void;
@@ -50,6 +52,10 @@ export function performEffect(parts: SessionParts, effect: SyncEffect): void {
       return parts.outbox.push(effect.frame);
     case "readTopics":
       return readTopics(parts);
+    case "share":
+      return parts.onShare(effect.topic);
+    case "unshare":
+      return parts.onUnshare(effect.topic);
     case "readHeads":
       return attempt(parts, () => readHeads(parts, effect.topic));
     case "readRange":

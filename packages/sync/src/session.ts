@@ -88,6 +88,9 @@ export interface SessionListener {
   onBadRange(session: RunningSession, place: { readonly logId: LogId; readonly seq: number }): void;
   /** The peer, which proved full access to the topic, said it. */
   onBroadcast(session: RunningSession, broadcast: Broadcast): void;
+  /** Both sides take part in the topic now, or no longer do. */
+  onShare(session: RunningSession, topic: Topic): void;
+  onUnshare(session: RunningSession, topic: Topic): void;
   onClosed(session: RunningSession): void;
   /** Progress, access or sync state changed. */
   onChange(session: RunningSession): void;
@@ -116,6 +119,11 @@ export function runSession(
       onFailure: (cause) => loop.dispatch({ type: "failed", cause }),
     }),
     onBroadcast: (broadcast) => listener.onBroadcast(running, broadcast),
+    onShare: (topic) => {
+      // The step that ended the session may have gone on.
+      if (ending.why() === undefined) listener.onShare(running, topic);
+    },
+    onUnshare: (topic) => listener.onUnshare(running, topic),
     onProgress: () => {
       changes.tell();
       listener.onChange(running);

@@ -168,6 +168,8 @@ function share(turn: Turn, id: Topic): void {
   state.topicByPeerNumber.set(number, id);
   prove(turn, topic);
   topic.headsState = "reading";
+  // Before the read: what is stored from then on is told.
+  turn.effects.push({ type: "share", topic: id });
   turn.effects.push({ type: "readHeads", topic: id });
 }
 
@@ -182,6 +184,7 @@ function unshare(turn: Turn, topic: TopicState): void {
   topic.heads.clear();
   topic.forks.clear();
   dropFrontiers(turn, topic);
+  turn.effects.push({ type: "unshare", topic: topic.topic });
   progressed(turn);
 }
 

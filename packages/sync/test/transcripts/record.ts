@@ -170,7 +170,14 @@ function attach(
         return true;
       },
     },
-    { onBadRange: () => {}, onBroadcast: () => {}, onClosed: () => {}, onChange: () => {} },
+    {
+      onBadRange: () => {},
+      onBroadcast: () => {},
+      onShare: () => {},
+      onUnshare: () => {},
+      onClosed: () => {},
+      onChange: () => {},
+    },
     connection,
   );
 }
