@@ -165,7 +165,9 @@ function condensedDoc(
     if (stays !== undefined) again = view.apply(again, stays);
   }
   const found = again.get(name);
-  return found !== undefined && equalBytes(canonicalUpdate(found.doc), update) ? changed : undefined;
+  return found !== undefined && equalBytes(canonicalUpdate(found.doc), update)
+    ? changed
+    : undefined;
 }
 
 function isUnfinished(

@@ -99,7 +99,8 @@ function encodeDeletions(decoded: Decoded, clients: ReadonlySet<number>): Uint8A
   const told = new Map<number, number>();
   for (const struct of decoded.structs) {
     const isGone =
-      struct.constructor === GC || ("content" in struct && struct.content instanceof ContentDeleted);
+      struct.constructor === GC ||
+      ("content" in struct && struct.content instanceof ContentDeleted);
     const { client } = struct.id;
     if (isGone && clients.has(client)) told.set(client, (told.get(client) ?? 0) + struct.length);
   }

@@ -55,6 +55,8 @@ export function createOutbox(deps: OutboxDeps, options: OutboxOptions): Outbox {
   let problem: Error | undefined;
   let cancelTimer: (() => void) | undefined;
   let running: Promise<void> | undefined;
+  // Edits have waited their time while an append was running.
+  let isDue = false;
   let retryMs = retryMsMin;
   let stopped = false;
 
@@ -62,9 +64,15 @@ export function createOutbox(deps: OutboxDeps, options: OutboxOptions): Outbox {
     if (stopped || cancelTimer !== undefined) return;
     cancelTimer = deps.timers.after(delayMs, () => {
       cancelTimer = undefined;
-      // The reason is in `problem`, and it is tried again.
-      flush().catch(() => schedule(retryMs));
+      flushWhenDue();
     });
+  };
+
+  /** One append at a time, and one behind it with all that has come meanwhile. */
+  const flushWhenDue = (): void => {
+    isDue = running !== undefined;
+    // The reason is in `problem`, and it is tried again.
+    if (!isDue) flush().catch(() => undefined);
   };
 
   const writeAll = async (): Promise<void> => {
@@ -97,8 +105,13 @@ export function createOutbox(deps: OutboxDeps, options: OutboxOptions): Outbox {
     running = writeAll();
     try {
       await running;
-    } finally {
       running = undefined;
+      if (isDue) flushWhenDue();
+    } catch (error) {
+      running = undefined;
+      isDue = false;
+      schedule(retryMs);
+      throw error;
     }
   };
 

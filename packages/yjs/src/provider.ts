@@ -47,7 +47,7 @@ export interface YjsOptions {
   readonly name?: string;
   /** An empty document; default a new one. */
   readonly doc?: Doc;
-  /** Longest wait of an edit before it is appended, 0–1,000 ms; default 30. */
+  /** Longest wait of an edit before it is appended, 0–1,000 ms; default 20. */
   readonly flushMs?: number;
   /** Decides which events count, such as access control documents (`@hawser/acl`). */
   readonly gate?: Gate;
@@ -137,7 +137,7 @@ function attach(parts: Parts): YjsProvider {
   };
   const outbox = createOutbox(
     { append: (drafts) => deps.source.append(drafts), timers: deps.timers, onChange: notify },
-    { name, session: () => session, flushMs: parts.options.flushMs ?? 30 },
+    { name, session: () => session, flushMs: parts.options.flushMs ?? 20 },
   );
   const isWhole = (): boolean => outbox.unsavedBytes === 0 && foreign === undefined;
   const replica = openReplica(parts, { isWhole, notify });

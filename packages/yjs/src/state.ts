@@ -278,11 +278,7 @@ function docToCbor(state: DocState): CborValue {
   ];
 }
 
-function decodeState(
-  deps: ApplyDeps,
-  bytes: Uint8Array,
-  newDoc: () => Doc,
-): YjsState | undefined {
+function decodeState(deps: ApplyDeps, bytes: Uint8Array, newDoc: () => Doc): YjsState | undefined {
   const fields = decodeCbor(bytes);
   if (!Array.isArray(fields) || fields[0] !== version || !Array.isArray(fields[1])) {
     return undefined;

@@ -141,6 +141,59 @@ describe("edits on their way", () => {
     await stage.close();
   });
 
+  test("while an append takes its time, one waits behind it, with all that came meanwhile", async () => {
+    const source = memorySource();
+    const gates: (() => void)[] = [];
+    const slow = {
+      ...source,
+      append: async (drafts: Parameters<typeof source.append>[0]) => {
+        await new Promise<void>((resolve) => gates.push(resolve));
+        return await source.append(drafts);
+      },
+    };
+    const stage = createStage();
+    const provider = stage.open(slow);
+    await provider.ready;
+    for (let index = 0; index < 20; index++) {
+      provider.doc.getText("text").insert(index, "x");
+      await stage.pass(25);
+    }
+    expect(gates).toHaveLength(1);
+    const unsaved = provider.status().unsavedBytes;
+    expect(unsaved).toBeGreaterThan(0);
+    gates[0]?.();
+    await stage.pass(0);
+    // At once, and all of it.
+    expect(gates).toHaveLength(2);
+    expect(provider.status().unsavedBytes).toBeLessThan(unsaved);
+    gates[1]?.();
+    await stage.pass(0);
+    expect(provider.status().unsavedBytes).toBe(0);
+    expect(source.events).toHaveLength(2);
+    await stage.pass(1_000);
+    expect(gates).toHaveLength(2);
+    await stage.close();
+  });
+
+  test("what could not be flushed is tried again, without another edit", async () => {
+    const source = memorySource();
+    let failures = 1;
+    const stage = createStage();
+    const provider = stage.open({
+      ...source,
+      append: (drafts) => {
+        if (failures-- > 0) return Promise.reject(new Error("the disk is full"));
+        return source.append(drafts);
+      },
+    });
+    provider.doc.getText("text").insert(0, "a");
+    await expect(provider.flush()).rejects.toThrow("the disk is full");
+    await stage.pass(10_000);
+    expect(provider.status()).toMatchObject({ unsavedBytes: 0, problem: undefined });
+    expect(source.events).toHaveLength(1);
+    await stage.close();
+  });
+
   test("a transaction is one event, however large", async () => {
     const source = memorySource();
     const stage = createStage();

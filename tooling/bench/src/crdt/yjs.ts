@@ -94,9 +94,7 @@ export interface SpaceRun extends CrdtRun {
 }
 
 /** The same into an encrypted space on SQLite, and read on a second device. */
-export async function runHawser(
-  keystrokes: readonly Keystroke[],
-): Promise<SpaceRun> {
+export async function runHawser(keystrokes: readonly Keystroke[]): Promise<SpaceRun> {
   const scene = await createScene();
   const typedAt: number[] = [];
   let durable = 0;
