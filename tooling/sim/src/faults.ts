@@ -130,11 +130,15 @@ function restart(world: World, host: Host): void {
   void world.crash(host).then(() => world.start(host));
 }
 
+/** Three times the allowed drift, so that what a device did a moment ago lies ahead of its clock. */
+const farBackSeconds = -900;
+
 /** A clock jumps, forwards or back, or runs fast or slow; within and beyond the allowed drift. */
 function moveClock(world: World, draws: Draws): void {
   const host = draws.pick(world.devices);
   if (host === undefined) return;
-  const seconds = draws.pick([-250, -60, -5, 0, 5, 100, 290, 400]) ?? 0;
+  const drawn = draws.pick([-250, -60, -5, 0, 5, 100, 290, 400]) ?? 0;
+  const seconds = drawn === -250 && world.swarm.setsFarBack ? farBackSeconds : drawn;
   world.note(host.name, "clock", seconds);
   host.clock.offsetMicros = seconds * 1e6;
   host.clock.rate = draws.chance(0.3) ? 1 + (draws.float() - 0.5) / 50 : 1;

@@ -57,6 +57,8 @@ export type FlawCode =
 export interface Ledger {
   readonly writes: Write[];
   readonly invites: Invite[];
+  /** Who was to be added by its bundle, and by whom. */
+  readonly admissions: { readonly by: Host; readonly to: Host; readonly topic: Topic }[];
   /** The link a host used last, by host name and topic. */
   readonly lastJoins: Map<string, Invite>;
   /** By host name, then own log. */
@@ -75,6 +77,7 @@ export function createLedger(): Ledger {
   return {
     writes: [],
     invites: [],
+    admissions: [],
     lastJoins: new Map(),
     acked: new Map(),
     pending: new Map(),

@@ -63,6 +63,8 @@ export interface Swarm {
   /** Share of devices on the file store. */
   readonly fileStoreChance: number;
   readonly has: ReadonlySet<Trouble>;
+  /** Clocks are set back further than the allowed drift. */
+  readonly setsFarBack: boolean;
   readonly hoards: boolean;
   readonly reforks: boolean;
   readonly delayMsMax: number;
@@ -91,6 +93,7 @@ export function drawSwarm(draws: Draws, options: RunOptions): Swarm {
     hasGroup: draws.chance(0.2),
     fileStoreChance: draws.chance(0.3) ? 0.6 : 0,
     has,
+    setsFarBack: has.has("clock") && draws.split("far back").chance(0.5),
     hoards: options.with?.has("hoard") === true,
     reforks: options.with?.has("refork") === true,
     delayMsMax: has.has("delay") ? draws.between(20, 3_000) : 5,

@@ -141,6 +141,7 @@ function addKnown(world: World, draws: Draws, { host, space, topic }: Actor): vo
     const theirs = other.life;
     const bundle = await theirs?.spaces.bundle();
     if (bundle === undefined) return;
+    world.ledger.admissions.push({ by: host, to: other, topic });
     await space.add(bundle, level);
     const offer = space.offer(bundle);
     if (theirs?.owner.isAlive !== true || activeSpace(other, topic) !== undefined) return;
