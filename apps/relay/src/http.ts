@@ -3,12 +3,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { addressKey, type AddressOptions } from "./address.ts";
 import { refusal, writeAnswer, writeRawAnswer } from "./answer.ts";
 import type { RelayAnswerCode } from "./errors.ts";
+import { createOpenCount } from "./limits.ts";
 import { readRequest } from "./request.ts";
 import { answerTo, webSocketPaths, type RouteDeps } from "./routes.ts";
 
 export interface HttpOptions extends AddressOptions {
   /** Sockets open at once, WebSockets among them. */
   readonly socketsMax: number;
+  /** Of one address; not counted behind a proxy, which has one address for everybody. */
+  readonly socketsPerAddressMax: number;
 }
 
 /** What the server needs beside its routes. */
@@ -37,6 +40,7 @@ export function createHttpServer(deps: HttpDeps, options: HttpOptions): Server {
   });
   server.maxRequestsPerSocket = requestsPerSocketMax;
   server.maxConnections = options.socketsMax;
+  if (!options.trustProxy) limitSockets(server, options);
   server.on("request", (request, response) => {
     respond(deps, options, request, response).catch((cause: unknown) => {
       // A client that went away in the middle of its request is no failure of ours.
@@ -53,6 +57,19 @@ export function createHttpServer(deps: HttpDeps, options: HttpOptions): Server {
     else socket.destroy();
   });
   return server;
+}
+
+/** One address that only holds sockets must not keep the others out. */
+function limitSockets(server: Server, options: HttpOptions): void {
+  const open = createOpenCount({
+    perKeyMax: options.socketsPerAddressMax,
+    totalMax: Number.POSITIVE_INFINITY,
+  });
+  server.on("connection", (socket) => {
+    const release = open.open(addressKey({ headers: {}, socket }, options));
+    if (release === undefined) socket.destroy();
+    else socket.once("close", release);
+  });
 }
 
 async function respond(

@@ -92,6 +92,27 @@ export function createRateLimit(options: RateLimitOptions): RateLimit {
   };
 }
 
+/** Bytes held at once. */
+export interface ByteBudget {
+  /** The release function, or `undefined` when it would be too many; the first always fits. */
+  hold(byteCount: number): (() => void) | undefined;
+}
+
+export function createByteBudget(bytesMax: number): ByteBudget {
+  let held = 0;
+  return {
+    hold: (byteCount) => {
+      if (held > 0 && held + byteCount > bytesMax) return undefined;
+      held += byteCount;
+      let isHeld = true;
+      return () => {
+        if (isHeld) held -= byteCount;
+        isHeld = false;
+      };
+    },
+  };
+}
+
 /** Counts what is open per key. */
 export interface OpenCount {
   /** The release function, or `undefined` when the key or the whole has too many open. */

@@ -306,12 +306,23 @@ async function paged(
   { address }: Request,
   make: () => Promise<Answer>,
 ): Promise<Answer> {
-  const release = readers.pages.open(address);
-  if (release === undefined) return refusal("RELAY_BUSY", { "retry-after": "1" });
+  const busy = refusal("RELAY_BUSY", { "retry-after": "1" });
+  const close = readers.pages.open(address);
+  if (close === undefined) return busy;
   try {
-    return { ...(await make()), release };
+    const answer = await make();
+    const forgetBytes = readers.pageBytes.hold(answer.octets?.length ?? 0);
+    if (forgetBytes === undefined) {
+      close();
+      return busy;
+    }
+    const release = (): void => {
+      forgetBytes();
+      close();
+    };
+    return { ...answer, release };
   } catch (error) {
-    release();
+    close();
     throw error;
   }
 }

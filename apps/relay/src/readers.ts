@@ -6,7 +6,14 @@ import { createFeedTokens, type FeedTokens } from "./feed-tokens.ts";
 import type { Follower } from "./follower.ts";
 import { createGate, type Gate } from "./gate.ts";
 import { openIdentity } from "./identity.ts";
-import { createOpenCount, createRateLimit, type OpenCount, type RateLimit } from "./limits.ts";
+import {
+  createByteBudget,
+  createOpenCount,
+  createRateLimit,
+  type ByteBudget,
+  type OpenCount,
+  type RateLimit,
+} from "./limits.ts";
 import { openNotifier, type Notifier } from "./notifier.ts";
 import type { RelaySettings } from "./options.ts";
 import { createOutbound } from "./outbound.ts";
@@ -30,6 +37,8 @@ export interface Readers {
   readonly makings: RateLimit;
   /** Pages in memory at once. */
   readonly pages: OpenCount;
+  /** Bytes of finished pages that their clients have not taken yet. */
+  readonly pageBytes: ByteBudget;
   /** `https://…` under which the relay is reached; without, what the request says. */
   readonly publicUrl: string | undefined;
   readonly trustProxy: boolean;
@@ -39,6 +48,8 @@ export interface Readers {
 const minuteMs = 60 * 1_000;
 const pagesMax = 32;
 const pagesPerAddressMax = 4;
+/** A page has 1.4 MiB as a rule, and up to 19 MiB where one range is that long. */
+const pageBytesHeldMax: number = 96 * 1024 * 1024;
 
 /** Opens what is in the store. `stop` ends what would write. */
 export async function openReaders(
@@ -88,6 +99,7 @@ export async function openReaders(
     topicRequests: rate(limits.topicRequestsPerMinuteMax, minuteMs),
     makings: rate(limits.hookRequestsPerHourMax, 60 * minuteMs),
     pages: createOpenCount({ perKeyMax: pagesPerAddressMax, totalMax: pagesMax }),
+    pageBytes: createByteBudget(pageBytesHeldMax),
     publicUrl,
     trustProxy,
     isClosing,

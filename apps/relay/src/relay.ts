@@ -55,8 +55,10 @@ export interface Relay extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+const loopbackHosts: ReadonlySet<string> = new Set(["127.0.0.1", "::1", "localhost"]);
 /** Sockets beside the WebSockets, for short requests. */
 const plainSocketsMax = 256;
+const plainSocketsPerAddressMax = 128;
 const hourMs = 60 * 60 * 1_000;
 const minuteMs = 60 * 1_000;
 const mailboxLifeMs: number = 10 * minuteMs;
@@ -125,7 +127,11 @@ async function serve(
   const routeParts = { hosting, onFailure, scrape, crypto, ...limitedParts };
   const server = createHttpServer(
     { ...shared, ...routeParts },
-    { trustProxy, socketsMax: limits.connectionsMax + plainSocketsMax },
+    {
+      trustProxy,
+      socketsMax: limits.connectionsMax + plainSocketsMax,
+      socketsPerAddressMax: limits.connectionsPerAddressMax + plainSocketsPerAddressMax,
+    },
   );
   const attach = (connection: Connection): void => {
     const session = follower.peer.attach(metrics.measureConnection(connection));
@@ -258,6 +264,8 @@ async function openMetricsServer(
 ): Promise<MetricsServer | undefined> {
   const { port, host = "127.0.0.1", token } = settings.metrics;
   if (port === undefined) return undefined;
+  // Nothing in the figures names a space, but how busy a relay is need not be public.
+  if (token === undefined && !loopbackHosts.has(host)) settings.logger.warn("metrics_open");
   try {
     return await serveMetrics(render, { host, port, token });
   } catch (error) {

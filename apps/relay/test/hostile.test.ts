@@ -1,5 +1,5 @@
 /** Peers that break the rules in every way: each is told why, and nobody else notices. */
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { seededRandom } from "@hawser/crypto/testing";
 import type { Connection } from "@hawser/sync";
 import { connectWebSocket } from "@hawser/transport-ws";
@@ -214,6 +214,30 @@ describe("a socket", () => {
       socket.write("GET /healthz HTTP/1.1\r\nHost: relay\r\n".slice(0, 1 + (index % 30)));
     }
     await stillWorks();
+  });
+
+  test("that says nothing is one of so many of its address; one that goes makes room", async () => {
+    const relay = await startRelay({ limits: { connectionsPerAddressMax: 1 } });
+    const { port } = new URL(relay.url);
+    const open = (): Socket => {
+      const socket = connect(Number(port), "127.0.0.1");
+      onTestFinished(() => void socket.destroy());
+      return socket.on("error", () => undefined);
+    };
+    const held = Array.from({ length: 129 }, open);
+    await Promise.all(held.map((socket) => new Promise((done) => socket.on("connect", done))));
+    const extra = open();
+    await new Promise((done) => extra.on("close", done));
+    expect(held.filter(({ destroyed }) => destroyed)).toEqual([]);
+    held[0]?.destroy();
+    await expect
+      .poll(() =>
+        fetch(httpUrl(relay, "/healthz")).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      )
+      .toBe(200);
   });
 
   test.each([

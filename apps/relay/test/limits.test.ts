@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createOpenCount, createRateLimit } from "../src/limits.ts";
+import { createByteBudget, createOpenCount, createRateLimit } from "../src/limits.ts";
 
 describe("rate limit", () => {
   test("lets a burst through, then refills evenly", () => {
@@ -38,4 +38,19 @@ describe("open count", () => {
     expect(count.total).toBe(2);
     expect(count.open("c")).toBeDefined();
   });
+});
+
+test("a budget of bytes holds so many, and whatever comes first", () => {
+  const budget = createByteBudget(100);
+  const long = budget.hold(500);
+  expect(long).toBeDefined();
+  expect(budget.hold(1)).toBeUndefined();
+  long?.();
+  long?.();
+  const [first, second] = [budget.hold(60), budget.hold(40)];
+  expect([first, second]).not.toContain(undefined);
+  expect(budget.hold(1)).toBeUndefined();
+  second?.();
+  expect(budget.hold(41)).toBeUndefined();
+  expect(budget.hold(40)).toBeDefined();
 });

@@ -2,7 +2,8 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createMetrics, metricsContentType } from "../src/metrics.ts";
 import { serveMetrics } from "../src/metrics-server.ts";
-import type { Relay } from "../src/index.ts";
+import type { Relay, RelayMetricsOptions } from "../src/index.ts";
+import { silentLogger } from "../src/logging.ts";
 import { createDevice, hostAt, httpUrl, startRelay, tryUpgrade, write } from "./help.ts";
 import { parseExposition, type Family } from "./exposition.ts";
 
@@ -108,6 +109,18 @@ describe("a relay", () => {
     const answer = await get(`Bearer ${token}`);
     expect(answer.headers.get("content-type")).toBe(metricsContentType);
     expect(parseExposition(await answer.text()).size).toBeGreaterThan(10);
+  });
+
+  test("says in the log when everybody who reaches its port may read them", async () => {
+    const warned = async (metrics: RelayMetricsOptions): Promise<readonly string[]> => {
+      const events: string[] = [];
+      const logger = { ...silentLogger, warn: (event: string) => void events.push(event) };
+      await startRelay({ metrics, logger });
+      return events;
+    };
+    expect(await warned({ port: 0, host: "0.0.0.0" })).toEqual(["metrics_open"]);
+    expect(await warned({ port: 0, host: "0.0.0.0", token })).toEqual([]);
+    expect(await warned({ port: 0 })).toEqual([]);
   });
 
   test("goes on when a figure cannot be read", async () => {
