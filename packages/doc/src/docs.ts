@@ -47,6 +47,15 @@ export interface DocsOptions {
   readonly optimistic?: boolean;
 }
 
+/** A collection of which something is stored. */
+export interface StoredCollection {
+  readonly name: string;
+  /** Ids of which anything was ever said, deleted documents included. */
+  readonly idCount: number;
+  /** Was a definition of it given here? */
+  readonly isOpen: boolean;
+}
+
 /** A write that was shown and is taken back: its promise rejects with the error as well. */
 export interface RefusedWrite {
   readonly error: unknown;
@@ -66,6 +75,8 @@ export interface Docs extends AsyncDisposable {
    * and nothing is written. Throws DOC_UNIQUE, DOC_TOO_LARGE, DOC_BUSY, and what the source throws.
    */
   transaction<Result>(run: (transaction: Transaction) => Result): Promise<Result>;
+  /** What is stored, by name, also of collections that this application does not know. */
+  stored(): readonly StoredCollection[];
   /** For UI frameworks: called after each change; with the reason if it takes a shown write back. */
   subscribe(listener: (refused?: RefusedWrite) => void): () => void;
   readonly revision: number;
@@ -143,6 +154,10 @@ export function createDocs(deps: DocsDeps, options: DocsOptions): Docs {
     in: createOpener(engine),
     transaction: (run) =>
       engine.write((draftOf, nextId) => createTransaction(engine, draftOf, nextId).run(run)),
+    stored: () =>
+      [...view.state]
+        .map(([name, docs]) => ({ name, idCount: docs.size, isOpen: shelves.has(name) }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
     subscribe: (listener) => {
       // A set holds a listener once: each subscriber has its own.
       const own = (refused?: RefusedWrite): void => listener(refused);

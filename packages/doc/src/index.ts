@@ -7,7 +7,7 @@ export type {
   FieldPolicy,
   IndexDefinition,
 } from "./definition.ts";
-export type { Docs, DocsDeps, DocsOptions, RefusedWrite } from "./docs.ts";
+export type { Docs, DocsDeps, DocsOptions, RefusedWrite, StoredCollection } from "./docs.ts";
 export type { DocErrorCode, DocIssue } from "./errors.ts";
 export type { IdSources } from "./ids.ts";
 export type { Json, JsonObject } from "./json.ts";

@@ -69,6 +69,22 @@ describe("snapshots", () => {
     await docs[Symbol.asyncDispose]();
   });
 
+  test("what is stored is listed, of unknown collections too", async () => {
+    const source = createMemorySource();
+    const boats = defineCollection({ name: "boat", schema: z.object({ name: z.string() }) });
+    const first = createDocs({ source }, { collections: [before, boats] });
+    await first.in(before).put("x", { name: "n" });
+    await first.in(boats).importLines(['{"_id":"a","name":"A"}', '{"_id":"b","name":"B"}']);
+    await first.in(boats).delete("a");
+    const docs = createDocs({ source }, { collections: [after] });
+    await docs.ready;
+    expect(docs.stored()).toEqual([
+      { name: "boat", idCount: 2, isOpen: false },
+      { name: "task", idCount: 1, isOpen: true },
+    ]);
+    for (const each of [first, docs]) await each[Symbol.asyncDispose]();
+  });
+
   test("none are kept when none are wanted", async () => {
     const source = createMemorySource();
     const docs = createDocs({ source }, { collections: [before], snapshots: false });

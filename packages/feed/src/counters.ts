@@ -4,9 +4,10 @@
  */
 import { decodeCbor, encodeCbor, type CborValue } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
-import { openView, type Gate, type View, type ViewDeps } from "@hawser/view";
+import { openView, type View, type ViewDeps } from "@hawser/view";
 import { FeedError } from "./errors.ts";
 import { checkName, isName } from "./names.ts";
+import { keepingSnapshots, type SnapshotChoice } from "./snapshots.ts";
 
 /** All counters of a source. Reads are from memory. */
 export interface Counters extends AsyncDisposable {
@@ -36,6 +37,9 @@ const eventType = "counter";
 const version = 1;
 /** Counters in one event. */
 export const amountsMax = 256;
+
+/** Characters of a sum: more than any count of safe integers adds up to. */
+const sumTextMax = 64;
 
 /** Sums of each author, by counter. */
 export type CountersState = Map<string, Map<AuthorId, bigint>>;
@@ -71,8 +75,8 @@ export const countersView: View<CountersState> = {
 };
 
 /** Opens the counters of a source. */
-export function createCounters(deps: ViewDeps, options: { readonly gate?: Gate } = {}): Counters {
-  const view = openView(deps, countersView, options);
+export function createCounters(deps: ViewDeps, options: SnapshotChoice = {}): Counters {
+  const view = openView(deps, countersView, keepingSnapshots(options));
   const sumsOf = (name: string): ReadonlyMap<AuthorId, bigint> => view.state.get(name) ?? new Map();
   const exact = (name: string): bigint => {
     let total = 0n;
@@ -137,7 +141,7 @@ function decodeState(bytes: Uint8Array): CountersState | undefined {
     for (const item of row[1] as readonly CborValue[]) {
       const [author, sum]: readonly CborValue[] = Array.isArray(item) ? item : [];
       if (typeof author !== "string" || typeof sum !== "string") return undefined;
-      if (!/^(0|-?[1-9][0-9]*)$/.test(sum)) return undefined;
+      if (sum.length > sumTextMax || !/^(0|-?[1-9][0-9]*)$/.test(sum)) return undefined;
       // Safe: only `encode` makes these bytes, from an AuthorId.
       sums.set(author as AuthorId, BigInt(sum));
     }

@@ -8,13 +8,13 @@ import {
   compareEvents,
   openView,
   type EventRef,
-  type Gate,
   type View,
   type ViewDeps,
   type ViewEvent,
 } from "@hawser/view";
 import { FeedError } from "./errors.ts";
 import { checkName, isName } from "./names.ts";
+import { keepingSnapshots, type SnapshotChoice } from "./snapshots.ts";
 
 /** One item of a feed. */
 export interface FeedItem extends EventRef {
@@ -105,14 +105,17 @@ export const feedView: View<FeedState> = {
   decode: decodeState,
 };
 
+/** How a feed is opened. */
+export interface FeedOptions extends SnapshotChoice {
+  /** Default "feed". */
+  readonly name?: string;
+}
+
 /** Opens the feed of that name. Throws `FEED_NAME_INVALID`. */
-export function createFeed(
-  deps: ViewDeps,
-  options: { readonly name?: string; readonly gate?: Gate } = {},
-): Feed {
+export function createFeed(deps: ViewDeps, options: FeedOptions = {}): Feed {
   const { name = "feed", ...viewOptions } = options;
   checkName(name);
-  const view = openView(deps, feedView, viewOptions);
+  const view = openView(deps, feedView, keepingSnapshots(viewOptions));
   const items = (): readonly FeedItem[] => view.state.get(name) ?? [];
   return {
     ready: view.ready,
@@ -235,7 +238,7 @@ function itemFromCbor(fields: CborValue): FeedItem | undefined {
   const [logId, seq, author, stamp, hash, value]: readonly CborValue[] = fields;
   if (typeof logId !== "string" || typeof seq !== "number" || value === undefined) return undefined;
   if (typeof author !== "string" || typeof stamp !== "number") return undefined;
-  if (!(hash instanceof Uint8Array)) return undefined;
+  if (!(hash instanceof Uint8Array) || hash.length !== 32) return undefined;
   // Safe: only `encode` makes these bytes, from an AuthorId.
   return { logId, seq, author: author as AuthorId, stamp, hash, value };
 }

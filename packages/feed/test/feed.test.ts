@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeCbor, utf8 } from "@hawser/codec";
-import { createFeed, feedView, type Feed, type FeedChange } from "@hawser/feed";
+import { createCounters, createFeed, feedView, type Feed, type FeedChange } from "@hawser/feed";
 import type { ViewEvent } from "@hawser/view";
 import { checkViewLaws, createMemorySource, fakeEvent } from "@hawser/view/testing";
 
@@ -166,4 +166,28 @@ describe("feeds", () => {
     await expect(odd).rejects.toMatchObject({ code: "FEED_VALUE_INVALID" });
     expect(source.events).toEqual([]);
   });
+});
+
+test("a feed and counters open from their snapshots, and tell of it", async () => {
+  const source = createMemorySource();
+  const first = createFeed({ source });
+  await first.append(...Array.from({ length: 120 }, (_, index) => index));
+  await first[Symbol.asyncDispose]();
+  const sums = createCounters({ source });
+  for (let index = 0; index < 120; index++) await sums.add("n", index);
+  await sums[Symbol.asyncDispose]();
+  const handed = source.handedCount;
+  await using feed = createFeed({ source });
+  await using again = createCounters({ source });
+  let told = 0;
+  feed.subscribe(() => (told += 1));
+  await Promise.all([feed.ready, again.ready]);
+  expect([feed.length, feed.at(-1)?.value, again.get("n"), told]).toEqual([120, 119, 7_140, 1]);
+  // The counters' events came behind the feed's snapshot; nothing came behind the counters'.
+  expect(source.handedCount).toBe(handed + 120);
+  await using without = createFeed({ source }, { snapshots: false });
+  await without.ready;
+  expect([...without.range()].map(({ hash }) => hash)).toEqual(
+    [...feed.range()].map(({ hash }) => hash),
+  );
 });

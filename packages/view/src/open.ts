@@ -149,6 +149,8 @@ export function openView<State>(
     keeper.began(at);
     if (at === undefined) return;
     revision += 1;
+    // There may be no event behind the snapshot that would tell of it.
+    for (const listener of listeners) listener([]);
     settleWaiters();
   };
 
