@@ -10,7 +10,7 @@ import { createMemoryStore, type LogStore } from "@hawser/log";
 import { createSpaces, type Space, type Spaces, type SpacesOptions } from "@hawser/space";
 import { createSqliteStore } from "@hawser/store-sqlite";
 import { createVirtualTimers } from "@hawser/sync/testing";
-import { compactView, openView, publishSnapshot, makeSnapshot } from "@hawser/view";
+import { compactView, makeSnapshot, openView, publishSnapshot, verifySnapshot } from "@hawser/view";
 
 let crypto: Crypto;
 let folders: string[] = [];
@@ -329,6 +329,68 @@ describe("compaction", () => {
       if (caughtUp) break;
     }
     expect(bodies).toEqual(["4"]);
+  });
+
+  test("[NB-5] others check a signed snapshot, then each cuts its history behind it; one who keeps it serves newcomers", async () => {
+    const { ada, ben, space, other } = await pair();
+    const cyd = await openDevice("cyd", createMemoryStore({ crypto }));
+    await cyd.spaces.join(await space.invite({ level: "write" }));
+    await settle(ada, ben, cyd);
+    const links = [await space.invite({ level: "write" }), await space.invite({ level: "write" })];
+    const a = createKv({ source: space });
+    const b = createKv({ source: other });
+    await putAll(a, 0, 600);
+    await putAll(b, 600, 1_100);
+    await settle(ada, ben, cyd);
+    // Signed: it stands in its author's log, up to a signature.
+    const ref = await publishSnapshot({ source: space }, kvView);
+    const head = await ada.store.head(ref?.logId as never);
+    expect(head).toMatchObject({ context: { author: space.author, domain: "hawser.snap" } });
+    expect(head?.signedHeight).toBeGreaterThan(ref?.seq ?? Infinity);
+    await settle(ada, ben, cyd);
+    // Verified: by the events, before anything is cut. Not a byte of it may differ.
+    const [found] = await other.snapshots.list();
+    if (found === undefined) throw new Error("no snapshot arrived");
+    expect(found.author).toBe(space.author);
+    const verdict = await verifySnapshot({ source: other }, kvView, found.bytes);
+    expect(verdict).toEqual({ ok: true, count: 1_000 });
+    for (const at of [0, found.bytes.length >> 1, found.bytes.length - 1]) {
+      const changed = found.bytes.slice();
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      expect(await verifySnapshot({ source: other }, kvView, changed)).toMatchObject({ ok: false });
+    }
+    const expected = await stateOf(space);
+    for (const kv of [a, b]) await kv[Symbol.asyncDispose]();
+    for (const [each, device] of [[space, ada] as const, [other, ben] as const]) {
+      expect((await compactView({ source: each }, [kvView])).prunedEntries).toBeGreaterThan(900);
+      const heads = await device.store.heads(space.topic);
+      const cut = heads.filter(({ context }) => context.domain === "hawser.data");
+      expect(cut.some(({ prunedTo }) => prunedTo > 0)).toBe(true);
+      expect(await stateOf(each)).toEqual(expected);
+    }
+    // Whoever cut cannot check any more: that is why it comes first.
+    expect(await verifySnapshot({ source: other }, kvView, found.bytes)).toEqual({
+      ok: false,
+      reason: "SNAPSHOT_EVENTS_MISSING",
+    });
+    // A newcomer who meets only those who cut takes no state on trust alone: it waits for entries.
+    const [first, second] = links;
+    if (first === undefined || second === undefined) throw new Error("no links");
+    const eve = await openDevice("eve", createMemoryStore({ crypto }));
+    const early = await eve.spaces.join(first);
+    await settle(ada, ben, eve);
+    await using waiting = openView({ source: early }, kvView, { snapshots: { trust: "managers" } });
+    await waiting.ready;
+    expect(waiting.state.present.size).toBe(0);
+    // With one who kept the whole it begins at the snapshot, and finds it true.
+    const dan = await openDevice("dan", createMemoryStore({ crypto }));
+    const late = await dan.spaces.join(second);
+    await settle(ada, cyd, dan);
+    await using view = openView({ source: late }, kvView, { snapshots: { trust: "managers" } });
+    await view.ready;
+    expect(view.origin).toMatchObject({ kind: "shared", author: space.author });
+    await expect.poll(() => view.origin).toMatchObject({ isVerified: true });
+    expect(kvView.encode(view.state)).toEqual(expected);
   });
 
   test("a ruling about what was compacted away stops reading, aloud, and elsewhere changes nothing", async () => {
