@@ -162,7 +162,7 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
     if (holder === "replaced") return isOver(hook) ? drop(work.place) : undefined;
     const provider = providers.get(hook.provider);
     if (holder === "absent" || provider === undefined) return;
-    const release = slots.open(work.shown);
+    const release = slots.open(hostOf(work));
     if (release === undefined) return wake(work, jittered(slotWaitMs));
     // Another node told it more in the meantime.
     if ((work.sending ?? 0) <= hook.told) [work.sending, work.attempts] = [work.latest, 0];
@@ -294,7 +294,7 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
     const id = hookIdOf(crypto, followKey, { provider: provider.name, address: target.address });
     if (!(await hasRoom(topic, id))) return { status: "full" };
     const told = await puller.last(topic);
-    const release = asking.open(target.shown);
+    const release = asking.open(hostOf(target));
     if (release === undefined) return { status: "busy" };
     try {
       const challenge = toBase64url(deps.random(24));
@@ -318,7 +318,7 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
     if (hook === undefined || letter === undefined || provider === undefined) return "absent";
     const holder = gate.find(hook.topic, hook.followId);
     if (typeof holder === "string") return "absent";
-    const release = slots.open(hook.shown);
+    const release = slots.open(hostOf(hook));
     if (release === undefined) return "busy";
     try {
       const outcome = await attempt(provider, hook, newsOf(deps, holder, hook, letter.place));
@@ -361,6 +361,11 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
       await Promise.all(writing);
     },
   };
+}
+
+/** Whatever the port: it is one machine that has to bear it. */
+function hostOf({ shown }: Pick<PushTarget, "shown">): string {
+  return shown.replace(/:\d+$/, "");
 }
 
 type NoticeDeps = Pick<NotifierDeps, "crypto" | "clock" | "relay" | "puller" | "random">;

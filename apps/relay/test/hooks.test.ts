@@ -385,6 +385,24 @@ describe("notices", () => {
     expect((await notifier.list(topic))[0]?.told).toBe(25);
   });
 
+  test("a host is asked once at a time, whatever its ports", async () => {
+    const { notifier, provider } = await setUp(() => delivered);
+    const waiting: ((isWanted: boolean) => void)[] = [];
+    const slow: PushProvider = {
+      ...provider,
+      confirm: () => new Promise((resolve) => waiting.push(resolve)),
+    };
+    const ask = (shown: string) => notifier.register(holder, slow, { address: shown, shown });
+    const first = ask("victim.example");
+    await settled();
+    expect(await ask("victim.example:8443")).toEqual({ status: "busy" });
+    const other = ask("other.example:8443");
+    await settled();
+    expect(waiting.length).toBe(2);
+    for (const answer of waiting) answer(true);
+    expect([(await first).status, (await other).status]).toEqual(["active", "active"]);
+  });
+
   test("a record that is damaged is no hook", async () => {
     const store = createMemoryStore({ crypto });
     const writes = [{ key: `relay/hook/${topic}/x`, value: utf8("damaged") }];
