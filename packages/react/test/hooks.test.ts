@@ -1,5 +1,5 @@
 /** Hooks in a real React tree, in strict mode. */
-import { ge, type Docs } from "@hawser/doc";
+import { createDocs, ge, type Docs } from "@hawser/doc";
 import { openView, type View } from "@hawser/view";
 import { createMemorySource } from "@hawser/view/testing";
 import { Component, createElement, Fragment, type ReactNode } from "react";
@@ -55,6 +55,37 @@ test("a document is loading, absent, there, changed and gone again", async () =>
   await page.act(() => docs.in(tasks).delete("a"));
   expect(page.text()).toBe("absent");
   await page.unmount();
+});
+
+test("an optimistic write is drawn at once, and taken back when the source refuses it", async () => {
+  const inner = createMemorySource();
+  const refuse = Promise.withResolvers<never>();
+  const source = { batches: inner.batches, append: () => refuse.promise };
+  const docs = createDocs({ source }, { collections: [tasks], optimistic: true });
+  const list = docs.in(tasks);
+  const both = createElement(
+    Fragment,
+    null,
+    createElement(TaskView, { id: "a" }),
+    "|",
+    createElement(TaskList),
+  );
+  const page = await renderAt(within(docs, both));
+  await page.act(() => docs.ready);
+  expect(page.text()).toBe("absent|");
+  let write: Promise<unknown> | undefined;
+  await page.act(() => {
+    write = list.put("a", { title: "Sail", done: false }).catch((error: unknown) => error);
+  });
+  expect(page.text()).toBe("Sail|Sail");
+  const full = new Error("the disk is full");
+  await page.act(async () => {
+    refuse.reject(full);
+    expect(await write).toBe(full);
+  });
+  expect(page.text()).toBe("absent|");
+  await page.unmount();
+  await docs[Symbol.asyncDispose]();
 });
 
 test("changes of other documents draw nothing anew", async () => {
