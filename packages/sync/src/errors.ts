@@ -11,7 +11,7 @@ export type SyncErrorCode =
   | "SYNC_CONNECTION_LOST"
   /** An option is out of range, or an identity list is empty or too long. */
   | "SYNC_BAD_OPTION"
-  /** A frame is over the limit of `frameBytesMax`. */
+  /** A frame is over `frameBytesMax`, or a broadcast is empty or over `broadcastBytesMax`. */
   | "SYNC_FRAME_TOO_LARGE"
   /** A caller's signal ended the wait. */
   | "SYNC_ABORTED";
