@@ -331,7 +331,7 @@ describe("compaction", () => {
     expect(bodies).toEqual(["4"]);
   });
 
-  test("[NB-5] others check a signed snapshot, then each cuts its history behind it; one who keeps it serves newcomers", async () => {
+  test("others check a signed snapshot, then each cuts its history behind it; one who keeps it serves newcomers", async () => {
     const { ada, ben, space, other } = await pair();
     const cyd = await openDevice("cyd", createMemoryStore({ crypto }));
     await cyd.spaces.join(await space.invite({ level: "write" }));
