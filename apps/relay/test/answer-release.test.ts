@@ -6,6 +6,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { writeAnswer } from "../src/answer.ts";
 import { ask, proofFor, startHosted, writeThere, type Hosted } from "./reader-help.ts";
 
+const patient = { timeout: 20_000 };
+
 /** Sends raw requests on one socket. */
 async function open(hosted: Hosted, text: string): Promise<Socket> {
   const { hostname, port } = new URL(hosted.relay.url);
@@ -31,6 +33,7 @@ describe("a place for a page", () => {
     const { hostname, port } = new URL(hosted.relay.url);
     const claim = await fetch(`http://${hostname}:${port}/v1/pair`, { method: "POST" });
     const { name } = (await claim.json()) as { name: string };
+    const statusNow = async (): Promise<number> => (await ask(hosted, target)).status;
     for (let round = 0; round < 2; round++) {
       // The first request waits for a message that does not come; the pages wait behind it.
       let text = `GET /v1/pair/${name}/0 HTTP/1.1\r\nhost: x\r\n\r\n`;
@@ -39,9 +42,9 @@ describe("a place for a page", () => {
         text += `GET ${target} HTTP/1.1\r\nhost: x\r\nauthorization: ${proof}\r\n\r\n`;
       }
       const socket = await open(hosted, text);
-      await expect.poll(async () => (await ask(hosted, target)).status).toBe(503);
+      await expect.poll(statusNow, patient).toBe(503);
       await closed(socket);
-      await expect.poll(async () => (await ask(hosted, target)).status).toBe(200);
+      await expect.poll(statusNow, patient).toBe(200);
     }
   });
 
@@ -66,6 +69,6 @@ describe("a place for a page", () => {
       });
     });
     await served;
-    await expect.poll(() => released).toBe(1);
+    await expect.poll(() => released, patient).toBe(1);
   });
 });

@@ -230,14 +230,11 @@ describe("a socket", () => {
     await new Promise((done) => extra.on("close", done));
     expect(held.filter(({ destroyed }) => destroyed)).toEqual([]);
     held[0]?.destroy();
-    await expect
-      .poll(() =>
-        fetch(httpUrl(relay, "/healthz")).then(
-          ({ status }) => status,
-          () => 0,
-        ),
-      )
-      .toBe(200);
+    const isHealthy = async (): Promise<boolean> => {
+      const answer = await fetch(httpUrl(relay, "/healthz")).catch(() => undefined);
+      return answer?.status === 200;
+    };
+    await expect.poll(isHealthy, { timeout: 20_000 }).toBe(true);
   });
 
   test.each([
