@@ -4,10 +4,12 @@
  */
 import { next as A } from "@automerge/automerge/slim";
 import type { DocumentId, Repo, StorageAdapterInterface } from "@automerge/automerge-repo";
-import { concatBytes } from "@hawser/codec";
+import { concatBytes, toHex } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import {
+  compactView,
   openView,
+  type CompactionResult,
   type EventDraft,
   type EventSource,
   type Gate,
@@ -65,6 +67,12 @@ export interface AutomergeStorage extends StorageAdapterInterface, AsyncDisposab
   withheld(): readonly WithheldChunk[];
   /** Resolves when nothing waits to be stored. Rejects with what the space throws. */
   flush(): Promise<void>;
+  /**
+   * Frees disk: puts one snapshot in the place of what this device stored of each document, where that
+   * is smaller, and drops from this device what is in no document any more. Other devices go on as they
+   * were. Time travel to before this moment ends here. Rejects with what `compactView` throws.
+   */
+  compact(): Promise<CompactionResult>;
 }
 
 const retryMsMin = 1_000;
@@ -157,15 +165,30 @@ export function createAutomergeStorage(
   };
   const removeAll = (keys: readonly Key[]): void => {
     const own = keys.filter((key) => {
+      // What was just saved may be durable and not folded yet.
+      const isLocal = local.get(nameOf(key, source.author))?.data !== undefined;
       local.set(nameOf(key, source.author), { key, data: undefined });
       if (key[1] === "sync-state") local.delete(nameOf(key, source.author));
       const [first = ""] = key;
-      return view.state.chunks.get(first)?.has(nameOf(key, source.author)) ?? false;
+      const isFolded = view.state.chunks.get(first)?.has(nameOf(key, source.author)) ?? false;
+      return (isLocal && key[1] !== "sync-state") || isFolded;
     });
     for (let start = 0; start < own.length; start += removeCountMax) {
       const body = encodeRemove(own.slice(start, start + removeCountMax));
       outbox.add([{ type: eventType, body }]).catch(() => undefined);
     }
+  };
+
+  /** One snapshot of a document for many chunks of one's own. */
+  const join = async (id: string): Promise<void> => {
+    const chunks = goodUnder([id, "snapshot"]).concat(goodUnder([id, "incremental"]));
+    const own = chunks.filter((chunk) => chunk.author === source.author);
+    const whole = own.length > 1 ? savedFrom(chunks) : undefined;
+    const ownBytes = own.reduce((sum, { data }) => sum + data.length, 0);
+    if (whole === undefined || whole.length >= ownBytes) return;
+    const key = [id, "snapshot", toHex(deps.crypto.hash(whole))];
+    await save(key, whole);
+    removeAll(own.map((chunk) => chunk.key).filter((each) => each[2] !== key[2]));
   };
 
   const attached = new Set<Repo>();
@@ -240,6 +263,16 @@ export function createAutomergeStorage(
         ),
       ),
     flush: () => outbox.flush(),
+    compact: async () => {
+      if (closed) throw new AutomergeError("AUTOMERGE_CLOSED", "the storage is closed");
+      await ready;
+      await outbox.flush();
+      for (const id of [...view.state.chunks.keys()].sort()) await join(id);
+      await outbox.flush();
+      const { yieldToHost } = deps;
+      const viewDeps = yieldToHost === undefined ? { source } : { source, yieldToHost };
+      return await compactView(viewDeps, [automergeView]);
+    },
     [Symbol.asyncDispose]: async () => {
       closed = true;
       attached.clear();
@@ -319,6 +352,21 @@ function loads(chunks: readonly Chunk[]): boolean {
   } catch {
     // The verdict on bytes that Automerge refuses.
     return false;
+  } finally {
+    A.free(doc);
+  }
+}
+
+/** A document of chunks that load, as one; `undefined` where they are not all that they build on. */
+function savedFrom(chunks: readonly Chunk[]): Uint8Array | undefined {
+  let doc = A.init<unknown>();
+  try {
+    doc = A.loadIncremental(doc, concatBytes(...inOrder(chunks).map(({ data }) => data)));
+    // Changes whose foundations are elsewhere wait in the document, and would not be saved.
+    return A.getMissingDeps(doc, []).length === 0 ? A.save(doc) : undefined;
+  } catch {
+    // Bytes that Automerge refuses stay as they are.
+    return undefined;
   } finally {
     A.free(doc);
   }

@@ -1,15 +1,21 @@
 /** Repos on spaces: documents travel, bad chunks stay out, writes that fail are made good. */
 import { next as A } from "@automerge/automerge";
 import { Repo, type DocHandle } from "@automerge/automerge-repo";
-import { encodeCbor } from "@hawser/codec";
+import { encodeCbor, equalBytes } from "@hawser/codec";
 import { createEphemeralHub } from "@hawser/space";
 import { at, createWorld, spaceWith } from "@hawser/space/testing";
-import { automergeView, createAutomergeNetwork, type AutomergeStorage } from "@hawser/automerge";
-import { checkViewLaws, fakeEvent } from "@hawser/view/testing";
+import {
+  automergeView,
+  createAutomergeNetwork,
+  createAutomergeStorage,
+  type AutomergeStorage,
+} from "@hawser/automerge";
+import { checkViewLaws, createMemorySource, fakeEvent } from "@hawser/view/testing";
 import { describe, expect, test } from "vitest";
 import { encodePut, encodeRemove, parseBody } from "../src/body.ts";
 import { framesOf } from "../src/frames.ts";
-import { authorOf, breathe, memorySource, open, timers, until } from "./help.ts";
+import type { AutomergeState } from "../src/state.ts";
+import { authorOf, breathe, crypto, memorySource, open, timers, until } from "./help.ts";
 
 interface Paper {
   title?: string;
@@ -251,6 +257,102 @@ describe("writes", () => {
     await storage[Symbol.asyncDispose]();
     const late = storage.save(["a"], Uint8Array.of(1));
     await expect(late).rejects.toMatchObject({ code: "AUTOMERGE_CLOSED" });
+  });
+});
+
+describe("snapshots on the device", () => {
+  test("a storage opens from its snapshot and reads later events only", async () => {
+    const source = memorySource();
+    const storage = open(source);
+    for (let index = 0; index < 120; index++) {
+      await storage.save(["doc", "incremental", `${index}`], Uint8Array.of(index));
+      if (index % 2 === 0) await storage.remove(["doc", "incremental", `${index}`]);
+    }
+    await storage.save(["adapter-id"], Uint8Array.of(7));
+    await storage.flush();
+    const found = await storage.loadRange(["doc"]);
+    await storage[Symbol.asyncDispose]();
+    expect(source.shelved.size).toBe(1);
+    const again = Object.assign(createMemorySource(0, source.shelved), { author: authorOf(0) });
+    again.deliver(source.events);
+    const later = open(again);
+    await later.ready;
+    expect(again.handedCount).toBe(0);
+    const byKey = (a: { key: readonly string[] }, b: { key: readonly string[] }): number =>
+      String(a.key) < String(b.key) ? -1 : 1;
+    expect((await later.loadRange(["doc"])).toSorted(byKey)).toEqual(found.toSorted(byKey));
+    expect(await later.load(["adapter-id"])).toEqual(Uint8Array.of(7));
+    await later[Symbol.asyncDispose]();
+    const without = createAutomergeStorage({ source: again, crypto, timers }, { snapshots: false });
+    await without.ready;
+    expect(again.handedCount).toBe(again.events.length);
+    await without[Symbol.asyncDispose]();
+  });
+});
+
+describe("compaction", () => {
+  test("[TH-165] [TH-166] [TH-167] one snapshot stays; peers see no difference, and go on", async () => {
+    const world = await createWorld();
+    const { devices, spaces } = await spaceWith(world, "ben");
+    const [ada, ben] = [at(devices, 0), at(devices, 1)];
+    const [adas, bens] = [open(at(spaces, 0)), open(at(spaces, 1))];
+    const [repo, other] = [repoOn(adas), repoOn(bens)];
+    const handle = repo.create<Paper>({ lines: [] });
+    for (let index = 0; index < 30; index++) {
+      handle.change((doc) => doc.lines?.push(`line ${index}`));
+      await saved(adas, repo);
+    }
+    await world.settle(ada, ben);
+    const done = await adas.compact();
+    expect(done.prunedEntries).toBeGreaterThan(30);
+    expect(done.keptEvents).toBeLessThan(4);
+    const fresh = open(at(spaces, 0));
+    const again = await new Repo({ storage: fresh }).find<Paper>(handle.url);
+    expect(again.heads()).toEqual(handle.heads());
+    // Open documents go on, here and there.
+    handle.change((doc) => doc.lines?.push("after it"));
+    await saved(adas, repo);
+    await world.settle(ada, ben);
+    const theirs = await other.find<Paper>(handle.url);
+    expect(theirs.doc()?.lines).toHaveLength(31);
+    theirs.change((doc) => doc.lines?.push("ben's"));
+    await saved(bens, other);
+    await world.settle(ada, ben);
+    await until(() => handle.doc()?.lines?.length === 32, "Ben's line came to Ada");
+    await saved(adas, repo);
+    await saved(bens, other);
+    for (const each of [adas, bens, fresh]) await each[Symbol.asyncDispose]();
+  });
+
+  test("[TH-165] what was replaced or removed goes, whole or in pieces; what is being put stays", () => {
+    const big = new Uint8Array(100_000).fill(1);
+    const put = (key: string, value: Uint8Array): readonly Uint8Array[] => encodePut([key], value);
+    const bodies = [
+      ...put("replaced", Uint8Array.of(1)),
+      ...put("big", big).slice(0, 2),
+      ...put("ends it", Uint8Array.of(2)),
+      ...put("big", big).slice(2),
+      ...put("replaced", big),
+      ...put("replaced", Uint8Array.of(3)),
+      ...put("removed", big),
+      encodeRemove([["removed"], ["never there"]]),
+      ...put("stays", big),
+      ...put("open", big).slice(0, 1),
+    ];
+    const events = bodies.map((body, seq) => fakeEvent(0, seq, { type: "automerge", body }));
+    const fold = (some: readonly (typeof events)[number][]): AutomergeState =>
+      some.reduce((state, event) => automergeView.apply(state, event), automergeView.init());
+    const state = fold(events);
+    const kept = events.filter((event) => automergeView.superseded?.(state, event) === false);
+    const same = (a: AutomergeState, b: AutomergeState): boolean =>
+      equalBytes(automergeView.encode(a), automergeView.encode(b));
+    expect(same(fold(kept), state)).toBe(true);
+    expect(kept.map(({ seq }) => seq)).toEqual([3, 8, 13, 14, 15, 16]);
+    // What follows fits on either.
+    const rest = put("open", big)
+      .slice(1)
+      .map((body, at) => fakeEvent(0, events.length + at, { type: "automerge", body }));
+    expect(same(fold([...kept, ...rest]), fold([...events, ...rest]))).toBe(true);
   });
 });
 

@@ -22,6 +22,8 @@ const isFull = process.env["HAWSER_FULL"] === "1";
 const count = isFull ? Infinity : 10_000;
 /** Between two saves. */
 const keysPerSave = 500;
+/** Control log, and what stands beside kept events. */
+const overheadBytes = 10_000;
 
 interface Trace {
   readonly endContent: string;
@@ -68,7 +70,18 @@ test.skipIf(!existsSync(path))(
     expect(found.doc().text).toBe(characters.join(""));
     if (isFull) expect(found.doc().text).toBe(trace.endContent);
     expect(found.heads()).toEqual(handle.heads());
-    for (const each of [storage, reading]) await each[Symbol.asyncDispose]();
+
+    // What is stored behind it is little more than the document, as it saves it.
+    const before = await first.stats();
+    await storage.compact();
+    const kept = await first.get(`cache/${space.topic}/compacted`);
+    const after = (await first.stats()).rangeBytes + (kept?.length ?? 0);
+    expect(after).toBeLessThan(before.rangeBytes / 4);
+    expect(after).toBeLessThan(2 * A.save(handle.doc()).length + overheadBytes);
+    const again = open(space);
+    const same = await new Repo({ storage: again }).find<{ text: string }>(handle.url);
+    expect(same.heads()).toEqual(handle.heads());
+    for (const each of [storage, reading, again]) await each[Symbol.asyncDispose]();
     for (const { spaces } of [ada, ben]) await spaces.close();
     for (const store of stores) await store.close();
     await rm(folder, { recursive: true });

@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { next as A } from "@automerge/automerge";
 import { Repo, type AutomergeUrl, type StorageAdapterInterface } from "@automerge/automerge-repo";
 import { NodeFSStorageAdapter } from "@automerge/automerge-repo-storage-nodefs";
-import { automergeView, createAutomergeStorage } from "@hawser/automerge";
-import { compactView } from "@hawser/view";
+import { createAutomergeStorage } from "@hawser/automerge";
 import { breathe, createScene, timers } from "./scene.ts";
 import type { Keystroke } from "./trace.ts";
 import type { CrdtRun } from "./yjs.ts";
@@ -85,11 +84,11 @@ export async function runSpace(keystrokes: readonly Keystroke[]): Promise<Autome
   const { text } = await load(second, url);
   const loadSeconds = (performance.now() - before) / 1_000;
   await repo.shutdown();
-  for (const each of [storage, second]) await each[Symbol.asyncDispose]();
   const compacting = performance.now();
-  await compactView({ source: space }, [automergeView]);
+  await storage.compact();
   const compactSeconds = (performance.now() - compacting) / 1_000;
   const compactedBytes = (await scene.logBytes()) + (await scene.keptBytes());
+  for (const each of [storage, second]) await each[Symbol.asyncDispose]();
   await scene.close();
   return { seconds, loadSeconds, bytes, text, compactedBytes, compactSeconds };
 }
