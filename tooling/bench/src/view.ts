@@ -2,7 +2,8 @@
  * `pnpm bench view`: what an application waits for. Key-value puts and gets beside Hyperbee and OrbitDB,
  * documents with and without an index, live queries, and opening a space again. Ours is encrypted, signed
  * and durable in SQLite (`normal`); Hyperbee is signed and plain on disk, OrbitDB signed and plain with
- * its blocks in memory. Peers that are slower do fewer operations of the same kind; rates are compared.
+ * its blocks in memory. Peers that are slower do fewer operations of the same kind; rates are compared,
+ * single puts with single ones and batches with batches. HyperDB is left out: it wants generated code.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,13 +15,18 @@ import { createKv, type Kv } from "@hawser/kv";
 import { createSpaces, type Space } from "@hawser/space";
 import { createSqliteStore } from "@hawser/store-sqlite";
 import { compare, measure, type Comparison, type Measurement } from "@hawser-tooling/measure";
-import { openHyperbee, openOrbitKv, type PeerMap } from "./peers/maps.ts";
+import { createMemorySource } from "@hawser/view/testing";
+import { openHyperbee, openOrbitDocuments, openOrbitKv, type PeerMap } from "./peers/maps.ts";
 
 const entryCount = 100_000;
 const batchSize = 2_000;
-const orbitCount = 300;
+/** Puts that are awaited one by one. */
+const singleCount = 300;
+/** Puts in batches. */
+const batchedCount = 20_000;
+const orbitCount = 100;
 /** Gets of peers that read blocks from disk. */
-const peerGetCount = 5_000;
+const peerGetCount = 2_000;
 const docCount = 10_000;
 const queryCount = 200;
 const scanCount = 20;
@@ -64,34 +70,40 @@ async function putAll(map: PeerMap, count: number): Promise<void> {
 }
 
 /** Spread over the keys, in no order. */
-async function getAll(map: PeerMap, count: number): Promise<void> {
+async function getAll(map: PeerMap, entries: number, count: number): Promise<void> {
   for (let index = 0; index < count; index++) {
-    const value = await map.get(keyOf((index * 7_919) % count));
+    const value = await map.get(keyOf((index * 7_919) % entries));
     if (value === undefined) throw new Error("a value is missing");
   }
 }
 
 const once = { runs: 1, warmUps: 0 } as const;
 
+interface MapMeasurements {
+  readonly single: Measurement;
+  readonly batch: Measurement;
+  readonly get: Measurement;
+}
+
 async function measureMap(
   name: string,
   map: PeerMap,
-  count: number,
-): Promise<{ readonly put: Measurement; readonly get: Measurement }> {
-  const put = await measure(name, () => putAll(map, count), { ...once, operations: count });
-  const gets = name === "hawser" ? count : Math.min(count, peerGetCount);
-  const get = await measure(name, () => getAll(map, gets), { ...once, operations: gets });
-  return { put, get };
+  counts: { readonly singles: number; readonly entries: number; readonly gets: number },
+): Promise<MapMeasurements> {
+  const { singles, entries, gets } = counts;
+  const putSingles = async (): Promise<void> => {
+    for (let index = 0; index < singles; index++) await map.put(keyOf(index), valueOf(index));
+  };
+  const single = await measure(name, putSingles, { ...once, operations: singles });
+  const batch = await measure(name, () => putAll(map, entries), { ...once, operations: entries });
+  const get = await measure(name, () => getAll(map, entries, gets), { ...once, operations: gets });
+  return { single, batch, get };
 }
 
-type Pairs = Parameters<PeerMap["putMany"]>[0];
-
-/** One entry a put, as people write; those made together share a signature. */
 function mapOf(kv: Kv): PeerMap {
   return {
-    putMany: async (pairs) => {
-      await Promise.all(pairs.map(({ key, value }) => kv.put(key, value)));
-    },
+    put: (key, value) => kv.put(key, value),
+    putMany: (pairs) => kv.batch(pairs),
     // Synchronous in truth: no promise is made for it.
     get: (key) => kv.get(key) as string | undefined,
     close: async () => {
@@ -101,28 +113,31 @@ function mapOf(kv: Kv): PeerMap {
 }
 
 async function benchMaps(space: Space): Promise<readonly Comparison[]> {
-  const kv = createKv({ source: space });
-  const ours = mapOf(kv);
-  const mine = await measureMap("hawser", ours, entryCount);
-  const batched = { ...ours, putMany: (pairs: Pairs) => kv.batch(pairs) };
-  const batch = await measure("hawser", () => putAll(batched, entryCount), {
-    ...once,
-    operations: entryCount,
-  });
-  await ours.close();
+  const ours = mapOf(createKv({ source: space }));
+  const [singles, entries, gets] = [singleCount, batchedCount, batchedCount];
+  const mine = await measureMap("hawser", ours, { singles, entries, gets });
   const comparisons: Comparison[] = [];
-  const peers = [
-    { name: "hyperbee", open: openHyperbee, count: entryCount },
-    { name: "orbitdb", open: openOrbitKv, count: orbitCount },
-  ];
-  for (const { name, open, count } of peers) {
-    const map = await open(join(folder, name));
-    const theirs = await measureMap(name, map, count);
-    await map.close();
-    comparisons.push({ work: "put, an entry each", ours: mine.put, peer: theirs.put });
-    comparisons.push({ work: "put, 2,000 a batch", ours: batch, peer: theirs.put });
+  const compareWith = (theirs: MapMeasurements, hasBatches: boolean): void => {
+    comparisons.push({ work: "put, one by one", ours: mine.single, peer: theirs.single });
+    if (hasBatches) {
+      comparisons.push({ work: "put, 2,000 a batch", ours: mine.batch, peer: theirs.batch });
+    }
     comparisons.push({ work: "get", ours: mine.get, peer: theirs.get });
-  }
+  };
+  const bee = await openHyperbee(join(folder, "hyperbee"));
+  compareWith(await measureMap("hyperbee", bee, { singles, entries, gets: peerGetCount }), true);
+  await bee.close();
+  const orbit = await openOrbitKv(join(folder, "orbitdb"));
+  const few = { singles: orbitCount, entries: orbitCount, gets: orbitCount };
+  compareWith(await measureMap("orbitdb", orbit, few), false);
+  await orbit.close();
+  // Not awaited one by one: entries of their own that share signatures and writes.
+  const many = mapOf(createKv({ source: space }));
+  const together = (pairs: Parameters<PeerMap["putMany"]>[0]): Promise<void> =>
+    Promise.all(pairs.map(({ key, value }) => many.put(key, value))).then(() => undefined);
+  const ms = await timed(() => putAll({ ...many, putMany: together }, entryCount));
+  console.log(`${entryCount} puts, 2,000 in flight, an entry each: ${ms.toFixed(0)} ms`);
+  await many.close();
   return comparisons;
 }
 
@@ -177,6 +192,13 @@ async function benchDocs(space: Space): Promise<string> {
     await fill(docs, plain);
   });
   lines.push(`put ${2 * docCount} documents, 500 a transaction: ${putMs.toFixed(0)} ms`);
+  const singles = docs.in(plain);
+  const singleMs = await timed(async () => {
+    for (let n = 0; n < orbitCount; n++) {
+      await singles.put(`s${n}`, { title: `t${n}`, rank: n, owner: `o${n % 100}` });
+    }
+  });
+  lines.push(`put one by one: ${(singleMs / orbitCount).toFixed(2)} ms a document`);
   for (const [name, table, count] of [
     ["indexed", indexed, queryCount],
     ["unindexed", plain, scanCount],
@@ -185,8 +207,26 @@ async function benchDocs(space: Space): Promise<string> {
     const ms = await timed(async () => {
       for (let n = 0; n < count; n++) list.query({ where: eq("rank", (n * 37) % docCount) });
     });
-    lines.push(`${name} query over ${docCount}: ${(ms / count).toFixed(3)} ms`);
+    const perDoc =
+      name === "indexed" ? "" : `, ${((ms * 1_000) / count / docCount).toFixed(1)} µs a document`;
+    lines.push(`${name} query over ${docCount}: ${(ms / count).toFixed(3)} ms${perDoc}`);
   }
+  lines.push(await benchLive(docs, "a durable change"));
+  await docs[Symbol.asyncDispose]();
+  const bytes = new Uint8Array(100);
+  const appendMs = await timed(async () => {
+    for (let n = 0; n < changeCount; n++) await space.append([{ type: "none", body: bytes }]);
+  });
+  lines.push(`a durable entry of 100 bytes alone: ${(appendMs / changeCount).toFixed(2)} ms`);
+  const memory = createDocs({ source: createMemorySource() }, { collections: [indexed, plain] });
+  await fill(memory, indexed);
+  lines.push(await benchLive(memory, "a change that is not written to disk"));
+  await memory[Symbol.asyncDispose]();
+  return lines.join("\n");
+}
+
+/** From the call to the update of what is shown. */
+async function benchLive(docs: Docs, what: string): Promise<string> {
   const list = docs.in(indexed);
   const live = list.live({
     where: ge("rank", docCount / 2),
@@ -199,12 +239,27 @@ async function benchDocs(space: Space): Promise<string> {
   const ms = await timed(async () => {
     for (let n = 0; n < changeCount; n++) await list.patch(`d${docCount - 1 - n}`, { owner: "x" });
   });
-  lines.push(
-    `live query with ${docCount} documents, a durable change and its ${updates} updates: ` +
-      `${(ms / changeCount).toFixed(2)} ms each`,
+  const each = (ms / changeCount).toFixed(2);
+  return `live query with ${docCount} documents, ${what} and its ${updates} updates: ${each} ms each`;
+}
+
+/** Documents of OrbitDB, fewer and without an index: it has none. */
+async function benchOrbitDocs(): Promise<string> {
+  const peer = await openOrbitDocuments(join(folder, "orbit-docs"));
+  const putMs = await timed(async () => {
+    for (let n = 0; n < orbitCount; n++) {
+      await peer.put({ _id: `d${n}`, ...{ title: `t${n}`, rank: n, owner: `o${n % 100}` } });
+    }
+  });
+  const queryMs = await timed(async () => {
+    for (let n = 0; n < 3; n++) await peer.query(({ rank }) => rank === n);
+  });
+  await peer.close();
+  const perDoc = (queryMs * 1_000) / (3 * orbitCount);
+  return (
+    `orbitdb: ${(putMs / orbitCount).toFixed(2)} ms a document put, ` +
+    `${perDoc.toFixed(1)} µs a document that a query looks at (of ${orbitCount})`
   );
-  await docs[Symbol.asyncDispose]();
-  return lines.join("\n");
 }
 
 try {
@@ -219,6 +274,7 @@ try {
   console.log(`full rebuild: ${(await coldOpen(space.topic, false)).toFixed(0)} ms`);
   const other = await openDevice("doc");
   console.log(await benchDocs(await other.spaces.create()));
+  console.log(await benchOrbitDocs());
   await other.close();
 } finally {
   await rm(folder, { recursive: true, force: true });

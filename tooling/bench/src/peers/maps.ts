@@ -12,6 +12,9 @@ import { createLibp2p } from "libp2p";
 
 /** What is measured. */
 export interface PeerMap {
+  /** One entry, signed and written by itself. */
+  put(key: string, value: string): Promise<unknown>;
+  /** All in one batch; one after the other where there is no such thing. */
   putMany(pairs: readonly { readonly key: string; readonly value: string }[]): Promise<void>;
   get(key: string): Promise<string | undefined> | string | undefined;
   close(): Promise<void>;
@@ -19,6 +22,7 @@ export interface PeerMap {
 
 interface Bee {
   ready(): Promise<void>;
+  put(key: string, value: string): Promise<void>;
   batch(): { put(key: string, value: string): Promise<void>; flush(): Promise<void> };
   get(key: string): Promise<{ readonly value: string } | null>;
   close(): Promise<void>;
@@ -30,6 +34,7 @@ export async function openHyperbee(path: string): Promise<PeerMap> {
   const bee = new Hyperbee(new Hypercore(path), options) as Bee;
   await bee.ready();
   return {
+    put: (key, value) => bee.put(key, value),
     putMany: async (pairs) => {
       const batch = bee.batch();
       for (const { key, value } of pairs) await batch.put(key, value);
@@ -46,8 +51,46 @@ interface OrbitMap {
   close(): Promise<void>;
 }
 
-/** OrbitDB's key-value database on a node that listens to nobody; its blocks stay in memory. */
+interface OrbitDocuments {
+  put(document: { readonly _id: string }): Promise<string>;
+  query(
+    wanted: (document: Readonly<Record<string, unknown>>) => boolean,
+  ): Promise<readonly unknown[]>;
+}
+
+/** Documents of others. */
+export interface PeerDocuments extends OrbitDocuments {
+  close(): Promise<void>;
+}
+
+/** OrbitDB's document database. */
+export async function openOrbitDocuments(directory: string): Promise<PeerDocuments> {
+  const { database, close } = await openOrbit<OrbitDocuments>(directory, "documents");
+  return {
+    put: (document) => database.put(document),
+    query: (wanted) => database.query(wanted),
+    close,
+  };
+}
+
+/** OrbitDB's key-value database. */
 export async function openOrbitKv(directory: string): Promise<PeerMap> {
+  const { database, close } = await openOrbit<OrbitMap>(directory, "keyvalue");
+  return {
+    put: (key, value) => database.put(key, value),
+    putMany: async (pairs) => {
+      for (const { key, value } of pairs) await database.put(key, value);
+    },
+    get: (key) => database.get(key),
+    close,
+  };
+}
+
+/** A database on a node that listens to nobody; its blocks stay in memory. */
+async function openOrbit<Database>(
+  directory: string,
+  type: "keyvalue" | "documents",
+): Promise<{ readonly database: Database; close(): Promise<void> }> {
   const libp2p = await createLibp2p({
     addresses: { listen: [] },
     services: {
@@ -59,12 +102,9 @@ export async function openOrbitKv(directory: string): Promise<PeerMap> {
   const pins = { isPinned: () => Promise.resolve(true), add: async function* () {} };
   const ipfs = { libp2p, blockstore, pins };
   const orbitdb = await createOrbitDB({ ipfs, directory });
-  const database = (await orbitdb.open("bench", { type: "keyvalue" })) as OrbitMap;
+  const database = (await orbitdb.open("bench", { type })) as Database;
   return {
-    putMany: async (pairs) => {
-      for (const { key, value } of pairs) await database.put(key, value);
-    },
-    get: (key) => database.get(key),
+    database,
     close: async () => {
       await orbitdb.stop();
       await libp2p.stop();
