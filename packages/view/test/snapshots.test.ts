@@ -234,7 +234,7 @@ function withLog(source: MemorySource, log: SharedSnapshot[]): EventSource {
         return { logId: "snap", seq: log.length - 1 };
       },
     },
-  } as EventSource;
+  };
 }
 
 describe("snapshots that all peers make alike", () => {

@@ -48,7 +48,7 @@ const timers = {
 };
 
 async function openDevice(name: string) {
-  const store = await createSqliteStore({ crypto }, { path: join(folder, `${name}.sqlite`) });
+  const store = createSqliteStore({ crypto }, { path: join(folder, `${name}.sqlite`) });
   const identity = { author, secret };
   const spaces = await createSpaces({ store, crypto, clock, random, timers, identity });
   const close = async (): Promise<void> => {
@@ -173,7 +173,7 @@ const columns = { title: "text", rank: "number", owner: "text" } as const;
 const indexed = defineTable({ name: "task", columns, indexes: [{ fields: ["rank"] }] });
 const plain = defineTable({ name: "note", columns });
 
-async function fill(docs: Docs, table: typeof indexed | typeof plain): Promise<void> {
+async function fill(docs: Docs, table: typeof plain): Promise<void> {
   for (let from = 0; from < docCount; from += 500) {
     await docs.transaction((tx) => {
       for (let index = from; index < from + 500; index++) {
@@ -248,7 +248,7 @@ async function benchOrbitDocs(): Promise<string> {
   const peer = await openOrbitDocuments(join(folder, "orbit-docs"));
   const putMs = await timed(async () => {
     for (let n = 0; n < orbitCount; n++) {
-      await peer.put({ _id: `d${n}`, ...{ title: `t${n}`, rank: n, owner: `o${n % 100}` } });
+      await peer.put({ _id: `d${n}`, title: `t${n}`, rank: n, owner: `o${n % 100}` });
     }
   });
   const queryMs = await timed(async () => {

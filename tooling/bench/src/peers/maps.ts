@@ -52,7 +52,7 @@ interface OrbitMap {
 }
 
 interface OrbitDocuments {
-  put(document: { readonly _id: string }): Promise<string>;
+  put(document: { readonly _id: string; readonly [field: string]: unknown }): Promise<string>;
   query(
     wanted: (document: Readonly<Record<string, unknown>>) => boolean,
   ): Promise<readonly unknown[]>;
