@@ -117,7 +117,8 @@ const voidAuthorsMax = 16;
 /** Joining logs of which it is remembered that they were refused after much work. */
 const futileLogsMax = 256;
 /** Longest delay that every timer takes, in ms. */
-export const timerMsMax: number = 2 ** 31 - 1;
+/** Nobody tells when a clock is set right, so what waits for it is looked at again this often. */
+export const timerMsMax: number = 30_000;
 
 /** Name of the key state in the store. */
 export function keysKey(topic: string): string {

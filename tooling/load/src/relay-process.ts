@@ -26,10 +26,14 @@ const flags = [
   ["--host-requests-per-hour-max", many],
 ].flat();
 
+/** MiB of heap: Node collects late when it may take more, which would look like a leak. */
+const heapMib = 512;
+
 /** Starts a relay on SQLite; resolves when it listens. */
 export async function startRelayProcess(): Promise<RelayProcess> {
   const folder = await mkdtemp(join(tmpdir(), "hawser-load-"));
-  const args = ["--conditions=hawser-source", mainPath, ...flags, "--data", folder, "--json"];
+  const node = [`--max-old-space-size=${String(heapMib)}`, "--conditions=hawser-source"];
+  const args = [...node, mainPath, ...flags, "--data", folder, "--json"];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
