@@ -21,6 +21,8 @@ const config: ViteUserConfig = defineConfig({
       "tooling/*/test/**/*.test.ts",
     ],
     testTimeout: 30_000,
+    // Many tests wait for processes and disks: a core left free, as by default, would idle.
+    maxWorkers: "100%",
     execArgv: ["--conditions=hawser-source"],
     reporters: ["default", createConformanceReporter({ documentPath }), ...jsonReporters],
   },
