@@ -11,7 +11,7 @@ export interface Fold<State> {
   readonly state: State;
   /** An event came that belongs before what the fold began with: it has to begin further back. */
   readonly isLate: boolean;
-  /** Folds events in. Throws ViewError VIEW_REDUCER_FAILED and keeps the state of before. */
+  /** Folds events in. Throws ViewError VIEW_REDUCER_FAILED; the state is then as far as it got. */
   add(events: readonly ViewEvent[]): void;
 }
 

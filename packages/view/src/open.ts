@@ -124,7 +124,14 @@ export function openView<State>(
   };
 
   let isLoading = true;
+  // The batch that is folded in right now: until its end the state belongs to no mark of the source.
+  let taking: Promise<void> | undefined;
   const takeBatch = async (batch: EventBatch): Promise<void> => {
+    taking = foldBatch(batch);
+    await taking;
+    taking = undefined;
+  };
+  const foldBatch = async (batch: EventBatch): Promise<void> => {
     if (batch.reset === true) beginAt(undefined);
     for (let start = 0; start < batch.events.length; start += sliceEvents) {
       takeSlice(batch.events.slice(start, start + sliceEvents));
@@ -201,6 +208,9 @@ export function openView<State>(
       }
       stop(new ViewError("VIEW_CLOSED", `view ${view.name} is closed`));
     } catch (cause) {
+      // What was left half done must not be kept as if all before it were in it.
+      if (taking !== undefined) keeper.began(undefined);
+      taking = undefined;
       stop(asViewError(cause, view.name));
     }
   };
@@ -259,7 +269,10 @@ export function openView<State>(
       return origin;
     },
     retry,
-    keep: () => keeper.keep(fold.state),
+    keep: async () => {
+      while (taking !== undefined) await taking.catch(() => undefined);
+      await keeper.keep(fold.state);
+    },
     applied,
     withheld: () => fold.withheld(),
     write: async (drafts: readonly EventDraft[]) => {

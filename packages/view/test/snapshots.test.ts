@@ -131,6 +131,56 @@ describe("snapshots on this device", () => {
     expect(view.state).toEqual(oracleFold(ordered, again.events));
   });
 
+  test("what a reducer left half done is kept by no snapshot", async () => {
+    const source = createMemorySource();
+    const failing: View<{ total: number }> = {
+      ...sum,
+      apply: (state, event) => {
+        if (fromUtf8(event.body) === "1.140") throw new Error("a bug");
+        return sum.apply(state, event);
+      },
+    };
+    const events = stream(1, 150);
+    source.deliver(events.slice(0, 120));
+    const view = openView({ source }, failing, keeping);
+    await view.ready;
+    source.deliver(events.slice(120));
+    await expect(view.applied(say(1, 149, ""))).rejects.toMatchObject({
+      code: "VIEW_REDUCER_FAILED",
+    });
+    await expect(view.keep()).rejects.toMatchObject({ code: "VIEW_SNAPSHOT_UNAVAILABLE" });
+    await view[Symbol.asyncDispose]();
+    const again = reopened(source);
+    await using mended = openView({ source: again }, sum, keeping);
+    await mended.ready;
+    expect(mended.state).toEqual(oracleFold(sum, events));
+  });
+
+  test("a snapshot asked for while a batch is folded waits for its end", async () => {
+    const source = createMemorySource();
+    const events = stream(1, 60);
+    source.deliver(events);
+    let kept: Promise<void> | undefined;
+    let sliceCount = 0;
+    const yieldToHost = async (): Promise<void> => {
+      sliceCount += 1;
+      if (sliceCount === 8) kept = view.keep();
+      await Promise.resolve();
+    };
+    const options = { sliceEvents: 10, snapshots: { everyEvents: 10_000 } };
+    const view = openView({ source, yieldToHost }, sum, options);
+    await view.ready;
+    source.deliver(stream(2, 60));
+    await view.applied(say(2, 59, ""));
+    await kept;
+    const again = reopened(source);
+    await view[Symbol.asyncDispose]();
+    await using next = openView({ source: again }, sum, options);
+    await next.ready;
+    expect(next.origin).toEqual({ kind: "snapshot" });
+    expect(next.state).toEqual(oracleFold(sum, again.events));
+  });
+
   test("what is judged otherwise by now is folded anew, and never shown as counting", async () => {
     const source = await shelvedAfter(stream(1, 40));
     const again = createMemorySource(0, source.shelved);
