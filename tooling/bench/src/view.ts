@@ -1,9 +1,9 @@
 /**
  * `pnpm bench view`: what an application waits for. Key-value puts and gets beside Hyperbee and OrbitDB,
- * documents with and without an index, live queries, and opening a space again. Ours is encrypted, signed
+ * documents with and without an index beside HyperDB and OrbitDB, live queries, and opening a space again. Ours is encrypted, signed
  * and durable in SQLite (`normal`); Hyperbee is signed and plain on disk, OrbitDB signed and plain with
  * its blocks in memory. Peers that are slower do fewer operations of the same kind; rates are compared,
- * single puts with single ones and batches with batches. HyperDB is left out: it wants generated code.
+ * single puts with single ones and batches with batches.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,6 +16,7 @@ import { createSpaces, type Space } from "@hawser/space";
 import { createSqliteStore } from "@hawser/store-sqlite";
 import { compare, measure, type Comparison, type Measurement } from "@hawser-tooling/measure";
 import { createMemorySource } from "@hawser/view/testing";
+import { type HyperTask, openHyperDocuments } from "./peers/hyperdb.ts";
 import { openHyperbee, openOrbitDocuments, openOrbitKv, type PeerMap } from "./peers/maps.ts";
 
 const entryCount = 100_000;
@@ -243,6 +244,39 @@ async function benchLive(docs: Docs, what: string): Promise<string> {
   return `live query with ${docCount} documents, ${what} and its ${updates} updates: ${each} ms each`;
 }
 
+/** The same documents in HyperDB, indexed by rank; signed, plain on disk. */
+async function benchHyperDocs(): Promise<string> {
+  const peer = await openHyperDocuments(join(folder, "hyperdb"));
+  const task = (index: number): HyperTask => ({
+    id: `d${index}`,
+    title: `t${index}`,
+    rank: index % docCount,
+    owner: `o${index % 100}`,
+  });
+  const tasks = Array.from({ length: docCount }, (_, index) => task(index));
+  const putMs = await timed(async () => {
+    for (let from = 0; from < docCount; from += 500) {
+      await peer.putMany(tasks.slice(from, from + 500));
+    }
+  });
+  const singleMs = await timed(async () => {
+    for (let n = 0; n < orbitCount; n++) await peer.putMany([task(docCount + n)]);
+  });
+  const indexedMs = await timed(async () => {
+    for (let n = 0; n < queryCount; n++) await peer.byRank((n * 37) % docCount);
+  });
+  const scanMs = await timed(async () => {
+    for (let n = 0; n < 3; n++) (await peer.all()).filter(({ rank }) => rank === n);
+  });
+  await peer.close();
+  return [
+    `hyperdb: put ${docCount} documents, 500 a flush: ${putMs.toFixed(0)} ms`,
+    `hyperdb: put one by one: ${(singleMs / orbitCount).toFixed(2)} ms a document`,
+    `hyperdb: indexed query over ${docCount}: ${(indexedMs / queryCount).toFixed(3)} ms`,
+    `hyperdb: unindexed query over ${docCount}: ${(scanMs / 3).toFixed(3)} ms`,
+  ].join("\n");
+}
+
 /** Documents of OrbitDB, fewer and without an index: it has none. */
 async function benchOrbitDocs(): Promise<string> {
   const peer = await openOrbitDocuments(join(folder, "orbit-docs"));
@@ -274,6 +308,7 @@ try {
   console.log(`full rebuild: ${(await coldOpen(space.topic, false)).toFixed(0)} ms`);
   const other = await openDevice("doc");
   console.log(await benchDocs(await other.spaces.create()));
+  console.log(await benchHyperDocs());
   console.log(await benchOrbitDocs());
   await other.close();
 } finally {
