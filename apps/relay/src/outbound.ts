@@ -6,7 +6,7 @@
  * address that was checked: a name that changes its mind between check and use (DNS rebinding)
  * changes nothing. Redirects are answers like any other; nobody follows them.
  */
-import { lookup } from "node:dns/promises";
+import { Resolver } from "node:dns/promises";
 import { request as httpsRequest } from "node:https";
 import { BlockList, isIP } from "node:net";
 import type { Timers } from "@hawser/sync";
@@ -47,16 +47,27 @@ export interface ResolvedAddress {
 /** What the way out needs; tests have their own network. */
 export interface OutboundDeps {
   readonly timers: Timers;
-  readonly resolve?: (name: string) => Promise<readonly ResolvedAddress[]>;
+  /** Everything a name stands for; default: what name servers say. */
+  readonly resolve?: (name: string, signal: AbortSignal) => Promise<readonly ResolvedAddress[]>;
+  /** `address` or `address:port` of name servers; default: the system's. */
+  readonly nameServers?: readonly string[];
   /** Which addresses may be connected to; default `isPublicAddress`. */
   readonly permits?: (address: string) => boolean;
   /** PEM of the authorities that sign for servers; default: those that the platform trusts. */
   readonly authorities?: string;
-  /** Sends to that very address. Rejects when there is no answer. */
+  /** Sends to one of those very addresses. Rejects when there is no answer. */
   readonly send?: (
     request: OutboundRequest,
-    target: { readonly url: URL; readonly at: ResolvedAddress; readonly signal: AbortSignal },
+    target: OutboundTarget,
   ) => Promise<Extract<OutboundVerdict, { ok: true }>>;
+}
+
+/** Where a request goes. */
+export interface OutboundTarget {
+  readonly url: URL;
+  /** Checked; the first that takes the connection gets it. At least one. */
+  readonly addresses: readonly ResolvedAddress[];
+  readonly signal: AbortSignal;
 }
 
 /** From the first question to the last byte of the answer, in ms. */
@@ -64,6 +75,10 @@ const postMsMax = 10_000;
 /** Bytes of an answer that are read. */
 const answerBytesMax = 4_096;
 const urlCharactersMax = 2_048;
+/** Addresses of one name that are tried: a name with thousands must not make a relay knock at all. */
+const addressesTriedMax = 4;
+/** What one name server gets for an answer, in ms, and how often it is asked. */
+const nameServerTimes = { timeout: 2_000, tries: 2 };
 const httpsPort = "443";
 /** Ports below it belong to other protocols. */
 const unprivilegedPort = 1_024;
@@ -128,7 +143,11 @@ export function parseOutboundUrl(text: string): URL | undefined {
 
 /** The way out over the given network; default: this machine's. */
 export function createOutbound(deps: OutboundDeps): Outbound {
-  const { timers, resolve = resolveName, permits = isPublicAddress } = deps;
+  const { timers, permits = isPublicAddress } = deps;
+  const resolve =
+    deps.resolve ??
+    ((name: string, signal: AbortSignal) =>
+      resolveName(name, { signal, servers: deps.nameServers }));
   const send = deps.send ?? ((request, target) => sendTo(request, target, deps.authorities));
   const attempt = async (
     request: OutboundRequest,
@@ -138,14 +157,13 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     if (url === undefined) return { ok: false, reason: "url" };
     const host = bareHost(url);
     const family = isIP(host);
-    const found = family === 0 ? await resolve(host) : [{ address: host, family }];
-    const [at] = found;
-    if (at === undefined) return { ok: false, reason: "network" };
+    const found = family === 0 ? await resolve(host, signal) : [{ address: host, family }];
+    if (found.length === 0) return { ok: false, reason: "network" };
     // One private address among public ones is enough: nobody honest publishes both.
     if (!found.every(({ address }) => permits(address))) {
       return { ok: false, reason: "address" };
     }
-    return send(request, { url, at, signal });
+    return send(request, { url, addresses: found.slice(0, addressesTriedMax), signal });
   };
   return {
     accepts: (url) => parseOutboundUrl(url) !== undefined,
@@ -171,16 +189,36 @@ function bareHost(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
-function resolveName(name: string): Promise<readonly ResolvedAddress[]> {
-  return lookup(name, { all: true });
+/**
+ * Asks name servers outright. `dns.lookup` would use threads that the whole process shares for its
+ * files, and a few names whose servers never answer would keep all of them waiting.
+ */
+async function resolveName(
+  name: string,
+  options: { readonly signal: AbortSignal; readonly servers: readonly string[] | undefined },
+): Promise<readonly ResolvedAddress[]> {
+  const { signal, servers } = options;
+  const resolver = new Resolver(nameServerTimes);
+  if (servers !== undefined) resolver.setServers(servers);
+  const cancel = (): void => resolver.cancel();
+  signal.addEventListener("abort", cancel);
+  try {
+    const [v4, v6] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
+    return [
+      ...(v4.status === "fulfilled" ? v4.value : []).map((address) => ({ address, family: 4 })),
+      ...(v6.status === "fulfilled" ? v6.value : []).map((address) => ({ address, family: 6 })),
+    ];
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
 }
 
 function sendTo(
   { headers, body }: OutboundRequest,
-  target: { readonly url: URL; readonly at: ResolvedAddress; readonly signal: AbortSignal },
+  target: OutboundTarget,
   authorities: string | undefined,
 ): Promise<Extract<OutboundVerdict, { ok: true }>> {
-  const { url, at, signal } = target;
+  const { url, addresses, signal } = target;
   return new Promise((resolve, reject) => {
     const request = httpsRequest(
       url,
@@ -194,10 +232,11 @@ function sendTo(
         ...(authorities === undefined ? {} : { ca: authorities }),
         signal,
         maxHeaderSize: 8 * 1024,
-        // The checked address, whatever the name stands for by now.
+        // The checked addresses, whatever the name stands for by now.
         lookup: (_name, options, callback) => {
-          if (options.all === true) callback(null, [{ address: at.address, family: at.family }]);
-          else callback(null, at.address, at.family);
+          const [first] = addresses;
+          if (options.all === true) callback(null, [...addresses]);
+          else callback(null, first?.address ?? "", first?.family);
         },
       },
       (answer) => {

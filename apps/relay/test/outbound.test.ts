@@ -1,6 +1,9 @@
 /** Where the relay lets itself be sent, and where not. */
-import { describe, expect, test } from "vitest";
-import { utf8 } from "@hawser/codec";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { concatBytes, utf8 } from "@hawser/codec";
+import { platformTimers } from "@hawser/transport-ws";
 import {
   createOutbound,
   isPublicAddress,
@@ -104,19 +107,21 @@ describe("post", () => {
         names.push(name);
         return addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
       },
-      send: async (_request, { at }) => {
-        connected.push(at);
+      send: async (_request, { addresses: checked }) => {
+        connected.push(...checked);
         return ok;
       },
     });
     return { post: () => outbound.post(request), names, connected };
   }
 
-  test("resolves a name once and connects to that very address", async () => {
-    const { post, names, connected } = outboundTo(["8.8.8.8", "2606:4700::1111"]);
+  test("resolves a name once and connects to those very addresses, a few at most", async () => {
+    const many = ["8.8.8.8", "2606:4700::1111", "8.8.4.4", "1.1.1.1", "1.0.0.1"];
+    const { post, names, connected } = outboundTo(many);
     expect(await post()).toEqual(ok);
     expect(names).toEqual(["hook.example"]);
-    expect(connected).toEqual([{ address: "8.8.8.8", family: 4 }]);
+    expect(connected.map(({ address }) => address)).toEqual(many.slice(0, 4));
+    expect(connected[1]).toEqual({ address: "2606:4700::1111", family: 6 });
   });
 
   test.each([
@@ -163,5 +168,97 @@ describe("post", () => {
     }
     const local = await outbound.post({ ...request, url: "https://localhost:9443/" });
     expect(local).toMatchObject({ ok: false });
+  });
+});
+
+describe("name servers", () => {
+  const request = { url: "https://hook.example/x", headers: {}, body: utf8("{}") };
+
+  /** A name server on loopback that says of every name what `addressesOf` says. */
+  async function nameServer(
+    addressesOf: (type: number) => readonly Uint8Array[] | "silent",
+  ): Promise<{ readonly address: string; readonly asked: number[] }> {
+    const asked: number[] = [];
+    const socket = createSocket("udp4", (question, from) => {
+      const query = new Uint8Array(question);
+      // Header (12), one name, type and class; what follows (EDNS) is not answered.
+      const end = query.indexOf(0, 12) + 5;
+      const type = query[end - 3] ?? 0;
+      asked.push(type);
+      const found = addressesOf(type);
+      if (found === "silent") return;
+      const head = Uint8Array.of(0x81, 0x80, 0, 1, 0, found.length, 0, 0, 0, 0);
+      const answers = found.map((address) =>
+        concatBytes(
+          Uint8Array.of(0xc0, 12, 0, type, 0, 1, 0, 0, 0, 60, 0, address.length),
+          address,
+        ),
+      );
+      socket.send(
+        concatBytes(query.subarray(0, 2), head, query.subarray(12, end), ...answers),
+        from.port,
+        from.address,
+      );
+    });
+    onTestFinished(() => void socket.close());
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    return { address: `127.0.0.1:${socket.address().port}`, asked };
+  }
+  const v4 = 1;
+
+  test("are asked for both families, and what they say is checked", async () => {
+    const connected: ResolvedAddress[] = [];
+    const post = async (last: number): Promise<OutboundVerdict> => {
+      const server = await nameServer((type) =>
+        type === v4 ? [Uint8Array.of(8, 8, 8, last)] : [new Uint8Array(16).fill(0x20, 0, 1)],
+      );
+      const outbound = createOutbound({
+        timers: platformTimers,
+        nameServers: [server.address],
+        permits: (address) => address === "8.8.8.8" || address === "2000::",
+        send: async (_request, { addresses }) => {
+          connected.push(...addresses);
+          return { ok: true, status: 200, body: new Uint8Array(0), retryAfterSeconds: undefined };
+        },
+      });
+      const verdict = await outbound.post(request);
+      expect(server.asked.toSorted()).toEqual([1, 28]);
+      return verdict;
+    };
+    expect(await post(8)).toMatchObject({ ok: true, status: 200 });
+    expect(connected).toEqual([
+      { address: "8.8.8.8", family: 4 },
+      { address: "2000::", family: 6 },
+    ]);
+    expect(await post(9)).toEqual({ ok: false, reason: "address" });
+    expect(connected).toHaveLength(2);
+  });
+
+  test("may know one family only", async () => {
+    const server = await nameServer((type) => (type === v4 ? [Uint8Array.of(10, 0, 0, 1)] : []));
+    const outbound = createOutbound({ timers: platformTimers, nameServers: [server.address] });
+    expect(await outbound.post(request)).toEqual({ ok: false, reason: "address" });
+  });
+
+  test("that say nothing are left when the time is over", async () => {
+    let expire = (): void => {};
+    const timers = {
+      after: (_ms: number, callback: () => void) => {
+        expire = callback;
+        return () => {};
+      },
+    };
+    let hear = (): void => {};
+    const heard = new Promise<void>((resolve) => (hear = resolve));
+    const server = await nameServer(() => {
+      hear();
+      return "silent";
+    });
+    const outbound = createOutbound({ timers, nameServers: [server.address] });
+    const verdict = outbound.post(request);
+    await heard;
+    expire();
+    expect(await verdict).toEqual({ ok: false, reason: "network" });
   });
 });
