@@ -3,7 +3,14 @@
  * are read (docs/spec/record.md). Layer 7; the clock is injected.
  */
 import type { AuthorId } from "@hawser/crypto";
-import { openView, type EventRef, type Gate, type OpenView, type ViewDeps } from "@hawser/view";
+import {
+  openView,
+  type EventRef,
+  type Gate,
+  type OpenView,
+  type SnapshotOptions,
+  type ViewDeps,
+} from "@hawser/view";
 import { annotated, verdictKey, verdictsOf } from "./annotate.ts";
 import { applyOp } from "./apply.ts";
 import { RecordError } from "./errors.ts";
@@ -35,6 +42,11 @@ export interface RecordsDeps extends ViewDeps {
 export interface RecordsOptions {
   /** Decides which events count, an access control document for instance (`@hawser/acl`). */
   readonly gate?: Gate;
+  /**
+   * Snapshots of the documents on this device, so that opening them again is quick; default on where
+   * the source has a shelf and no gate decides. Refusals are in none. `false`: none.
+   */
+  readonly snapshots?: SnapshotOptions | false;
   /** Lifetime of what is written without one; default an hour. */
   readonly ttlMsDefault?: number;
   /** Least time between two writes to one key by this author; default 0. */
@@ -96,9 +108,13 @@ export interface Records extends AsyncDisposable {
 
 /** Opens the records of a source. Throws RECORD_TTL_INVALID. */
 export function createRecords(deps: RecordsDeps, options: RecordsOptions = {}): Records {
-  const { gate, ttlMsDefault = 60 * 60 * 1_000 } = options;
+  const { gate, snapshots = {}, ttlMsDefault = 60 * 60 * 1_000 } = options;
   checkTtl(ttlMsDefault);
-  const view = openView(deps, recordView, { sliceEvents, ...(gate === undefined ? {} : { gate }) });
+  const view = openView(deps, recordView, {
+    sliceEvents,
+    ...(gate && { gate }),
+    ...(snapshots !== false && { snapshots }),
+  });
   const future = createFutureStamps();
   const unsubscribe = view.subscribe((events) => future.note(events, deps.clock.nowMicros()));
   const closed = new AbortController();

@@ -1,12 +1,13 @@
 /** The view itself: gates, judgements that change, snapshots that lie, state that is no state. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { recordView, text, ttlMsMax } from "@hawser/record";
+import { createRecords, recordView, text, ttlMsMax } from "@hawser/record";
 import { encodeCbor } from "@hawser/codec";
 import type { Gate } from "@hawser/view";
+import { createMemorySource, type MemorySource } from "@hawser/view/testing";
 import { hold, heldDict, heldPair } from "../src/held.ts";
 import { identityOf } from "../src/node-bytes.ts";
-import { author, fold, openWorld, opEvent, printed, settled, update } from "./support.ts";
+import { author, fold, openWorld, opEvent, printed, second, settled, update } from "./support.ts";
 
 describe("the view", () => {
   test("a gate keeps an author's documents out", async () => {
@@ -87,5 +88,66 @@ describe("the view", () => {
         if (read !== undefined) expect(recordView.encode(read)).toBeDefined();
       }),
     );
+  });
+});
+
+describe("snapshots on this device", () => {
+  const reopened = async (source: MemorySource, now = 1_000) => {
+    const clock = { nowMicros: () => now };
+    const again = createMemorySource(0, source.shelved);
+    again.deliver(source.events);
+    const records = createRecords({ source: again, clock, author: author(0) });
+    await records.ready;
+    return { again, records };
+  };
+
+  test("[SR-order-law] documents open from one, go on behind it, and read as all entries make them", async () => {
+    const { records, source } = await openWorld();
+    for (let round = 0; round < 60; round++) {
+      await records.update("mine", { round });
+      source.deliver([
+        opEvent(
+          1,
+          round,
+          round % 7 === 0
+            ? { op: "remove", key: "k", path: [], item: undefined }
+            : update([["r", round]]),
+        ),
+      ]);
+    }
+    await settled();
+    await records[Symbol.asyncDispose]();
+    source.deliver([opEvent(2, 0, update([["late", 1]]))]);
+    const { again, records: next } = await reopened(source);
+    expect(again.handedCount).toBe(1);
+    for (const log of [0, 1, 2]) {
+      for (const key of ["k", "mine"]) {
+        const all = fold(source.events).documents.get(key)?.get(author(log));
+        expect(printed(next, log, key) === undefined).toBe(all === undefined);
+      }
+    }
+    expect(printed(next, 0, "mine")).toBe('{"round"=59}');
+    expect(printed(next, 2)).toBe('{"late"=1}');
+    await next[Symbol.asyncDispose]();
+  });
+
+  test("[SR-ttl-clamp] what is dated ahead of the clock waits in one until its time", async () => {
+    const present = 1_700_000_000 * second;
+    const { records, source, clock } = await openWorld();
+    clock.now = present;
+    const ahead = present + 3_600 * second;
+    const events = Array.from({ length: 120 }, (_, seq) =>
+      opEvent(1, seq, update([["a", seq]], ttlMsMax), ahead + seq),
+    );
+    source.deliver(events);
+    await settled();
+    expect(printed(records, 1)).toBe('{"a"=119}');
+    await records[Symbol.asyncDispose]();
+    const { again, records: next } = await reopened(source, present);
+    expect([again.handedCount, next.keys()]).toEqual([0, []]);
+    await next[Symbol.asyncDispose]();
+    const { records: later } = await reopened(source, ahead);
+    expect(printed(later, 1)).toBe('{"a"=119}');
+    await later[Symbol.asyncDispose]();
   });
 });
