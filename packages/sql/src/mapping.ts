@@ -44,6 +44,12 @@ export interface TableMapping {
 
 /** Bytes a name may have in both engines. */
 const namePattern = /^[A-Za-z][A-Za-z0-9_]{0,47}$/;
+/** Tables of engines, and of projections themselves. */
+const ownTables = /^(?:sqlite_|pg_|hawser_)/i;
+/** Columns that every table of an engine has without being asked. */
+const ownColumns = /^(?:rowid|oid|ctid|tableoid|[cx]min|[cx]max)$/i;
+/** A column of every FTS5 table. */
+const ownSearchColumn = /^rank$/i;
 const columnsMax = 200;
 
 /**
@@ -58,6 +64,7 @@ export function project<Input extends object, Doc extends object>(
   const definition = collection as unknown as CollectionDefinition<object, object>;
   const table = options.table ?? collection.name.replaceAll("-", "_");
   assertName(table);
+  if (ownTables.test(table)) fail(`${table} is a name of an engine, or of projections`);
   const columns = Object.entries(options.columns ?? columnsOf(definition)).map(readyColumn);
   if (columns.length === 0 || columns.length > columnsMax) {
     fail(`${table} has 1 to ${String(columnsMax)} columns`);
@@ -70,6 +77,7 @@ export function project<Input extends object, Doc extends object>(
   for (const name of search) {
     const column = columns.find((one) => one.name === name);
     if (column?.type !== "text") fail(`only text is found by words, and ${name} is none`);
+    if (ownSearchColumn.test(name)) fail(`a search has a column ${name} of its own`);
   }
   for (const index of indexes) {
     if (index.length === 0 || new Set(index).size !== index.length) {
@@ -81,6 +89,7 @@ export function project<Input extends object, Doc extends object>(
 
 function readyColumn([name, mapping]: [string, ColumnMapping]): ReadyColumn {
   assertName(name);
+  if (ownColumns.test(name)) fail(`every table has a column ${name} of its own`);
   const { type, path = [name] } = typeof mapping === "string" ? { type: mapping } : mapping;
   if (path.length === 0) fail(`${name} comes from a field`);
   return { name, type, path };
@@ -121,7 +130,7 @@ function columnsOf(
   }
   return Object.fromEntries(
     Object.entries(properties)
-      .filter(([name]) => namePattern.test(name))
+      .filter(([name]) => namePattern.test(name) && !ownColumns.test(name))
       .map(([name, schema]) => [name, typeOfSchema(schema)]),
   );
 }
@@ -160,6 +169,9 @@ function typeOfSchema(schema: unknown): ColumnType {
   return type === "number" || type === "integer" ? "number" : "json";
 }
 
+/** A zero in JSON text: its backslash is not itself escaped by one before it. */
+const escapedZero = /(?<!\\)((?:\\\\)*)\\u0000/g;
+
 /**
  * The cell of a document. Null where the field is missing or of another kind: what a hostile member
  * wrote never stops a projection.
@@ -171,7 +183,7 @@ export function cellOf(doc: object, { type, path }: ReadyColumn): SqlValue {
     value = Reflect.get(value, key);
   }
   if (value === undefined || value === null) return null;
-  if (type === "json") return cleanText(JSON.stringify(value).replaceAll("\\u0000", "\\ufffd"));
+  if (type === "json") return cleanText(JSON.stringify(value).replace(escapedZero, "$1\\ufffd"));
   if (type === "text") return typeof value === "string" ? cleanText(value) : null;
   if (type === "boolean") return typeof value === "boolean" ? value : null;
   return typeof value === "number" && Number.isFinite(value) ? value : null;

@@ -9,8 +9,17 @@ export interface PostgresPool {
   end(): Promise<void>;
 }
 
+/** A statement as `pg` takes it. */
+export interface PostgresQuery {
+  readonly text: string;
+  readonly values: SqlValue[];
+  /** Parsed by the server by itself, and refused when it is several. */
+  readonly queryMode: "extended";
+}
+
 export interface PostgresClient {
-  query(text: string, values?: SqlValue[]): Promise<{ readonly rows: readonly SqlRow[] }>;
+  query(query: PostgresQuery): Promise<{ readonly rows: readonly SqlRow[] }>;
+  query(text: string): Promise<unknown>;
   /** With an error the connection is thrown away. */
   release(error?: boolean): void;
 }
@@ -58,11 +67,16 @@ export function openPostgres(pool: PostgresPool, options: PostgresOptions = {}):
     write: (statements) =>
       inTransaction("", async (client) => {
         if (!isReady) await client.query(`CREATE SCHEMA IF NOT EXISTS "${String(schema)}"`);
-        for (const { sql, values } of statements) await client.query(sql, [...values]);
+        for (const { sql, values } of statements) await client.query(one(sql, values));
         isReady = true;
       }),
     read: (sql, values) =>
-      inTransaction("READ ONLY", async (client) => (await client.query(sql, [...values])).rows),
+      inTransaction("READ ONLY", async (client) => (await client.query(one(sql, values))).rows),
     close: () => pool.end(),
   };
+}
+
+/** One statement: a text of several could end the transaction that lets it only read. */
+function one(text: string, values: readonly SqlValue[]): PostgresQuery {
+  return { text, values: [...values], queryMode: "extended" };
 }

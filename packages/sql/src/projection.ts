@@ -10,7 +10,9 @@ import { SqlError } from "./errors.ts";
 import { assertMigrations, bringLayout, type Migration } from "./layout.ts";
 import { createLiveRows, type KeptRows, type LiveRows } from "./live.ts";
 import { cellOf, type TableMapping } from "./mapping.ts";
-import { deleteRows, revisionsAfter, searchRows, upsertRows, type ReadyRow } from "./statements.ts";
+import { createFit, type Fit } from "./fit.ts";
+import { deleteRows, namesOf, revisionsAfter, searchRows, upsertRows } from "./statements.ts";
+import type { ReadyRow } from "./statements.ts";
 
 /** What a projection needs. */
 export interface ProjectionDeps {
@@ -64,6 +66,7 @@ type Due = Set<string> | "differences" | "everything";
 interface Target {
   readonly mapping: TableMapping;
   readonly collection: Collection<object, object>;
+  readonly fit: Fit;
 }
 
 const pageRows = 1_000;
@@ -81,12 +84,17 @@ export async function openProjection(
 ): Promise<Projection> {
   const { docs, database } = deps;
   const targets = new Map<string, Target>();
+  const taken = new Set<string>();
   for (const mapping of options.tables) {
-    const key = mapping.table.toLowerCase();
-    if (targets.has(key)) {
-      throw new SqlError("SQL_MAPPING_INVALID", `two tables are called ${mapping.table}`);
+    for (const name of namesOf(mapping)) {
+      if (taken.has(name)) {
+        throw new SqlError("SQL_MAPPING_INVALID", `two tables are called ${name}, or need one`);
+      }
+      taken.add(name);
     }
-    targets.set(key, { mapping, collection: docs.in(mapping.collection) });
+    const collection = docs.in(mapping.collection);
+    const fit = createFit(database.dialect, mapping);
+    targets.set(mapping.table.toLowerCase(), { mapping, collection, fit });
   }
   assertMigrations(options.migrations ?? []);
   await bringLayout(database, options.tables, options.migrations ?? []);
@@ -251,21 +259,23 @@ function mergeDue(a: Due, b: Due | undefined): Due {
 /** Puts the documents of these ids as they are now, or takes them out. */
 function statementsFor(
   { dialect }: SqlDatabase,
-  { mapping, collection }: Target,
+  target: Target,
   ids: Iterable<string>,
 ): readonly SqlStatement[] {
+  const { mapping, collection, fit } = target;
   const rows: ReadyRow[] = [];
   const gone: string[] = [];
   for (const id of ids) {
+    if (!fit.takesId(id)) continue;
     const doc = collection.get(id);
     if (doc === undefined) gone.push(id);
-    else rows.push(readyRow(mapping, id, doc));
+    else rows.push(readyRow(target, id, doc));
   }
   return [...deleteRows(dialect, mapping.table, gone), ...upsertRows(dialect, mapping, rows)];
 }
 
-function readyRow({ columns }: TableMapping, id: string, doc: object): ReadyRow {
-  const cells = columns.map((column) => cellOf(doc, column));
+function readyRow({ mapping, fit }: Target, id: string, doc: object): ReadyRow {
+  const cells = mapping.columns.map((column) => fit.cell(column, cellOf(doc, column)));
   return { id, cells, revision: toHex(sha256(utf8(JSON.stringify(cells))).subarray(0, 8)) };
 }
 
@@ -291,7 +301,7 @@ async function reconcile(
       last = id;
       seen.add(id);
       const doc = collection.get(id);
-      const isSame = doc !== undefined && readyRow(mapping, id, doc).revision === row["_revision"];
+      const isSame = doc !== undefined && readyRow(target, id, doc).revision === row["_revision"];
       if (due === "everything" || !isSame) differing.push(id);
     }
     const statements = statementsFor(database, target, differing);

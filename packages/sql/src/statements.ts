@@ -63,7 +63,7 @@ export function createTable(dialect: Dialect, mapping: TableMapping): readonly S
     `CREATE TABLE ${quote(table)} (${[...keyed, ...searchColumns(dialect, mapping)].join(", ")})`,
     ...indexes.map(
       (index, place) =>
-        `CREATE INDEX ${quote(`${table}_index_${String(place)}`)} ON ${quote(table)} ` +
+        `CREATE INDEX ${quote(indexName(table, place))} ON ${quote(table)} ` +
         `(${index.map(quote).join(", ")})`,
     ),
     ...searchObjects(dialect, mapping),
@@ -72,6 +72,19 @@ export function createTable(dialect: Dialect, mapping: TableMapping): readonly S
 }
 
 const searchName = (table: string): string => `${table}_search`;
+
+/** Parts of a full-text table of SQLite, which are tables of their own. */
+const searchParts = ["", "_data", "_idx", "_content", "_docsize", "_config"] as const;
+
+/** Every name that a table takes in its database; in lower case, as engines compare them. */
+export function namesOf({ table, indexes, search }: TableMapping): readonly string[] {
+  const words = search.length === 0 ? [] : searchParts.map((part) => searchName(table) + part);
+  return [table, ...indexes.map((_, place) => indexName(table, place)), ...words].map((name) =>
+    name.toLowerCase(),
+  );
+}
+
+const indexName = (table: string, place: number): string => `${table}_index_${String(place)}`;
 
 function searchColumns(dialect: Dialect, { search }: TableMapping): readonly string[] {
   if (dialect === "sqlite" || search.length === 0) return [];

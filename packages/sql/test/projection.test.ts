@@ -176,6 +176,19 @@ describe.each(engines)("%s", (name, open) => {
       for (const sql of ["DELETE FROM boat", "DROP TABLE boat", "CREATE TABLE x (a TEXT)"]) {
         await expect(projection.read(sql)).rejects.toThrow(/read-?only/i);
       }
+      // Several statements in one, the first of which would lift the ban.
+      for (const before of ["PRAGMA query_only = 0", "COMMIT", "SELECT 1"]) {
+        const sql = `${before}; DELETE FROM boat; BEGIN`;
+        await projection.read(sql).then(
+          () => undefined,
+          () => undefined,
+        );
+        expect(await rowsOf(projection)).toHaveLength(1);
+      }
+      const outside = "COMMIT; CREATE TABLE public.outside (a TEXT); BEGIN";
+      if (name === "PostgreSQL") await expect(projection.read(outside)).rejects.toThrow(/multiple/);
+      await projection.read("PRAGMA query_only = 0").catch(() => undefined);
+      await expect(projection.read("DELETE FROM boat")).rejects.toThrow(/read-?only/i);
       expect(await rowsOf(projection)).toHaveLength(1);
       await docs.in(boats).put("b", { name: "Bea", length: 1 });
       await projection.settled();
@@ -244,6 +257,39 @@ describe.each(engines)("%s", (name, open) => {
       const wrong = projection.live("SELECT nothing FROM nowhere");
       await new Promise<void>((resolve) => void wrong.subscribe(resolve));
       expect(wrong.status).toBe("failed");
+      await projection[Symbol.asyncDispose]();
+      await db.close();
+    });
+
+    test("text that no index of the engine takes stops nothing", async () => {
+      const wide = project(boats, { table: "wide", indexes: [["name"], ["name", "crew"]] });
+      const { docs } = openDocs();
+      const db = await database();
+      const projection = await openProjection({ docs, database: db }, { tables: [wide] });
+      // Nothing in it repeats, so that no engine makes it small.
+      const long = Array.from({ length: 8_000 }, (_, index) =>
+        String.fromCharCode(0x4e00 + ((index * 7_919) % 20_000)),
+      ).join("");
+      await docs.in(boats).put("a", { name: long, length: 1, crew: [long.slice(0, 4_000)] });
+      await docs.in(boats).put("b", { name: "Bea", length: 2 });
+      await projection.settled();
+      const rows = await projection.read("SELECT _id, length FROM wide ORDER BY _id");
+      expect(rows.map((row) => [row["_id"], row["length"]])).toEqual([
+        ["a", 1],
+        ["b", 2],
+      ]);
+      // An id that no text of PostgreSQL is.
+      await docs.in(boats).put("c\u0000", { name: "Zero", length: 3 });
+      await docs.in(boats).put("d", { name: "Dee", length: 4, crew: ["\\u0000", "\u0000"] });
+      await projection.settled();
+      const [last] = await projection.read("SELECT crew FROM wide WHERE _id = 'd'");
+      const crew = last?.["crew"];
+      expect(typeof crew === "string" ? JSON.parse(crew) : crew).toEqual(["\\u0000", "\ufffd"]);
+      await projection.rebuild();
+      const count = name === "PostgreSQL" ? 3 : 4;
+      expect(await projection.read("SELECT _id FROM wide")).toHaveLength(count);
+      await docs.in(boats).delete("c\u0000");
+      await projection.settled();
       await projection[Symbol.asyncDispose]();
       await db.close();
     });
@@ -390,6 +436,47 @@ test.each<readonly [string, () => unknown, string]>([
   ],
 ])("%s is refused", (_name, run, code) => {
   expect(run).toThrow(expect.objectContaining({ code }));
+});
+
+test("names that mean something to an engine or a projection are refused", () => {
+  const refused = expect.objectContaining({ code: "SQL_MAPPING_INVALID" });
+  for (const table of [
+    "hawser_tables",
+    "Hawser_Migrations",
+    "sqlite_stat1",
+    "pg_class",
+    'boat"; DROP TABLE x; --',
+    "boat'",
+    "",
+    "1a",
+    "x".repeat(49),
+  ]) {
+    expect(() => project(boats, { table })).toThrowError(refused);
+  }
+  for (const column of [
+    "rowid",
+    "oid",
+    "_id",
+    "_row",
+    "ctid",
+    "xmin",
+    "tableoid",
+    "CMax",
+    'a"',
+    "a b",
+  ]) {
+    expect(() => project(boats, { columns: { [column]: "text" } })).toThrowError(refused);
+  }
+  const ranked = { columns: { rank: "text" }, search: ["rank"] } as const;
+  expect(() => project(boats, ranked)).toThrowError(refused);
+});
+
+test("tables whose searches would have the names of other tables are refused", async () => {
+  const { docs } = openDocs();
+  const tables = [boatTable, project(boats, { table: "boat_search_data" })];
+  await expect(openProjection({ docs, database: sqlite() }, { tables })).rejects.toMatchObject({
+    code: "SQL_MAPPING_INVALID",
+  });
 });
 
 test("two tables of one name, migrations of one name, and use after the end are refused", async () => {
