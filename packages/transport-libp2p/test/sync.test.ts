@@ -5,7 +5,7 @@ import { createMemoryPair } from "@hawser/sync/testing";
 import { expect, test } from "vitest";
 import { crypto, followKeyOf, startDevice } from "./support/device.ts";
 import { openEnvelope } from "./support/envelope.ts";
-import { connect, isOpenTo, until } from "./support/nodes.ts";
+import { connect, reaches, until } from "./support/nodes.ts";
 import { openEnds } from "./support/pair.ts";
 
 /** Keeps what is sent of ranges through a connection, without the number a session has for a topic. */
@@ -49,8 +49,7 @@ test("[TH-101] gossip carries the bytes that sync carries", async () => {
   pubsub.addEventListener("message", ({ detail }) => envelopes.push(detail.data));
   await connect(listener.node, writer.node);
   const [name = ""] = pubsub.getTopics();
-  await until(() => writer.node.services.pubsub.getSubscribers(name).length > 0);
-  await until(() => isOpenTo(writer.node, listener.node));
+  await until(() => reaches(name, writer.node, listener.node));
   await writer.append(10);
   await until(() => envelopes.length > 0);
   const pair = createMemoryPair();

@@ -4,7 +4,7 @@
 import { type GossipSub, gossipsub } from "@libp2p/gossipsub";
 import { identify } from "@libp2p/identify";
 import type { Identify } from "@libp2p/identify";
-import type { Libp2p, PeerId } from "@libp2p/interface";
+import type { Libp2p } from "@libp2p/interface";
 import { noise } from "@libp2p/noise";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
@@ -43,12 +43,31 @@ export async function disconnect(from: Node, to: Node): Promise<void> {
   await Promise.all([from.hangUp(to.peerId), to.hangUp(from.peerId)]);
 }
 
-/** Whether a node can send gossip to another: a subscription is known before the stream is open. */
-export function isOpenTo(from: Node, to: { readonly peerId: PeerId }): boolean {
-  return from
+/**
+ * Resolves when each of two nodes passes on to the other what it hears under a name. To be subscribed
+ * is not enough: gossipsub passes messages on within its mesh alone, and a subscription that arrives
+ * before the stream back is open gets into the mesh at a later heartbeat.
+ */
+export async function linked(name: string, one: Node, two: Node): Promise<void> {
+  await until(() => passesOn(name, one, two) && passesOn(name, two, one));
+}
+
+function passesOn(name: string, from: Node, to: Node): boolean {
+  // Safe: the service has it; its published type leaves it out.
+  const pubsub = from.services.pubsub as GossipSub & { getMeshPeers(name: string): string[] };
+  return pubsub.getMeshPeers(name).includes(to.peerId.toString()) && reaches(name, from, to);
+}
+
+/** Whether what a node publishes under a name gets to another: it listens, and a stream is open. */
+export function reaches(name: string, from: Node, to: Node): boolean {
+  const isSubscribed = from.services.pubsub
+    .getSubscribers(name)
+    .some((peerId) => peerId.equals(to.peerId));
+  const isOpen = from
     .getConnections(to.peerId)
     .flatMap(({ streams }) => streams)
     .some((stream) => stream.protocol.startsWith("/meshsub") && stream.direction === "outbound");
+  return isSubscribed && isOpen;
 }
 
 /** Resolves as soon as the condition holds; it is asked again after every turn of the event loop. */
