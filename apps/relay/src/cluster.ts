@@ -8,9 +8,11 @@
  * entry in only behind the head it was made for, so two writers cannot fork the relay's log.
  */
 import { Client, Pool } from "pg";
+import type { Crypto } from "@hawser/crypto";
 import type { Timers } from "@hawser/sync";
 import { createMailboxTable, type MailboxTable } from "./mailbox-table.ts";
 import { RelayError } from "./errors.ts";
+import { proofKeptSeconds, usedProofId, type UsedProofs } from "./used-proofs.ts";
 
 /** A node's part in a cluster. */
 export interface Cluster {
@@ -28,6 +30,8 @@ export interface Cluster {
   /** Hears and leads no more. */
   leave(): Promise<void>;
   readonly mailboxes: MailboxTable;
+  /** Proofs that changed something, at whichever node. */
+  usedProofs(deps: { readonly crypto: Crypto }): UsedProofs;
   close(): Promise<void>;
 }
 
@@ -105,6 +109,7 @@ export async function openCluster(timers: Timers, connectionString: string): Pro
     tellSpaces: () => tell("spaces"),
     leave: async () => member?.stop(),
     mailboxes,
+    usedProofs: ({ crypto }) => usedProofsIn(pool, crypto),
     close: async () => {
       mailboxes.stop();
       await member?.stop();
@@ -118,6 +123,25 @@ async function makeTables(pool: Pool): Promise<void> {
   await pool.query(`CREATE TABLE IF NOT EXISTS ${schema}.mailboxes (
     name text NOT NULL, slot smallint NOT NULL, message bytea NOT NULL,
     at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, slot))`);
+  await pool.query(`CREATE TABLE IF NOT EXISTS ${schema}.used_proofs (
+    id bytea PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())`);
+}
+
+/** The first to insert a proof has taken it; the database's clock says when it may go. */
+function usedProofsIn(pool: Pool, crypto: Crypto): UsedProofs {
+  return {
+    take: async (proof) => {
+      const { rowCount } = await pool.query(
+        `INSERT INTO ${schema}.used_proofs (id) VALUES ($1) ON CONFLICT DO NOTHING`,
+        [Buffer.from(usedProofId(crypto, proof))],
+      );
+      await pool.query(
+        `DELETE FROM ${schema}.used_proofs WHERE at < now() - $1::float8 * interval '1 second'`,
+        [proofKeptSeconds],
+      );
+      return rowCount === 1;
+    },
+  };
 }
 
 interface Member {

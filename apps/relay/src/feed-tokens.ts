@@ -2,14 +2,7 @@
  * Secret addresses of feeds, for readers that cannot prove anything themselves
  * (docs/spec/relay-http.md §4.1). Layer 9.
  */
-import {
-  createByteWriter,
-  decodeCbor,
-  encodeCbor,
-  equalSecrets,
-  fromBase64url,
-  toBase64url,
-} from "@hawser/codec";
+import { decodeCbor, encodeCbor, equalSecrets, fromBase64url, toBase64url } from "@hawser/codec";
 import type { Crypto, Random } from "@hawser/crypto";
 import type { Clock, LogStore, Topic } from "@hawser/log";
 import { followIdOf } from "./follow-proof.ts";
@@ -25,14 +18,8 @@ export interface FeedInfo {
 
 /** The feeds of all spaces. */
 export interface FeedTokens {
-  /**
-   * The new feed and the secret part of its address. One proof makes one feed: `used` when it did
-   * already, at another node or before a restart; `full` when the space has too many.
-   */
-  create(
-    holder: Holder,
-    nonce: Uint8Array,
-  ): Promise<(FeedInfo & { readonly token: string }) | "full" | "used">;
+  /** The new feed and the secret part of its address; `full` when the space has too many. */
+  create(holder: Holder): Promise<(FeedInfo & { readonly token: string }) | "full">;
   list(holder: Holder): Promise<readonly FeedInfo[]>;
   /** Whether there was one. */
   revoke(holder: Holder, id: string): Promise<boolean>;
@@ -52,18 +39,14 @@ export interface FeedTokenDeps {
 interface FeedRecord {
   readonly topic: Topic;
   readonly followId: string;
-  /** Empty once it is revoked. */
   readonly tokenHash: Uint8Array;
   readonly created: number;
 }
 
 const idBytes = 16;
 const secretBytes = 32;
-/**
- * How long a feed that has ended is remembered after it was made, in seconds: until the proof that
- * made it is too old (docs/spec/relay-http.md §2), and until every node knows a new follow key.
- */
-const keptSeconds = 600;
+/** How long a node may take to hear of a new follow key, in seconds. */
+const lagSecondsMax = 600;
 const version = 1;
 const tokenPattern = /^[A-Za-z0-9_-]{64}$/;
 const feedKey = (id: string): string => `relay/feed/${id}`;
@@ -80,8 +63,8 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
         { key: topicKey(topic, id), value: undefined },
       ],
     });
-  const isEnded = ({ topic, followId, tokenHash }: FeedRecord): boolean =>
-    tokenHash.length === 0 || gate.find(topic, followId) === "replaced";
+  const isEnded = ({ topic, followId }: FeedRecord): boolean =>
+    gate.find(topic, followId) === "replaced";
   /** Those whose key is current; the others go, in time. */
   const list = async ({ topic }: Holder): Promise<readonly FeedInfo[]> => {
     const prefix = topicKey(topic, "");
@@ -91,7 +74,7 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
       const record = await read(id);
       if (record !== undefined && !isEnded(record)) {
         feeds.push({ id, created: record.created });
-      } else if (nowSeconds(clock) - (record?.created ?? 0) > keptSeconds) {
+      } else if (nowSeconds(clock) - (record?.created ?? 0) > lagSecondsMax) {
         await remove(topic, id);
       }
     }
@@ -107,13 +90,11 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
 
   return {
     list,
-    create: (holder, nonce) =>
+    create: (holder) =>
       inTurn(async () => {
-        const bytes = random(idBytes + secretBytes);
-        bytes.set(feedIdOf(crypto, holder, nonce));
-        const id = toBase64url(bytes.subarray(0, idBytes));
-        if ((await store.get(feedKey(id))) !== undefined) return "used";
         if ((await list(holder)).length >= deps.perTopicMax) return "full";
+        const bytes = random(idBytes + secretBytes);
+        const id = toBase64url(bytes.subarray(0, idBytes));
         const created = nowSeconds(clock);
         const { topic, followKey } = holder;
         const tokenHash = hashOf(crypto, bytes);
@@ -127,9 +108,8 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
       }),
     revoke: async ({ topic }, id) => {
       const record = await read(id);
-      if (record?.topic !== topic || record.tokenHash.length === 0) return false;
-      const value = encodeRecord({ ...record, tokenHash: new Uint8Array(0) });
-      await store.commit({ writes: [{ key: feedKey(id), value }] });
+      if (record?.topic !== topic) return false;
+      await remove(topic, id);
       return true;
     },
     open: async (token) => {
@@ -150,14 +130,6 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
 /** Who reads the store cannot read feeds with what is there. */
 function hashOf(crypto: Crypto, token: Uint8Array): Uint8Array {
   return crypto.deriveKey("hawser relay feed token v1", token);
-}
-
-/** The same for the same proof, so that a replayed one makes no second address. */
-function feedIdOf(crypto: Crypto, { followKey }: Holder, nonce: Uint8Array): Uint8Array {
-  const writer = createByteWriter();
-  writer.sized(followKey);
-  writer.sized(nonce);
-  return crypto.deriveKey("hawser relay feed id v1", writer.finish(), idBytes);
 }
 
 function encodeRecord({ topic, followId, tokenHash, created }: FeedRecord): Uint8Array {

@@ -58,12 +58,14 @@ export interface GateDeps {
 
 /** Good proofs remembered for one space at once; more than that in four minutes are refused. */
 const noncesMax = 4_096;
+/** How long a proof is remembered after it came, in seconds: it may have been made ahead of us. */
+const nonceSeconds: number = 2 * proofSecondsMax;
 
 export function createGate(deps: GateDeps): Gate {
   const { crypto, clock, relay } = deps;
   const nameByTopic = new Map<Topic, string>();
   let here: ReadonlyMap<string, SyncTopic> | undefined;
-  const usedByTopic = new Map<Topic, Map<string, number>>();
+  const used = createUsedNonces();
   // An unknown space costs as much as a wrong proof, so that time tells nothing either.
   const nobody = deps.random(32);
 
@@ -75,19 +77,6 @@ export function createGate(deps: GateDeps): Gate {
   const topicNamed = (name: string): SyncTopic | undefined => {
     here ??= new Map(deps.topics().map((item) => [nameOf(item.topic), item]));
     return here.get(name);
-  };
-  /** Remembers a proof until it is too old anyway. */
-  const useOnce = (topic: Topic, nonce: string, seconds: number): "first" | "stale" | "busy" => {
-    const now = nowSeconds(clock);
-    const used = usedByTopic.get(topic) ?? new Map<string, number>();
-    usedByTopic.set(topic, used);
-    if (used.has(nonce)) return "stale";
-    if (used.size >= noncesMax) {
-      for (const [old, at] of used) if (now - at > proofSecondsMax) used.delete(old);
-    }
-    if (used.size >= noncesMax) return "busy";
-    used.set(nonce, seconds);
-    return "first";
   };
 
   return {
@@ -102,9 +91,7 @@ export function createGate(deps: GateDeps): Gate {
       here = undefined;
       const topics = new Set(deps.topics().map(({ topic }) => topic));
       for (const topic of nameByTopic.keys()) {
-        if (topics.has(topic)) continue;
-        nameByTopic.delete(topic);
-        usedByTopic.delete(topic);
+        if (!topics.has(topic)) nameByTopic.delete(topic);
       }
     },
     check: (name, header, asked) => {
@@ -121,10 +108,46 @@ export function createGate(deps: GateDeps): Gate {
         return { ok: false, reason: "unknown" };
       }
       const { topic } = found;
-      const isLate = Math.abs(nowSeconds(clock) - proof.seconds) > proofSecondsMax;
-      const use = isLate ? "stale" : useOnce(topic, toHex(proof.nonce), proof.seconds);
+      const now = nowSeconds(clock);
+      const isLate = Math.abs(now - proof.seconds) > proofSecondsMax;
+      const use = isLate ? "stale" : used.take(topic, toHex(proof.nonce), now);
       if (use !== "first") return { ok: false, reason: use };
       return { ok: true, holder: { topic, name, followKey }, nonce: proof.nonce };
+    },
+  };
+}
+
+/** The nonces of proofs, each until its proof is too old anyway. */
+interface UsedNonces {
+  take(topic: Topic, nonce: string, now: number): "first" | "stale" | "busy";
+}
+
+function createUsedNonces(): UsedNonces {
+  // In the order in which they came, so what is too old stands in front.
+  const used = new Map<string, { readonly topic: Topic; readonly at: number }>();
+  const counts = new Map<Topic, number>();
+  const countBy = (topic: Topic, change: number): void => {
+    const count = (counts.get(topic) ?? 0) + change;
+    if (count === 0) counts.delete(topic);
+    else counts.set(topic, count);
+  };
+  const dropOld = (now: number): void => {
+    for (const [key, { topic, at }] of used) {
+      // Either way: a clock that was set back must not keep them.
+      if (Math.abs(now - at) <= nonceSeconds) return;
+      used.delete(key);
+      countBy(topic, -1);
+    }
+  };
+  return {
+    take: (topic, nonce, now) => {
+      dropOld(now);
+      const key = `${topic} ${nonce}`;
+      if (used.has(key)) return "stale";
+      if ((counts.get(topic) ?? 0) >= noncesMax) return "busy";
+      used.set(key, { topic, at: now });
+      countBy(topic, 1);
+      return "first";
     },
   };
 }

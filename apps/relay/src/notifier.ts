@@ -90,6 +90,13 @@ interface Work {
   stopTimer: (() => void) | undefined;
 }
 
+/** A notice for a hook. */
+interface News {
+  readonly provider: PushProvider;
+  readonly hook: Hook;
+  readonly notice: PushNotice;
+}
+
 /** Begins to tell; resolves when it knows the hooks in the store. */
 export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
   const { store, crypto, clock, timers, gate, puller, providers, onFailure } = deps;
@@ -154,26 +161,42 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
     gate.find(topic, followId) === "replaced" &&
     (!deps.isShared || nowSeconds(clock) - created > lagSecondsMax);
 
+  /** Waits for a slot without looking at the store: thousands may wait for one slow host. */
   const run = async (work: Work): Promise<void> => {
-    const hook = await hooks.get(work.place);
-    if (hook === undefined) return forget(work.place);
-    if (!deps.isTeller() || work.latest <= hook.told || hook.strikes >= strikesMax) return;
-    const holder = gate.find(hook.topic, hook.followId);
-    if (holder === "replaced") return isOver(hook) ? drop(work.place) : undefined;
-    const provider = providers.get(hook.provider);
-    if (holder === "absent" || provider === undefined) return;
-    const release = slots.open(hostOf(work));
+    const release = work.isBusy ? undefined : slots.open(hostOf(work));
     if (release === undefined) return wake(work, jittered(slotWaitMs));
+    work.isBusy = true;
+    const free = (): void => {
+      release();
+      work.isBusy = false;
+    };
+    let news: News | undefined;
+    try {
+      news = await newsFor(work);
+    } finally {
+      if (news === undefined) free();
+    }
+    if (news === undefined) return;
+    // Not waited for by `stop`: the other side may take its time.
+    void attempt(news.provider, news.hook, news.notice).then((outcome) => {
+      free();
+      background(() => settle(work, outcome));
+    });
+  };
+  /** What a hook has to be told now. */
+  const newsFor = async (work: Work): Promise<News | undefined> => {
+    const hook = await hooks.get(work.place);
+    if (hook === undefined) forget(work.place);
+    if (hook === undefined || !deps.isTeller() || hook.strikes >= strikesMax) return undefined;
+    if (work.latest <= hook.told) return undefined;
+    const holder = gate.find(hook.topic, hook.followId);
+    if (holder === "replaced" && isOver(hook)) await drop(work.place);
+    const provider = providers.get(hook.provider);
+    if (typeof holder === "string" || provider === undefined) return undefined;
     // Another node told it more in the meantime.
     if ((work.sending ?? 0) <= hook.told) [work.sending, work.attempts] = [work.latest, 0];
     work.sending ??= work.latest;
-    work.isBusy = true;
-    // Not waited for by `stop`: the other side may take its time.
-    void attempt(provider, hook, newsOf(deps, holder, hook, work.sending)).then((outcome) => {
-      release();
-      work.isBusy = false;
-      background(() => settle(work, outcome));
-    });
+    return { provider, hook, notice: newsOf(deps, holder, hook, work.sending) };
   };
   const attempt = async (
     provider: PushProvider,

@@ -26,13 +26,13 @@ type HolderHandler = (deps: ReaderDeps, proven: Proven) => Promise<Answer>;
 
 interface Proven {
   readonly holder: Holder;
-  /** The proof's, which is used once. */
-  readonly nonce: Uint8Array;
   readonly request: Request;
   readonly body: Uint8Array;
 }
 
 const bodyBytesMax = 8_192;
+/** Methods of requests that change something here. */
+const changing: ReadonlySet<string> = new Set(["POST", "DELETE"]);
 const jsonType = "application/json";
 const topicPattern = /^\/v1\/topics\/([A-Za-z0-9_-]{22})\/(entries|feeds|hooks)$/;
 const thingPattern = /^\/v1\/topics\/([A-Za-z0-9_-]{22})\/(feeds|hooks)\/([A-Za-z0-9_-]{22})$/;
@@ -94,8 +94,11 @@ function proven(name: string, handler: HolderHandler): ReaderHandler {
     const verdict = readers.gate.check(name, authorization, { method, target, body });
     if (!verdict.ok) return refused(verdict.reason);
     const { holder, nonce } = verdict;
-    if (!readers.topicRequests.take(holder.topic)) return tooMany();
-    return handler(deps, { holder, nonce, request, body });
+    const { topic } = holder;
+    if (!readers.topicRequests.take(topic)) return tooMany();
+    // What changes nothing may come again at another node: it brings what is sealed.
+    const isFirst = !changing.has(method) || (await readers.usedProofs.take({ topic, nonce }));
+    return isFirst ? handler(deps, { holder, request, body }) : refused("stale");
   });
 }
 
@@ -170,10 +173,9 @@ async function listFeeds({ readers }: ReaderDeps, { holder }: Proven): Promise<A
 }
 
 async function createFeed({ readers }: ReaderDeps, asked: Proven): Promise<Answer> {
-  const { holder, nonce, request } = asked;
-  const feed = await readers.feeds.create(holder, nonce);
+  const { holder, request } = asked;
+  const feed = await readers.feeds.create(holder);
   if (feed === "full") return refusal("RELAY_HOOKS_FULL");
-  if (feed === "used") return refused("stale");
   const { id, created, token } = feed;
   const url = `${baseOf(readers, request)}/v1/feeds/${token}`;
   return { status: 201, body: { id, created, rss: `${url}/rss`, atom: `${url}/atom` } };

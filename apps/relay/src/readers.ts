@@ -20,11 +20,14 @@ import { createOutbound } from "./outbound.ts";
 import { openPuller, type Puller } from "./pull.ts";
 import { providersByName, type PushProvider } from "./push-provider.ts";
 import { createWebPushProvider, vapidKeyOf } from "./web-push.ts";
+import { createUsedProofs, type UsedProofs } from "./used-proofs.ts";
 import { createWebhookProvider } from "./webhook.ts";
 
 /** The parts that the routes for readers work with. */
 export interface Readers {
   readonly gate: Gate;
+  /** Of requests that changed something. */
+  readonly usedProofs: UsedProofs;
   readonly puller: Puller;
   readonly feeds: FeedTokens;
   readonly notifier: Notifier;
@@ -91,6 +94,7 @@ export async function openReaders(
     createRateLimit({ max, windowMs, nowMs });
   return {
     gate,
+    usedProofs: cluster?.usedProofs(base) ?? createUsedProofs(base),
     puller,
     feeds: createFeedTokens({ ...base, gate, perTopicMax: limits.feedsPerTopicMax }),
     notifier,

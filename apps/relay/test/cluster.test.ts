@@ -18,6 +18,7 @@ import {
   write,
 } from "./help.ts";
 import { createTestDatabase } from "./postgres.ts";
+import { pathOf, proofFor } from "./reader-help.ts";
 
 const outcome = await startTestServer();
 afterAll(async () => {
@@ -79,6 +80,17 @@ describe.skipIf(!outcome.ok)("nodes on one database", { timeout: 120_000 }, () =
     await write(bobs, "from bob");
     expect(await readTexts(adas, 2)).toEqual(["from ada", "from bob"]);
     expect(await readTexts(bobs, 2)).toEqual(["from ada", "from bob"]);
+
+    // One proof at all nodes at once makes one feed.
+    const target = `${pathOf(one, adas.topic)}/feeds`;
+    const asked = { relay: one, device: ada, space: adas };
+    const authorization = proofFor(asked, target, { method: "POST" });
+    const answers = await Promise.all(
+      nodes.map((node) =>
+        fetch(httpUrl(node, target), { method: "POST", headers: { authorization } }),
+      ),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 401, 401]);
   });
 
   test("a member who is removed at one node loses the others", async () => {

@@ -299,7 +299,7 @@ describe("feeds of a relay", () => {
         perTopicMax: 2,
       });
     const [ahead, behind] = [node(holder), node("replaced")];
-    const feed = await ahead.create(holder, new Uint8Array(16));
+    const feed = await ahead.create(holder);
     if (typeof feed === "string") throw new Error(feed);
     expect(await behind.open(feed.token)).toBeUndefined();
     expect(await behind.list(holder)).toEqual([]);

@@ -11,12 +11,13 @@ import { createHookStore } from "../src/hook-store.ts";
 import { attemptsMax, openNotifier, strikesMax, type Notifier } from "../src/notifier.ts";
 import type { PushNotice, PushOutcome, PushProvider } from "../src/push-provider.ts";
 import { createWebhookProvider, signWebhook } from "../src/webhook.ts";
-import { createDevice, crypto, errorOf, startRelay } from "./help.ts";
+import { createDevice, crypto, errorOf, httpUrl, startRelay, temporaryFolder } from "./help.ts";
 import {
   answerWith,
   ask,
   fakeOutbound,
   followKeyOf,
+  proofFor,
   startHosted,
   writeThere,
   type Hosted,
@@ -145,10 +146,10 @@ async function setUp(
     replaceKey: () => (current = "replaced"),
     restoreKey: () => (current = holder),
     pass: (more: number) => (seconds += more),
-    commit: (place: number) => {
+    commit: (place: number, to: Topic = topic) => {
       last = place;
       // Safe: the notifier looks at nothing else of a range.
-      tell([{ context: { topic }, cursor: place } as unknown as StoredRange]);
+      tell([{ context: { topic: to }, cursor: place } as unknown as StoredRange]);
     },
   };
 }
@@ -403,6 +404,37 @@ describe("notices", () => {
     expect([(await first).status, (await other).status]).toEqual(["active", "active"]);
   });
 
+  test("hooks that wait for a slow host do not look at the store all the time", async () => {
+    const memory = createMemoryStore({ crypto });
+    let reads = 0;
+    const store: LogStore = {
+      ...memory,
+      get: (key) => {
+        reads += 1;
+        return memory.get(key);
+      },
+    };
+    const { notifier, provider, timers, commit } = await setUp(() => new Promise(() => {}), {
+      store,
+    });
+    await registerOn(notifier, provider, "device-1");
+    await registerOn(notifier, provider, "device-2");
+    // Safe: 64 hex characters are what the brand stands for.
+    const other = "ef".repeat(32) as Topic;
+    const third = await notifier.register({ ...holder, topic: other }, provider, {
+      address: "device-3",
+      shown: "apple",
+    });
+    expect(third.status).toBe("active");
+    commit(5);
+    commit(6, other);
+    await timers.advance(2_000);
+    // Two are on their way for ever, so the third waits.
+    const before = reads;
+    await timers.advance(60_000);
+    expect(reads).toBe(before);
+  });
+
   test("a record that is damaged is no hook", async () => {
     const store = createMemoryStore({ crypto });
     const writes = [{ key: `relay/hook/${topic}/x`, value: utf8("damaged") }];
@@ -508,6 +540,27 @@ describe("webhooks", () => {
     expect((await post(hosted, registration("https://a.example/"))).status).toBe(201);
     const flood = await post(hosted, registration("https://b.example/"));
     expect(await errorOf(flood)).toBe("429 RELAY_RATE_LIMITED");
+    expect(outbound.sent.length).toBe(1);
+  });
+
+  test("whoever saw a request brings back no hook by it, after a restart either", async () => {
+    const outbound = fakeOutbound(echo);
+    const data = await temporaryFolder();
+    const hosted = await startHosted({ outbound, data });
+    const target = `${hosted.path}/hooks`;
+    const body = registration("https://a.example/");
+    const authorization = proofFor(hosted, target, { method: "POST", body });
+    const headers = { authorization, "content-type": "application/json" };
+    const send = (to: Hosted["relay"]): Promise<Response> =>
+      fetch(httpUrl(to, target), { method: "POST", headers, body });
+    const made = await send(hosted.relay);
+    const { id } = (await made.json()) as { id: string };
+    const gone = await ask(hosted, `${target}/${id}`, { method: "DELETE" });
+    expect(gone.status).toBe(204);
+    await hosted.relay.close();
+    const again = { ...hosted, relay: await startRelay({ outbound, data }) };
+    expect(await errorOf(await send(again.relay))).toBe("401 RELAY_PROOF_STALE");
+    expect(await (await ask(again, target)).json()).toEqual({ hooks: [] });
     expect(outbound.sent.length).toBe(1);
   });
 

@@ -69,7 +69,11 @@ export interface Asked {
 }
 
 /** The header that proves the follow key for a request. */
-export function proofFor(hosted: Hosted, target: string, asked: Asked = {}): string {
+export function proofFor(
+  hosted: Pick<Hosted, "relay" | "device" | "space">,
+  target: string,
+  asked: Asked = {},
+): string {
   const { method = "GET", body = "", seconds = 0 } = asked;
   return proveFollow(crypto, asked.followKey ?? followKeyOf(hosted), {
     relay: hosted.relay.author,
