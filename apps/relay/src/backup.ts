@@ -11,21 +11,20 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readSync,
   renameSync,
   rmSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createCrypto, type Random } from "@hawser/crypto";
 import type { LogStore } from "@hawser/log";
 import { createSpaces } from "@hawser/space";
 import { checkSqliteFile, createSqliteStore } from "@hawser/store-sqlite";
 import { platformTimers } from "@hawser/transport-ws";
-import { databaseName, openData } from "./data.ts";
+import { databaseName, lockFolder, openData } from "./data.ts";
 import { RelayError } from "./errors.ts";
 import { openIdentity } from "./identity.ts";
 import { cursorSecretKey } from "./pull.ts";
@@ -65,21 +64,30 @@ export function backUp(folder: string, file: string): void {
 
 /**
  * Makes a data folder from a copy; every space in it waits for a peer. Returns how many. Throws
- * `RELAY_BACKUP_INVALID`, `RELAY_BACKUP_FAILED` (the folder has a database already).
+ * `RELAY_BACKUP_INVALID`, `RELAY_BACKUP_FAILED` (the folder has a database already) and what
+ * `lockFolder` throws.
  */
 export async function restore(file: string, folder: string): Promise<number> {
-  const target = join(folder, databaseName);
-  // The log of a database that was deleted would be played into the one that takes its place.
-  if (["", "-wal", "-shm"].some((suffix) => existsSync(target + suffix))) {
-    throw failed(`${folder} holds a database already, or what is left of one`);
-  }
   const problems = existsSync(file) ? checkSqliteFile(file) : ["there is no such file"];
   if (problems.length > 0) {
     throw new RelayError("RELAY_BACKUP_INVALID", `${file}: ${problems[0] ?? ""}`);
   }
+  // A relay that started now would make a database of its own in the place of the restored one.
+  const lock = lockFolder(folder);
+  try {
+    return await restoreLocked(file, join(folder, databaseName));
+  } finally {
+    lock.close();
+  }
+}
+
+async function restoreLocked(file: string, target: string): Promise<number> {
+  // The log of a database that was deleted would be played into the one that takes its place.
+  if (["", "-wal", "-shm"].some((suffix) => existsSync(target + suffix))) {
+    throw failed(`${dirname(target)} holds a database already, or what is left of one`);
+  }
   const part = target + unfinished;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
     rmSync(part, { force: true });
     copyBytes(file, part);
     // Under its name only once it is marked: a crash before that leaves no relay that could fork.

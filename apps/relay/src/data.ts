@@ -65,8 +65,7 @@ async function openDatabase(
 
 /** Makes the folder when it is missing. One relay at a time. */
 export function openFolder(crypto: Crypto, folder: string): Data {
-  makeFolder(folder);
-  const lock = takeLock(join(folder, lockName));
+  const lock = lockFolder(folder);
   try {
     const path = join(folder, databaseName);
     ownFile(path);
@@ -82,6 +81,15 @@ export function openFolder(crypto: Crypto, folder: string): Data {
     lock.close();
     throw error;
   }
+}
+
+/**
+ * Makes the folder when it is missing, and keeps relays and restores out of it until `close`. Throws
+ * `RELAY_DATA_UNUSABLE`, `RELAY_DATA_BUSY`.
+ */
+export function lockFolder(folder: string): { close(): void } {
+  makeFolder(folder);
+  return takeLock(join(folder, lockName));
 }
 
 /** Others on the machine have no business in it: the database holds the relay's own secret. */

@@ -263,6 +263,26 @@ describe("a copy", () => {
     expect(readFileSync(join(folder, "b", "relay.sqlite-wal"), "utf8")).toBe("left");
   });
 
+  test("is put in place by one at a time, and not under a relay", async () => {
+    const folder = await temporaryFolder();
+    const relay = await startRelay({ data: join(folder, "a") });
+    const file = join(folder, "copy");
+    backUp(join(folder, "a"), file);
+    await expect(restore(file, join(folder, "a"))).rejects.toMatchObject({
+      code: "RELAY_DATA_BUSY",
+    });
+    const target = join(folder, "b");
+    const [first, second] = await Promise.allSettled([
+      restore(file, target),
+      restore(file, target),
+    ]);
+    expect(first).toMatchObject({ status: "fulfilled", value: 0 });
+    expect(second).toMatchObject({ reason: { code: "RELAY_DATA_BUSY" } });
+    await relay.close();
+    const restored = await startRelay({ data: target });
+    expect(restored.author).toBe(relay.author);
+  });
+
   test("made by other means is marked by hand", async () => {
     const folder = await temporaryFolder();
     const relay = await startRelay({ data: folder });
