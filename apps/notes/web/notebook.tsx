@@ -2,10 +2,10 @@
 import { createDocs, type Docs } from "@hawser/doc";
 import type { Hawser, HawserSpace } from "@hawser/hawser";
 import { DocsProvider } from "@hawser/react";
+import { createYjsProvider, type YjsProvider } from "@hawser/yjs";
 import { useEffect, useState, type ReactNode } from "react";
 import { Board } from "./board.tsx";
 import { Note } from "./note.tsx";
-import { openNote, type OpenNote } from "./open-note.ts";
 import { People } from "./people.tsx";
 import { Share } from "./share.tsx";
 import { StatusLine } from "./status-line.tsx";
@@ -13,7 +13,7 @@ import { tasks } from "./tasks.ts";
 
 interface Parts {
   readonly docs: Docs;
-  readonly note: OpenNote;
+  readonly note: YjsProvider;
 }
 
 export function Notebook({
@@ -33,7 +33,7 @@ export function Notebook({
     opening.then(setParts, (error: unknown) => setProblem(String(error)));
     return () => {
       void opening.then(async ({ docs, note }) => {
-        await note.provider[Symbol.asyncDispose]();
+        await note[Symbol.asyncDispose]();
         await docs[Symbol.asyncDispose]();
       });
     };
@@ -50,29 +50,24 @@ export function Notebook({
     <DocsProvider docs={parts.docs} access={space}>
       <header>
         <h1>Hawser notes</h1>
-        <People provider={parts.note.provider} self={hawser.author} space={space} />
+        <People provider={parts.note} self={hawser.author} space={space} />
         <button type="button" className="primary" onClick={() => setSharing(true)}>
           Invite
         </button>
       </header>
       <main className="notebook">
-        <Note provider={parts.note.provider} />
+        <Note provider={parts.note} />
         <Board />
       </main>
-      <StatusLine
-        hawser={hawser}
-        space={space}
-        provider={parts.note.provider}
-        hasRelay={hasRelay}
-      />
+      <StatusLine hawser={hawser} space={space} provider={parts.note} hasRelay={hasRelay} />
       {isSharing ? <Share space={space} close={() => setSharing(false)} /> : undefined}
     </DocsProvider>
   );
 }
 
 async function openParts(space: HawserSpace): Promise<Parts> {
-  const docs = createDocs({ source: space.space }, { collections: [tasks] });
-  const note = await openNote(space);
-  await Promise.all([docs.ready, note.provider.ready]);
+  const docs = createDocs(space.deps, { collections: [tasks] });
+  const note = createYjsProvider(space.deps, { name: "note" });
+  await Promise.all([docs.ready, note.ready]);
   return { docs, note };
 }

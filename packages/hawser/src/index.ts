@@ -11,6 +11,7 @@ export type {
   RelayClient,
   RelayState,
   SpaceMember,
+  SpaceViewDeps,
   Traffic,
   WhyAnswer,
 } from "./types.ts";

@@ -152,8 +152,8 @@ export function wrap(parts: Parts, space: Space): HawserSpace | undefined {
   if (id === undefined) return undefined;
   const known = parts.open.get(id);
   if (known !== undefined) return known;
-  const { store, relays, peer } = parts;
-  const wrapped = createHawserSpace({ space, id, store, relays, peer });
+  const { store, crypto, relays, peer } = parts;
+  const wrapped = createHawserSpace({ space, id, store, crypto, relays, peer });
   parts.open.set(id, wrapped);
   return wrapped;
 }

@@ -14,8 +14,20 @@ export const systemRandom: Random = (byteCount) => {
   return bytes;
 };
 
-/** A later task, so that a browser can paint between two slices of work. */
-export const yieldToHost = (): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, 0);
+/** What browsers have for this; Safari has none yet. */
+interface Scheduler {
+  yield?(): Promise<void>;
+}
+const { scheduler } = globalThis as { readonly scheduler?: Scheduler };
+
+/**
+ * A later task, so that a browser can paint between two slices of work. A timer is the last resort:
+ * browsers let nested ones wait for 4 ms each, and Node for one.
+ */
+export const yieldToHost = (): Promise<void> => {
+  if (scheduler?.yield !== undefined) return scheduler.yield();
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else setTimeout(resolve, 0);
   });
+};

@@ -1,4 +1,5 @@
 /** HawserSpace: a space with its key-value view, its relays, and one answer to "is it in sync?". */
+import type { Crypto } from "@hawser/crypto";
 import { createKv, type Kv } from "@hawser/kv";
 import type { Frontier, LogId, LogStore } from "@hawser/log";
 import type { EventRef } from "@hawser/view";
@@ -6,15 +7,16 @@ import { explainWhy, type EntryRange, type EntryRef, type Space } from "@hawser/
 import type { SyncPeer, SyncProgress, SyncSession } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
 import { HawserError } from "./errors.ts";
-import { systemClock, yieldToHost } from "./platform.ts";
+import { systemClock, systemRandom, yieldToHost } from "./platform.ts";
 import { createPresence } from "./presence.ts";
 import type { Relays } from "./relays.ts";
-import type { HawserSpace, InviteOptions } from "./types.ts";
+import type { HawserSpace, InviteOptions, SpaceViewDeps } from "./types.ts";
 
 export interface HawserSpaceDeps {
   readonly space: Space;
   readonly id: string;
   readonly store: LogStore;
+  readonly crypto: Crypto;
   readonly relays: Relays;
   readonly peer: Pick<SyncPeer, "broadcast" | "onBroadcast">;
 }
@@ -32,14 +34,16 @@ const noProgress: SyncProgress = {
 
 export function createHawserSpace(deps: HawserSpaceDeps): HawserSpace {
   const { space, id, relays } = deps;
-  const kv = createKv({ source: space, yieldToHost, clock: systemClock, timers: platformTimers });
+  const viewDeps = viewDepsOf(deps);
+  const kv = createKv(viewDeps);
   const stop = new AbortController();
   const accessLost = watchAccess(deps, stop.signal);
   return {
     id,
     kv,
     space,
-    presence: createPresence(space, deps.peer),
+    deps: viewDeps,
+    presence: viewDeps.channel,
     members: () =>
       space.members().map(({ author, level }) => ({
         author,
@@ -74,6 +78,19 @@ export function createHawserSpace(deps: HawserSpaceDeps): HawserSpace {
       stop.abort();
       await kv[Symbol.asyncDispose]();
     },
+  };
+}
+
+function viewDepsOf({ space, crypto, peer }: HawserSpaceDeps): SpaceViewDeps {
+  return {
+    source: space,
+    author: space.author,
+    crypto,
+    random: systemRandom,
+    clock: systemClock,
+    timers: platformTimers,
+    channel: createPresence(space, peer),
+    yieldToHost,
   };
 }
 

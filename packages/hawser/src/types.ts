@@ -5,7 +5,7 @@
 import type { Level, Need } from "@hawser/auth";
 import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { Kv } from "@hawser/kv";
-import type { Frontier, LogStore, StoreStats } from "@hawser/log";
+import type { Clock, Frontier, LogStore, StoreStats } from "@hawser/log";
 import type {
   DamagedSpace,
   EntryRange,
@@ -17,7 +17,7 @@ import type {
   SpaceWhy,
   TimelineItem,
 } from "@hawser/space";
-import type { Connection, SyncProgress, SyncTopic } from "@hawser/sync";
+import type { Connection, SyncProgress, SyncTopic, Timers } from "@hawser/sync";
 import type { EventDraft, EventRef } from "@hawser/view";
 
 /** How to reach one relay. `createRelayClient(url)` makes one; tests use a relay in memory. */
@@ -109,6 +109,21 @@ export interface SpaceMember {
   readonly isRelay: boolean;
 }
 
+/** What every view of a space is made from, chosen and wired for the platform. */
+export interface SpaceViewDeps {
+  readonly source: Space;
+  /** Who writes here. */
+  readonly author: AuthorId;
+  readonly crypto: Crypto;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** The presence of the space: cursors and the like. */
+  readonly channel: EphemeralChannel;
+  /** Ends the current task, so that a page can paint. */
+  readonly yieldToHost: () => Promise<void>;
+}
+
 /** An encrypted space, ready to use. */
 export interface HawserSpace extends AsyncDisposable {
   /** Multibase text; secret to those who are not members. */
@@ -117,6 +132,11 @@ export interface HawserSpace extends AsyncDisposable {
   readonly kv: Kv;
   /** The layer below, for everything that this one leaves out. */
   readonly space: Space;
+  /**
+   * For further views over the same entries: `createDocs(trip.deps, …)`, `createYjsProvider(trip.deps)`,
+   * `createAutomergeStorage(trip.deps)`, `createRecords(trip.deps)`, `openView(trip.deps, view)`.
+   */
+  readonly deps: SpaceViewDeps;
   /**
    * Who is there now, and where their cursors are: sealed messages to the devices that may read and
    * are connected to the same relays or to this device. Never stored; lost to whoever is not there and

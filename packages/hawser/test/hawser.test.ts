@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHawser, type Hawser, type HawserSpace, type RelayClient } from "@hawser/hawser";
 import { createMemoryRelay, type MemoryRelay } from "@hawser/hawser/testing";
+import { createKv } from "@hawser/kv";
 
 const scratch = await mkdtemp(join(tmpdir(), "hawser-door-"));
 afterAll(() => rm(scratch, { recursive: true, force: true }));
@@ -309,6 +310,21 @@ describe("one device", () => {
     await again?.kv.put("b", "more");
     expect(again?.kv.size).toBe(2);
     await close(second);
+  });
+
+  test("further views are made from `deps`, and see what the first one writes", async () => {
+    const ada = await createHawser();
+    const notes = await ada.create();
+    await using second = createKv(notes.deps);
+    await second.ready;
+    await notes.kv.put("a", "by the first", { ttlMs: 3_600_000 });
+    await second.put("b", "by the second");
+    expect([second.get("a"), second.get("b")]).toEqual(["by the first", "by the second"]);
+    await notes.caughtUp();
+    expect(notes.kv.get("b")).toBe("by the second");
+    expect(notes.deps).toMatchObject({ source: notes.space, author: ada.author });
+    expect(notes.deps.channel).toBe(notes.presence);
+    await close(ada);
   });
 
   test("a store of another device is refused", async () => {
