@@ -2,8 +2,9 @@
  * The chunks that Automerge's binary format is made of: magic ‖ checksum ‖ type ‖ length ‖ contents.
  * Changes can be told apart by them without being read. Layer 7, pure.
  */
-import { createByteReader, toHex } from "@hawser/codec";
-import type { Crypto } from "@hawser/crypto";
+import { concatBytes, createByteReader, toHex } from "@hawser/codec";
+import type { AuthorId, Crypto } from "@hawser/crypto";
+import type { AutomergeState, Chunk } from "./state.ts";
 
 const magic = [0x85, 0x6f, 0x4a, 0x83];
 const typeDocument = 0;
@@ -34,7 +35,35 @@ export function framesOf(bytes: Uint8Array): readonly Frame[] | undefined {
   return frames;
 }
 
-/** What tells a chunk from all others: 16 bytes of its hash. */
-export function frameName(crypto: Pick<Crypto, "hash">, { bytes }: Frame): string {
-  return toHex(crypto.hash(bytes).subarray(0, 16));
+/** Changes of others that the space has. */
+export interface KnownChanges {
+  /** Takes in what the view shows. One's own is passed over: a repo does not save it twice. */
+  note(chunk: Chunk): void;
+  /** Begins anew with what counts now. */
+  clear(state: AutomergeState): void;
+  /** What of a value nobody else has stored yet. */
+  rest(data: Uint8Array): Uint8Array;
+}
+
+/** A repo saves what it hears from others as well; what is in the space already is left out. */
+export function createKnownChanges(crypto: Pick<Crypto, "hash">, self: AuthorId): KnownChanges {
+  const names = new Set<string>();
+  const nameOf = ({ bytes }: Frame): string => toHex(crypto.hash(bytes).subarray(0, 16));
+  const note = ({ author, data }: Chunk): void => {
+    if (author === self) return;
+    for (const frame of framesOf(data) ?? []) if (frame.isChange) names.add(nameOf(frame));
+  };
+  return {
+    note,
+    clear: ({ chunks }) => {
+      names.clear();
+      for (const group of chunks.values()) for (const chunk of group.values()) note(chunk);
+    },
+    rest: (data) => {
+      const frames = names.size === 0 ? undefined : framesOf(data);
+      if (frames === undefined || frames.some(({ isChange }) => !isChange)) return data;
+      const left = frames.filter((frame) => !names.has(nameOf(frame)));
+      return left.length === frames.length ? data : concatBytes(...left.map(({ bytes }) => bytes));
+    },
+  };
 }

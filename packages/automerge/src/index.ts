@@ -2,9 +2,10 @@ export type {
   AutomergeDeps,
   AutomergeOptions,
   AutomergeStorage,
-  Timers,
   WithheldChunk,
 } from "./storage.ts";
+export type { Timers } from "./outbox.ts";
+export type { ChunkFault } from "./vet.ts";
 export type { AutomergeErrorCode } from "./errors.ts";
 export { AutomergeError } from "./errors.ts";
 export { createAutomergeNetwork } from "./network.ts";

@@ -2,38 +2,25 @@
  * createAutomergeStorage: what a `Repo` stores, as events of a space (docs/spec/automerge.md). What
  * other members stored is loaded with it, once it is known to load. Layer 7.
  */
-import { next as A } from "@automerge/automerge/slim";
-import type { DocumentId, Repo, StorageAdapterInterface } from "@automerge/automerge-repo";
-import { concatBytes, toHex } from "@hawser/codec";
+import type { Repo, StorageAdapterInterface } from "@automerge/automerge-repo";
+import { toHex } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import {
   compactView,
   openView,
   type CompactionResult,
-  type EventDraft,
+  type EventRef,
   type EventSource,
   type Gate,
   type SnapshotOptions,
   type ViewEvent,
 } from "@hawser/view";
-import {
-  encodePut,
-  encodeRemove,
-  eventType,
-  isKey,
-  parseBody,
-  removeCountMax,
-  valueBytesMax,
-  type Key,
-} from "./body.ts";
+import { isKey, parseBody, valueBytesMax, type Key } from "./body.ts";
 import { AutomergeError } from "./errors.ts";
-import { frameName, framesOf } from "./frames.ts";
+import { createKnownChanges } from "./frames.ts";
+import { createOutbox, type Timers } from "./outbox.ts";
 import { automergeView, nameOf, type AutomergeState, type Chunk } from "./state.ts";
-
-/** Calls back once after `delayMs`; the result cancels it. */
-export interface Timers {
-  after(delayMs: number, callback: () => void): () => void;
-}
+import { bringIn, isGood, savedFrom, vetTogether, type ChunkFault, type Verdicts } from "./vet.ts";
 
 /** What a storage takes. */
 export interface AutomergeDeps {
@@ -51,8 +38,7 @@ export interface WithheldChunk {
   readonly logId: string;
   readonly seq: number;
   readonly key: readonly string[];
-  /** `AUTOMERGE_MALFORMED`: does not load. `AUTOMERGE_CONFLICT`: not together with the rest. */
-  readonly reason: "AUTOMERGE_MALFORMED" | "AUTOMERGE_CONFLICT";
+  readonly reason: ChunkFault;
 }
 
 /** A storage adapter for a `Repo`, on a space. */
@@ -74,10 +60,6 @@ export interface AutomergeStorage extends StorageAdapterInterface, AsyncDisposab
    */
   compact(): Promise<CompactionResult>;
 }
-
-const retryMsMin = 1_000;
-const retryMsMax = 30_000;
-const appendBytesMax: number = 1024 * 1024;
 
 /** How a storage is kept. */
 export interface AutomergeOptions {
@@ -101,46 +83,33 @@ export function createAutomergeStorage(
     automergeView,
     { ...(gate !== undefined && { gate }), ...(snapshots !== false && { snapshots }) },
   );
-  const outbox = createOutbox(deps);
-  const known = createKnownChanges(deps.crypto);
-  const docs = new Map<string, Verdicts>();
-  // What was saved here and is not in the view yet; `undefined`: removed.
-  const local = new Map<string, { readonly key: Key; readonly data: Uint8Array | undefined }>();
-  // Values are listed in the order in which their names first came.
-  const order = new Map<string, number>();
-  const remember = (name: string): void => {
-    if (!order.has(name)) order.set(name, order.size);
-  };
+  const outbox = createOutbox({ append: (drafts) => source.append(drafts), timers: deps.timers });
+  const known = createKnownChanges(deps.crypto, source.author);
+  const own = createOwnValues(source.author);
+  const verdictsByDoc = new Map<string, Verdicts>();
   let closed = false;
 
-  /** Values under a prefix: everybody's of documents, one's own of everything else. */
-  const chunksUnder = (prefix: Key): readonly Chunk[] => {
-    const [first = ""] = prefix;
-    const found = new Map(view.state.chunks.get(first));
-    for (const [name, { key, data }] of local) {
-      if (key[0] !== first) continue;
-      if (data === undefined) found.delete(name);
-      else found.set(name, { key, author: source.author, logId: "", from: 0, seq: 0, data });
-    }
-    const isMeant = ({ key, author }: Chunk): boolean =>
-      prefix.every((part, at) => key[at] === part) && (author === source.author || isShared(key));
-    return [...found]
-      .filter(([, chunk]) => isMeant(chunk))
-      .sort(([a], [b]) => (order.get(a) ?? 0) - (order.get(b) ?? 0))
-      .map(([, chunk]) => chunk);
-  };
   const verdictsOf = (documentId: string): Verdicts => {
-    const verdicts: Verdicts = docs.get(documentId) ?? new Map();
-    docs.set(documentId, verdicts);
+    const verdicts: Verdicts = verdictsByDoc.get(documentId) ?? new Map();
+    verdictsByDoc.set(documentId, verdicts);
     return verdicts;
   };
+  /** Values under a prefix: everybody's of documents, one's own of everything else. */
+  const chunksUnder = (prefix: Key): readonly Chunk[] =>
+    own
+      .over(view.state, prefix[0] ?? "")
+      .filter(
+        ({ key, author }) =>
+          prefix.every((part, at) => key[at] === part) &&
+          (author === source.author || isShared(key)),
+      );
   const goodUnder = (prefix: Key): readonly Chunk[] => {
     const [first = ""] = prefix;
     const verdicts = verdictsOf(first);
     const all = chunksUnder([first]).filter(({ key }) => isShared(key));
     if (prefix.length > 1) vetTogether(all, source.author, verdicts);
     return chunksUnder(prefix).filter(
-      (chunk) => chunk.author === source.author || (verdicts.get(chunk) ?? "good") === "good",
+      (chunk) => chunk.author === source.author || isGood(verdicts, chunk),
     );
   };
 
@@ -150,45 +119,41 @@ export function createAutomergeStorage(
       const message = `${data.length} bytes; a value has ${valueBytesMax} at most`;
       throw new AutomergeError("AUTOMERGE_VALUE_TOO_LARGE", message);
     }
-    const name = nameOf(key, source.author);
-    remember(name);
-    if (key[1] === "sync-state") {
-      // For this run alone: without it peers compare anew, with it each message would be an event.
-      local.set(name, { key, data });
+    const value = isShared(key) ? known.rest(data) : data;
+    if (value.length === 0 && data.length > 0) return;
+    const folded = own.put(key, value);
+    // For this run alone: without it peers compare anew, with it each message would be an event.
+    if (isPassing(key)) return;
+    void shownAt(await outbox.put(key, value)).then(folded);
+  };
+  const remove = (key: Key): void => {
+    if (isPassing(key)) {
+      own.forget(key);
       return;
     }
-    const bytes = isShared(key) ? known.rest(data) : data;
-    if (bytes.length === 0) return;
-    const entry = { key, data: bytes };
-    local.set(name, entry);
-    await outbox.add(encodePut(key, bytes).map((body) => ({ type: eventType, body })));
+    if (!own.has(view.state, key)) return;
+    const folded = own.remove(key);
+    void outbox.remove(key).then(shownAt).then(folded);
   };
-  const removeAll = (keys: readonly Key[]): void => {
-    const own = keys.filter((key) => {
-      // What was just saved may be durable and not folded yet.
-      const isLocal = local.get(nameOf(key, source.author))?.data !== undefined;
-      local.set(nameOf(key, source.author), { key, data: undefined });
-      if (key[1] === "sync-state") local.delete(nameOf(key, source.author));
-      const [first = ""] = key;
-      const isFolded = view.state.chunks.get(first)?.has(nameOf(key, source.author)) ?? false;
-      return (isLocal && key[1] !== "sync-state") || isFolded;
-    });
-    for (let start = 0; start < own.length; start += removeCountMax) {
-      const body = encodeRemove(own.slice(start, start + removeCountMax));
-      outbox.add([{ type: eventType, body }]).catch(() => undefined);
-    }
-  };
+  /** Resolves to whether the view shows an event; it never will where the view has stopped. */
+  const shownAt = (ref: EventRef | undefined): Promise<boolean> =>
+    ref === undefined
+      ? Promise.resolve(false)
+      : view.applied(ref).then(
+          () => true,
+          () => false,
+        );
 
   /** One snapshot of a document for many chunks of one's own. */
   const join = async (id: string): Promise<void> => {
     const chunks = goodUnder([id, "snapshot"]).concat(goodUnder([id, "incremental"]));
-    const own = chunks.filter((chunk) => chunk.author === source.author);
-    const whole = own.length > 1 ? savedFrom(chunks) : undefined;
-    const ownBytes = own.reduce((sum, { data }) => sum + data.length, 0);
+    const mine = chunks.filter((chunk) => chunk.author === source.author);
+    const whole = mine.length > 1 ? savedFrom(chunks) : undefined;
+    const ownBytes = mine.reduce((sum, { data }) => sum + data.length, 0);
     if (whole === undefined || whole.length >= ownBytes) return;
-    const key = [id, "snapshot", toHex(deps.crypto.hash(whole))];
-    await save(key, whole);
-    removeAll(own.map((chunk) => chunk.key).filter((each) => each[2] !== key[2]));
+    const name = toHex(deps.crypto.hash(whole));
+    await save([id, "snapshot", name], whole);
+    for (const { key } of mine) if (key[2] !== name) remove(key);
   };
 
   const attached = new Set<Repo>();
@@ -198,23 +163,15 @@ export function createAutomergeStorage(
     // Nobody was told of what the snapshot holds.
     state = view.state;
     known.clear(state);
-    for (const group of state.chunks.values()) for (const name of group.keys()) remember(name);
   });
   ready.catch(() => undefined);
   const unsubscribe = view.subscribe((events) => {
-    for (const key of removedBy(events, source.author)) {
-      const name = nameOf(key, source.author);
-      if (local.get(name)?.data === undefined) local.delete(name);
-    }
+    const others = events.filter(({ author }) => author !== source.author);
     const touched = new Map<string, Chunk[]>();
-    for (const chunk of touchedBy(events, view.state)) {
-      const name = nameOf(chunk.key, chunk.author);
+    for (const chunk of touchedBy(others, view.state)) {
       known.note(chunk);
-      remember(name);
-      local.delete(name);
       const [first = ""] = chunk.key;
-      if (chunk.author === source.author || !isShared(chunk.key)) continue;
-      touched.set(first, [...(touched.get(first) ?? []), chunk]);
+      if (isShared(chunk.key)) touched.set(first, [...(touched.get(first) ?? []), chunk]);
     }
     // When judgements changed, all is told again, and documents have it already.
     if (state !== undefined && state !== view.state) known.clear(view.state);
@@ -227,7 +184,7 @@ export function createAutomergeStorage(
   return {
     ready,
     get problem() {
-      return outbox.problem();
+      return outbox.problem;
     },
     load: async (key) => {
       await ready;
@@ -242,7 +199,7 @@ export function createAutomergeStorage(
     remove: async (key) => {
       await ready;
       checkKey(key);
-      removeAll([key]);
+      remove(key);
     },
     loadRange: async (prefix) => {
       await ready;
@@ -250,14 +207,14 @@ export function createAutomergeStorage(
     },
     removeRange: async (prefix) => {
       await ready;
-      removeAll(chunksUnder(prefix).map(({ key }) => key));
+      for (const { key, author } of chunksUnder(prefix)) if (author === source.author) remove(key);
     },
     attach: (repo) => {
       attached.add(repo);
       return () => void attached.delete(repo);
     },
     withheld: () =>
-      [...docs.values()].flatMap((verdicts) =>
+      [...verdictsByDoc.values()].flatMap((verdicts) =>
         [...verdicts].flatMap(([{ author, logId, seq, key }, reason]): WithheldChunk[] =>
           reason === "good" ? [] : [{ author, logId, seq, key, reason }],
         ),
@@ -292,114 +249,14 @@ function isShared(key: Key): boolean {
   return key.length === 3 && (key[1] === "snapshot" || key[1] === "incremental");
 }
 
+/** Which peer has seen what: kept while the program runs. */
+function isPassing(key: Key): boolean {
+  return key[1] === "sync-state";
+}
+
 function checkKey(key: Key): void {
   if (isKey(key)) return;
   throw new AutomergeError("AUTOMERGE_KEY_INVALID", "a key has 1–8 parts of 1–256 bytes of text");
-}
-
-/** Snapshots first, as a repo loads them. */
-function inOrder(chunks: readonly Chunk[]): readonly Chunk[] {
-  const isSnapshot = ({ key }: Chunk): boolean => key[1] === "snapshot";
-  return [...chunks.filter(isSnapshot), ...chunks.filter((chunk) => !isSnapshot(chunk))];
-}
-
-type Verdicts = Map<Chunk, "good" | WithheldChunk["reason"]>;
-
-/**
- * A repo loads all chunks of a document in one go, so one bad chunk would take the document with it.
- * Those of others are tried first: all together, and one by one where that fails.
- */
-function vetTogether(all: readonly Chunk[], self: AuthorId, verdicts: Verdicts): void {
-  const fresh = all.filter((chunk) => chunk.author !== self && !verdicts.has(chunk));
-  if (fresh.length === 0) return;
-  const isKept = (chunk: Chunk): boolean => (verdicts.get(chunk) ?? "good") === "good";
-  if (loads(inOrder(all.filter(isKept)))) {
-    for (const chunk of fresh) verdicts.set(chunk, "good");
-    return;
-  }
-  for (const chunk of fresh) {
-    verdicts.set(chunk, loads([chunk]) ? "good" : "AUTOMERGE_MALFORMED");
-  }
-  if (loads(inOrder(all.filter(isKept)))) return;
-  const isFresh = new Set(fresh);
-  const taken = [...inOrder(all.filter((chunk) => isKept(chunk) && !isFresh.has(chunk)))];
-  for (const chunk of inOrder(all.filter((each) => isKept(each) && isFresh.has(each)))) {
-    if (loads([...taken, chunk])) taken.push(chunk);
-    else verdicts.set(chunk, "AUTOMERGE_CONFLICT");
-  }
-}
-
-/** A change that nobody makes: where it is not in the document, not all before it was read. */
-const sentinel = (() => {
-  let made: { readonly bytes: Uint8Array; readonly head: string } | undefined;
-  return () => {
-    if (made !== undefined) return made;
-    const doc = A.emptyChange(A.init<unknown>({ actor: "00" }), { time: 0 });
-    made = { bytes: A.save(doc), head: A.getHeads(doc)[0] ?? "" };
-    A.free(doc);
-    return made;
-  };
-})();
-
-/** Whether Automerge takes all of the chunks: it stops without a word at what it cannot read. */
-function loads(chunks: readonly Chunk[]): boolean {
-  if (chunks.some(({ data }) => framesOf(data) === undefined)) return false;
-  const { bytes, head } = sentinel();
-  let doc = A.init<unknown>();
-  try {
-    doc = A.loadIncremental(doc, concatBytes(...chunks.map(({ data }) => data), bytes));
-    return A.getHeads(doc).includes(head);
-  } catch {
-    // The verdict on bytes that Automerge refuses.
-    return false;
-  } finally {
-    A.free(doc);
-  }
-}
-
-/** A document of chunks that load, as one; `undefined` where they are not all that they build on. */
-function savedFrom(chunks: readonly Chunk[]): Uint8Array | undefined {
-  let doc = A.init<unknown>();
-  try {
-    doc = A.loadIncremental(doc, concatBytes(...inOrder(chunks).map(({ data }) => data)));
-    // Changes whose foundations are elsewhere wait in the document, and would not be saved.
-    return A.getMissingDeps(doc, []).length === 0 ? A.save(doc) : undefined;
-  } catch {
-    // Bytes that Automerge refuses stay as they are.
-    return undefined;
-  } finally {
-    A.free(doc);
-  }
-}
-
-/** Chunks of others that came just now, into a document that is open. */
-function bringIn(
-  repo: Repo,
-  documentId: string,
-  fresh: readonly Chunk[],
-  verdicts: Verdicts,
-): void {
-  // Safe: a key that names no document finds no handle.
-  const handle = repo.handles[documentId as DocumentId];
-  if (handle?.isReady() !== true) return;
-  const good = fresh.filter((chunk) => {
-    const verdict = verdicts.get(chunk) ?? (loads([chunk]) ? "good" : "AUTOMERGE_MALFORMED");
-    verdicts.set(chunk, verdict);
-    return verdict === "good";
-  });
-  if (good.length === 0) return;
-  handle.update((doc) => {
-    let next = doc;
-    for (const chunk of inOrder(good)) {
-      try {
-        next = A.loadIncremental(next, chunk.data);
-      } catch {
-        // Automerge leaves the document as it was.
-        verdicts.set(chunk, "AUTOMERGE_CONFLICT");
-      }
-    }
-    return next;
-  });
 }
 
 /** What events put that is still there. */
@@ -415,123 +272,66 @@ function* touchedBy(
   }
 }
 
-/** What this device's events took out. */
-function* removedBy(events: readonly ViewEvent[], self: AuthorId): Generator<Key, void, undefined> {
-  for (const { body, author } of events) {
-    const parsed = author === self ? parseBody(body) : undefined;
-    if (parsed?.kind === "remove") yield* parsed.keys;
+/** What this device saved or removed, until the view shows it. */
+interface OwnValues {
+  /** Both return what is to be called once the view shows it, with whether it does. */
+  put(key: Key, data: Uint8Array): (isShown: boolean) => void;
+  remove(key: Key): (isShown: boolean) => void;
+  /** Drops what was never to be in the view. */
+  forget(key: Key): void;
+  has(state: AutomergeState, key: Key): boolean;
+  /** Values with a first part: what the view shows, with this above it, in the order of saving. */
+  over(state: AutomergeState, first: string): readonly Chunk[];
+}
+
+function createOwnValues(author: AuthorId): OwnValues {
+  interface Pending {
+    readonly key: Key;
+    /** `undefined`: removed. */
+    readonly data: Uint8Array | undefined;
   }
-}
-
-interface KnownChanges {
-  /** Takes in what the view shows. */
-  note(chunk: Chunk): void;
-  /** Begins anew with what counts now. */
-  clear(state: AutomergeState): void;
-  /** What of a value nobody has stored yet. */
-  rest(data: Uint8Array): Uint8Array;
-}
-
-/** A repo stores what it hears from others as well; what is in the space already is left out. */
-function createKnownChanges(crypto: Pick<Crypto, "hash">): KnownChanges {
-  const names = new Set<string>();
-  const note = ({ key, data }: Chunk): void => {
-    if (!isShared(key)) return;
-    for (const frame of framesOf(data) ?? []) {
-      if (frame.isChange) names.add(frameName(crypto, frame));
-    }
+  const pending = new Map<string, Pending>();
+  // Name → when it was first saved in this run; the others are older.
+  const order = new Map<string, number>();
+  let count = 0;
+  const set = (name: string, value: Pending): ((isShown: boolean) => void) => {
+    pending.set(name, value);
+    return (isShown) => {
+      if (isShown && pending.get(name) === value) pending.delete(name);
+    };
   };
   return {
-    note,
-    clear: ({ chunks }) => {
-      names.clear();
-      for (const group of chunks.values()) for (const chunk of group.values()) note(chunk);
+    put: (key, data) => {
+      const name = nameOf(key, author);
+      if (!order.has(name)) order.set(name, count++);
+      return set(name, { key, data });
     },
-    rest: (data) => {
-      const frames = framesOf(data);
-      if (frames === undefined || frames.some(({ isChange }) => !isChange)) return data;
-      const left = frames.filter((frame) => !names.has(frameName(crypto, frame)));
-      return left.length === frames.length ? data : concatBytes(...left.map(({ bytes }) => bytes));
+    remove: (key) => {
+      const name = nameOf(key, author);
+      order.delete(name);
+      return set(name, { key, data: undefined });
     },
-  };
-}
-
-interface Outbox {
-  /** Resolves when the drafts are durable; what fails is tried again until it goes well. */
-  add(drafts: readonly EventDraft[]): Promise<void>;
-  flush(): Promise<void>;
-  problem(): Error | undefined;
-  stop(): void;
-}
-
-interface Waiting {
-  readonly drafts: readonly EventDraft[];
-  readonly resolve: () => void;
-}
-
-/**
- * A repo that is told of one failed write never compacts again. So a write is kept and tried
- * again, and the repo waits for it.
- */
-function createOutbox({ source, timers }: AutomergeDeps): Outbox {
-  const waiting: Waiting[] = [];
-  let problem: Error | undefined;
-  let running: Promise<void> | undefined;
-  let cancel: (() => void) | undefined;
-  let retryMs = retryMsMin;
-  let stopped = false;
-
-  const appendNext = async (next: Waiting): Promise<void> => {
-    let batch: EventDraft[] = [];
-    let byteCount = 0;
-    for (const draft of next.drafts) {
-      if (batch.length > 0 && byteCount + draft.body.length > appendBytesMax) {
-        await source.append(batch);
-        batch = [];
-        byteCount = 0;
+    forget: (key) => {
+      const name = nameOf(key, author);
+      order.delete(name);
+      pending.delete(name);
+    },
+    has: ({ chunks }, key) => {
+      const name = nameOf(key, author);
+      const value = pending.get(name);
+      if (value !== undefined) return value.data !== undefined;
+      return chunks.get(key[0] ?? "")?.has(name) ?? false;
+    },
+    over: ({ chunks }, first) => {
+      const found = new Map(chunks.get(first));
+      for (const [name, { key, data }] of pending) {
+        if (key[0] !== first) continue;
+        if (data === undefined) found.delete(name);
+        else found.set(name, { key, author, logId: "", from: 0, seq: 0, data });
       }
-      batch.push(draft);
-      byteCount += draft.body.length;
-    }
-    if (batch.length > 0) await source.append(batch);
-  };
-  const drain = async (): Promise<void> => {
-    cancel?.();
-    cancel = undefined;
-    try {
-      for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-        await appendNext(next);
-        waiting.shift();
-        next.resolve();
-      }
-      problem = undefined;
-      retryMs = retryMsMin;
-    } catch (error) {
-      problem = error instanceof Error ? error : new Error("append failed", { cause: error });
-      if (!stopped) cancel = timers.after(retryMs, () => void flush().catch(() => undefined));
-      retryMs = Math.min(retryMs * 2, retryMsMax);
-      throw problem;
-    } finally {
-      running = undefined;
-    }
-  };
-  const flush = async (): Promise<void> => {
-    if (waiting.length === 0) return;
-    running ??= drain();
-    await running;
-  };
-  return {
-    add: (drafts) =>
-      new Promise((resolve) => {
-        waiting.push({ drafts, resolve });
-        // Its failure is in `problem`.
-        flush().catch(() => undefined);
-      }),
-    flush,
-    problem: () => problem,
-    stop: () => {
-      stopped = true;
-      cancel?.();
+      return [...found]
+        .sort(([a], [b]) => (order.get(a) ?? -1) - (order.get(b) ?? -1))
+        .map(([, chunk]) => chunk);
     },
   };
 }
