@@ -42,6 +42,7 @@ const limitTexts: { readonly [Name in keyof RelayLimits]: string } = {
   topicsMax: "spaces hosted",
   topicBytesMax: "compact bytes of one space",
   topicEntriesMax: "entries of one space",
+  authorBytesMax: "compact bytes of one author key in all spaces",
   storeBytesMax: "compact bytes of all spaces",
   connectionsMax: "WebSockets open at once",
   connectionsPerAddressMax: "WebSockets open at once from one address",

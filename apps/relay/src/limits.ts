@@ -12,6 +12,8 @@ export interface RelayLimits {
   /** Compact bytes of one space. */
   readonly topicBytesMax: number;
   readonly topicEntriesMax: number;
+  /** Compact bytes of one author key in all spaces. */
+  readonly authorBytesMax: number;
   /** Compact bytes of all spaces together. */
   readonly storeBytesMax: number;
   readonly connectionsMax: number;
@@ -43,6 +45,7 @@ export const defaultRelayLimits: RelayLimits = {
   topicsMax: 10_000,
   topicBytesMax: 4 * 1024 * 1024 * 1024,
   topicEntriesMax: 10_000_000,
+  authorBytesMax: 4 * 1024 * 1024 * 1024,
   storeBytesMax: 64 * 1024 * 1024 * 1024,
   connectionsMax: 2_000,
   connectionsPerAddressMax: 64,

@@ -1,5 +1,5 @@
 /**
- * What each space takes up, and the quota that follows from it. Layer 9.
+ * What each space and each author takes up, and the quotas that follow from it. Layer 9.
  *
  * The store tells its totals only, so the relay counts per topic while ranges are committed, and
  * writes its counts down together with the cursor up to which they hold: after a crash only what
@@ -8,6 +8,7 @@
  * count down writes one that holds.
  */
 import { decodeCbor, encodeCbor } from "@hawser/codec";
+import type { AuthorId } from "@hawser/crypto";
 import type { KvWrite, LogContext, LogStore, StoredRange, Topic } from "@hawser/log";
 import type { AdmissionRequest } from "@hawser/space";
 import type { Ingest, Timers } from "@hawser/sync";
@@ -20,9 +21,11 @@ export interface Usage {
   readonly entries: number;
 }
 
-/** Counts per topic. */
+/** Counts per topic and per author. */
 export interface UsageBook {
   of(topic: Topic): Usage;
+  /** Compact bytes of one author in all spaces. */
+  bytesOf(author: AuthorId): number;
   total(): Usage;
   /** A reason to refuse a range, or `undefined`; then its share is held for it until `settled`. */
   admit(request: AdmissionRequest): string | undefined;
@@ -32,6 +35,12 @@ export interface UsageBook {
   save(): Promise<void>;
   /** Stops counting; saves nothing. */
   stop(): void;
+}
+
+/** What a range under way may come to. */
+interface Share extends Usage {
+  readonly topic: Topic;
+  readonly author: AuthorId;
 }
 
 /** `reason` of a refused range; sync's explain passes it on. */
@@ -50,7 +59,9 @@ export async function openUsageBook(deps: {
 }): Promise<UsageBook> {
   const { store, timers, limits } = deps;
   const usageByTopic = new Map<Topic, Usage>();
-  const heldByLog = new Map<string, Usage & { readonly topic: Topic }>();
+  const authorsByTopic = new Map<Topic, Map<AuthorId, number>>();
+  const bytesByAuthor = new Map<AuthorId, number>();
+  const heldByLog = new Map<string, Share>();
   let total = none;
   let held = none;
   const cursors = new Map<Topic, number>();
@@ -61,6 +72,12 @@ export async function openUsageBook(deps: {
     usageByTopic.set(topic, plus(usageByTopic.get(topic) ?? none, usage));
     total = plus(total, usage);
   };
+  const addAuthor = (topic: Topic, author: AuthorId, bytes: number): void => {
+    const authors = authorsByTopic.get(topic) ?? new Map<AuthorId, number>();
+    authorsByTopic.set(topic, authors);
+    authors.set(author, (authors.get(author) ?? 0) + bytes);
+    bytesByAuthor.set(author, (bytesByAuthor.get(author) ?? 0) + bytes);
+  };
   const release = (context: LogContext): void => {
     const share = heldByLog.get(logKey(context));
     if (share === undefined) return;
@@ -68,10 +85,11 @@ export async function openUsageBook(deps: {
     held = minus(held, share);
   };
   const count = (range: StoredRange): void => {
-    const { topic } = range.context;
+    const { topic, author } = range.context;
     if (range.cursor <= (cursors.get(topic) ?? 0)) return;
     cursors.set(topic, range.cursor);
     add(topic, { bytes: range.bytes.length, entries: range.count });
+    addAuthor(topic, author, range.bytes.length);
     dirty.add(topic);
     release(range.context);
   };
@@ -82,7 +100,12 @@ export async function openUsageBook(deps: {
     const topics = [...dirty].sort();
     dirty = new Set();
     const writes = topics.map((topic) =>
-      usageWrite(topic, usageByTopic.get(topic) ?? none, cursors.get(topic) ?? 0),
+      usageWrite({
+        topic,
+        usage: usageByTopic.get(topic) ?? none,
+        cursor: cursors.get(topic) ?? 0,
+        authors: [...(authorsByTopic.get(topic) ?? [])],
+      }),
     );
     try {
       await store.commit({ writes });
@@ -104,8 +127,9 @@ export async function openUsageBook(deps: {
     for (const range of ranges) count(range);
     saveLater();
   });
-  for (const { topic, usage, cursor } of await loadSaved(store)) {
+  for (const { topic, usage, cursor, authors } of await loadSaved(store)) {
     add(topic, usage);
+    for (const [author, bytes] of authors) addAuthor(topic, author, bytes);
     cursors.set(topic, cursor);
   }
   for (const topic of await store.topics()) {
@@ -117,17 +141,21 @@ export async function openUsageBook(deps: {
   return {
     of: (topic) => usageByTopic.get(topic) ?? none,
     total: () => total,
+    bytesOf: (author) => bytesByAuthor.get(author) ?? 0,
     admit: (request) => {
-      const { topic, byteCount: bytes, count: entries } = request;
+      const { topic, author, byteCount: bytes, count: entries } = request;
       let wanted = plus(usageByTopic.get(topic) ?? none, { bytes, entries });
+      let authorBytes = (bytesByAuthor.get(author) ?? 0) + bytes;
       for (const share of heldByLog.values()) {
         if (share.topic === topic) wanted = plus(wanted, share);
+        if (share.author === author) authorBytes += share.bytes;
       }
+      if (authorBytes > limits.authorBytesMax) return overBudget;
       if (wanted.bytes > limits.topicBytesMax) return overBudget;
       if (wanted.entries > limits.topicEntriesMax) return overBudget;
       if (total.bytes + held.bytes + bytes > limits.storeBytesMax) return overBudget;
       release(request);
-      heldByLog.set(logKey(request), { topic, bytes, entries });
+      heldByLog.set(logKey(request), { topic, author, bytes, entries });
       held = plus(held, { bytes, entries });
       return undefined;
     },
@@ -181,36 +209,51 @@ function logKey({ topic, domain, author }: LogContext): string {
   return `${topic} ${domain} ${author}`;
 }
 
-function usageWrite(topic: Topic, { bytes, entries }: Usage, cursor: number): KvWrite {
-  return { key: `${usagePrefix}${topic}`, value: encodeCbor([bytes, entries, cursor]) };
-}
-
+/** What is written down of a topic. */
 interface SavedUsage {
   readonly topic: Topic;
   readonly usage: Usage;
   /** Up to which it holds. */
   readonly cursor: number;
+  /** Bytes of each author. */
+  readonly authors: readonly (readonly [author: AuthorId, bytes: number])[];
+}
+
+function usageWrite({ topic, usage, cursor, authors }: SavedUsage): KvWrite {
+  const { bytes, entries } = usage;
+  const sorted = authors.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const value = [bytes, entries, cursor, sorted.map(([id]) => id), sorted.map(([, each]) => each)];
+  return { key: `${usagePrefix}${topic}`, value: encodeCbor(value) };
 }
 
 /** The counts as last written down; a topic whose record is damaged is counted anew. */
 async function loadSaved(store: LogStore): Promise<readonly SavedUsage[]> {
   const saved: SavedUsage[] = [];
   for (const { key, value } of await store.list(usagePrefix)) {
-    const [bytes, entries, cursor] = readCounts(value) ?? [];
-    if (bytes === undefined || entries === undefined || cursor === undefined) continue;
+    const counts = decodeCounts(value);
     // Safe: only topics are written under this prefix.
-    saved.push({
-      topic: key.slice(usagePrefix.length) as Topic,
-      usage: { bytes, entries },
-      cursor,
-    });
+    if (counts !== undefined)
+      saved.push({ topic: key.slice(usagePrefix.length) as Topic, ...counts });
   }
   return saved;
 }
 
-/** Numbers of a record of ours; `undefined` for none, or for one that is damaged. */
-function readCounts(value: Uint8Array | undefined): readonly number[] | undefined {
-  const decoded = value === undefined ? undefined : decodeCbor(value);
-  if (!Array.isArray(decoded)) return undefined;
-  return decoded.every((item) => typeof item === "number") ? decoded : undefined;
+/** A record of ours; `undefined` for one that is damaged. */
+function decodeCounts(value: Uint8Array): Omit<SavedUsage, "topic"> | undefined {
+  const decoded = decodeCbor(value);
+  if (!Array.isArray(decoded) || decoded.length !== 5) return undefined;
+  const [bytes, entries, cursor] = numbersOf(decoded.slice(0, 3)) ?? [];
+  const each = numbersOf(decoded[4]);
+  const ids: unknown = decoded[3];
+  if (bytes === undefined || entries === undefined || cursor === undefined) return undefined;
+  if (!Array.isArray(ids) || ids.length !== each?.length) return undefined;
+  // Safe: only authors are written there.
+  const authors = each.map((count, index) => [String(ids[index]) as AuthorId, count] as const);
+  return { usage: { bytes, entries }, cursor, authors };
+}
+
+function numbersOf(value: unknown): readonly number[] | undefined {
+  return Array.isArray(value) && value.every((item) => typeof item === "number")
+    ? value
+    : undefined;
 }

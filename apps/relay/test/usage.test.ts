@@ -98,6 +98,7 @@ describe("counts", () => {
     ["record", `relay/usage/${a.topic}`, new Uint8Array([0xff])],
     ["count", `relay/usage/${a.topic}`, encodeCbor(["many"])],
     ["count without its cursor", `relay/usage/${a.topic}`, encodeCbor([1, 1])],
+    ["list of authors", `relay/usage/${a.topic}`, encodeCbor([1, 1, 1, ["x"], []])],
   ])("are made anew from the logs when a %s is damaged", async (_name, key, value) => {
     const store = createMemoryStore({ crypto });
     const first = await open(store);
@@ -139,6 +140,28 @@ describe("admission", () => {
     expect(usage.admit(requestOf(a, 1, 600))).toBeUndefined();
     expect(usage.admit(requestOf(b, 1, 401))).toBe("OVER_BUDGET");
     expect(usage.admit(requestOf(b, 1, 400))).toBeUndefined();
+  });
+
+  test("bounds what one author key stores in all topics together, over restarts too", async () => {
+    const store = createMemoryStore({ crypto });
+    const first = await open(store);
+    await append(store, a, 3);
+    await append(store, b, 4);
+    const bytes = (await countAll(store, a.topic)).bytes + (await countAll(store, b.topic)).bytes;
+    expect(first.bytesOf(author)).toBe(bytes);
+    await first.save();
+    first.stop();
+    const second = await open(store, { authorBytesMax: bytes + 1_000 });
+    expect(second.bytesOf(author)).toBe(bytes);
+    const fresh = contextOf("c");
+    expect(second.admit(requestOf(fresh, 1, 1_001))).toBe("OVER_BUDGET");
+    expect(second.admit(requestOf(fresh, 1, 600))).toBeUndefined();
+    expect(second.admit(requestOf(a, 1, 401))).toBe("OVER_BUDGET");
+    // Safe: 64 hex characters are what the brand stands for.
+    const other = { ...requestOf(a, 1, 401), author: "ab".repeat(32) as AuthorId };
+    expect(second.admit(other)).toBeUndefined();
+    second.settled(fresh);
+    expect(second.admit(requestOf(a, 1, 1_000))).toBeUndefined();
   });
 
   test.each([
