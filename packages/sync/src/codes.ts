@@ -1,7 +1,7 @@
 /**
  * Numbers on the wire (docs/spec/3-sync.md §3). Layer 4.
  */
-import type { Mark, Message, ReconcileMessage, WantMode } from "./message.ts";
+import type { Mark, Message, PieceState, ReconcileMessage, WantMode } from "./message.ts";
 import type { TopicAccess } from "./types.ts";
 
 /** "hwsy": the first bytes after the type of a hello. */
@@ -28,6 +28,9 @@ export const messageTypes: { readonly [Type in Message["type"]]: number } = {
   summary: 16,
   reconcile: 17,
   broadcast: 20,
+  ask: 21,
+  piece: 22,
+  have: 23,
 };
 
 /** Access levels by their number. */
@@ -42,11 +45,15 @@ export const marks: readonly Mark[] = ["equal", "listed", "split"];
 /** States of a turn by their number. */
 export const turnStates: readonly ReconcileMessage["state"][] = ["on", "end", "off"];
 
+/** States of a piece by their number. */
+export const pieceStates: readonly PieceState[] = ["point", "none", "later"];
+
 /** Bits of a hello's features. */
-export const featureBits = { reconcile: 1, broadcast: 2 } as const;
+export const featureBits = { reconcile: 1, broadcast: 2, bodies: 4 } as const;
 
 /** Every feature this code has. */
-export const featuresKnown: number = featureBits.reconcile | featureBits.broadcast;
+export const featuresKnown: number =
+  featureBits.reconcile | featureBits.broadcast | featureBits.bodies;
 
 /** Bits of a frontier's flags. */
 export const frontierFlags = { first: 1, last: 2, eager: 4 } as const;

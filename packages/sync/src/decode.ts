@@ -10,10 +10,14 @@ import {
   magic,
   marks as markNames,
   messageTypes,
+  pieceStates,
   turnStates,
   wantModes,
 } from "./codes.ts";
 import {
+  askCountMax,
+  askDepthMax,
+  askFanOut,
   broadcastBytesMax,
   closeCodeBytesMax,
   creditBytesMax,
@@ -23,6 +27,7 @@ import {
   helloExtensionBytesMax,
   identitiesMax,
   itemsPerMessageMax,
+  pieceBytesMax,
   proofsPerTopic,
   rangeBytesMax,
   reconciledLogsMax,
@@ -61,6 +66,9 @@ const parsers: ReadonlyMap<number, Parser> = new Map<number, Parser>([
   [messageTypes.summary, readSummary],
   [messageTypes.reconcile, readReconcile],
   [messageTypes.broadcast, readBroadcast],
+  [messageTypes.ask, readAsk],
+  [messageTypes.piece, readPiece],
+  [messageTypes.have, readHave],
 ]);
 
 /** `count` items, or none at all when the count is over its limit or cannot fit in what is left. */
@@ -304,6 +312,29 @@ function readBroadcast(reader: ByteReader): Message | undefined {
   if (isForwarded === undefined || reader.remaining > broadcastBytesMax) return undefined;
   const bytes = reader.bytes(reader.remaining).slice();
   return bytes.length === 0 ? undefined : { type: "broadcast", topicNumber, isForwarded, bytes };
+}
+
+function readAsk(reader: ByteReader): Message | undefined {
+  const topicNumber = reader.varint();
+  const name = reader.bytes(32).slice();
+  const depth = reader.u8();
+  const first = reader.varint();
+  const count = reader.varint();
+  if (depth > askDepthMax || count === 0 || count > askCountMax) return undefined;
+  if (first + count > askFanOut ** depth) return undefined;
+  return { type: "ask", topicNumber, name, depth, first, count };
+}
+
+function readPiece(reader: ByteReader): Message | undefined {
+  const askNumber = reader.varint();
+  const state = pieceStates[reader.u8()];
+  if (state === undefined || reader.remaining > pieceBytesMax) return undefined;
+  if ((state === "point") !== reader.remaining > 0) return undefined;
+  return { type: "piece", askNumber, state, bytes: reader.bytes(reader.remaining).slice() };
+}
+
+function readHave(reader: ByteReader): Message | undefined {
+  return { type: "have", topicNumber: reader.varint(), name: reader.bytes(32).slice() };
 }
 
 function readBye(reader: ByteReader): Message | undefined {

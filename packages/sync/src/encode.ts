@@ -9,6 +9,7 @@ import {
   magic,
   marks,
   messageTypes,
+  pieceStates,
   turnStates,
   wantModes,
 } from "./codes.ts";
@@ -36,9 +37,13 @@ export function encodeMessage(message: Message): Uint8Array<ArrayBuffer> {
 /** Encoded bytes of a range message before its payload: at most this many. */
 export const rangeHeaderBytesMax: number = 1 + 5 * 8;
 
+/** Encoded bytes of a piece before its point: at most this many. */
+const pieceHeaderBytesMax = 10;
+
 function capacityOf(message: Message): number {
   if (message.type === "range") return rangeHeaderBytesMax + message.bytes.length;
   if (message.type === "more") return 1 + message.bytes.length;
+  if (message.type === "piece") return pieceHeaderBytesMax + message.bytes.length;
   return 256;
 }
 
@@ -88,6 +93,19 @@ function writeFields(writer: ByteWriter, message: Message): void {
       writer.varint(message.topicNumber);
       writer.u8(message.isForwarded ? 1 : 0);
       return writer.bytes(message.bytes);
+    case "ask":
+      writer.varint(message.topicNumber);
+      writer.bytes(message.name);
+      writer.u8(message.depth);
+      writer.varint(message.first);
+      return writer.varint(message.count);
+    case "piece":
+      writer.varint(message.askNumber);
+      writer.u8(pieceStates.indexOf(message.state));
+      return writer.bytes(message.bytes);
+    case "have":
+      writer.varint(message.topicNumber);
+      return writer.bytes(message.name);
     case "heartbeat":
       return;
     case "bye":

@@ -13,6 +13,8 @@ export type SyncErrorCode =
   | "SYNC_BAD_OPTION"
   /** A frame is over `frameBytesMax`, or a broadcast is empty or over `broadcastBytesMax`. */
   | "SYNC_FRAME_TOO_LARGE"
+  /** More than 1,024 requests for points of bodies wait. */
+  | "SYNC_TOO_MANY_REQUESTS"
   /** A caller's signal ended the wait. */
   | "SYNC_ABORTED";
 

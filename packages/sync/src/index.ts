@@ -1,3 +1,4 @@
+export type { PiecesOutcome } from "./body-fetcher.ts";
 export type { BroadcastListener } from "./broadcasts.ts";
 export type { SyncErrorCode } from "./errors.ts";
 export type { Machine } from "./machine.ts";
@@ -16,12 +17,16 @@ export type { Explanation, PeerInfo, SyncPeer, SyncPeerDeps, SyncPeerOptions } f
 export type { LogStanding, TopicStanding } from "./report.ts";
 export type { SessionAccess, SyncSession } from "./session.ts";
 export type {
+  BodyPlace,
+  BodySource,
   Connection,
   ExplainCode,
   Ingest,
   IngestOutcome,
   LogRef,
   OfferedLog,
+  PieceRead,
+  PieceRequest,
   SyncClosed,
   SyncCloseCode,
   SyncIdentity,
@@ -35,6 +40,6 @@ export type {
 export { decodeMessage } from "./decode.ts";
 export { encodeMessage } from "./encode.ts";
 export { SyncError } from "./errors.ts";
-export { broadcastBytesMax, frameBytesMax } from "./limits.ts";
+export { askCountMax, broadcastBytesMax, frameBytesMax } from "./limits.ts";
 export { createMachine } from "./machine.ts";
 export { createSyncPeer } from "./peer.ts";

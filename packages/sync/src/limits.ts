@@ -91,3 +91,25 @@ export const broadcastsRemembered = 4_096;
 export const stalledBeatsMax = 2;
 /** Fork proofs of one topic that a session takes from its peer. */
 export const forkProofsPerTopicMax = 1_024;
+/** Bytes of one point of a body; LK1 points are a little smaller. */
+export const pieceBytesMax: number = 64 * 1024;
+/** Points of one ask: 1 MiB. */
+export const askCountMax = 16;
+/** Links between the named point of a body and any other. */
+export const askDepthMax = 4;
+/** Children of a point, and so the base of indices. */
+export const askFanOut = 1_024;
+/** Asks that one side of a session has open at once. */
+export const asksOpenMax = 4;
+/** Asks a peer may have open before it is over the limit: it may not have seen an end yet. */
+export const asksTakenMax = 8;
+/** With more than this waiting to be sent, no point of a body is read: entries go first. */
+export const askOutboxBytesMax: number = 256 * 1024;
+/** Heartbeats without a point before an ask is given up. */
+export const askQuietBeatsMax = 2;
+/** Names that a peer asked for in vain, and is told about when they come. */
+export const bodiesDueMax = 256;
+/** Bytes of bodies sent to one peer in a session unless options say otherwise. */
+export const bodyBytesDefault: number = 16 * 1024 ** 3;
+/** Requests for points of bodies that a peer object works on at once. */
+export const pieceRequestsMax = 1_024;

@@ -4,10 +4,12 @@
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { EncodedRange, ForkProof, LogHead, LogId, Topic } from "@hawser/log";
 import type { Role } from "./handshake.ts";
-import type { Ack, ForkMessage, Split, Want } from "./message.ts";
+import type { Ack, AskMessage, ForkMessage, Split, Want } from "./message.ts";
 import type {
+  BodyPlace,
   IngestOutcome,
   OfferedLog,
+  PieceRead,
   SyncCloseCode,
   SyncIdentity,
   TopicAccess,
@@ -71,6 +73,12 @@ export type SyncEvent =
     }
   /** To be said to the peer, if it may hear it and can take it now. */
   | ({ readonly type: "broadcast" } & Broadcast)
+  /** Points are wanted of the peer; each `id` once. */
+  | ({ readonly type: "ask" } & AskOrder)
+  /** What `readPiece` found. */
+  | { readonly type: "pieceRead"; readonly askNumber: number; readonly read: PieceRead }
+  /** A body is here now. */
+  | { readonly type: "bodyHere"; readonly topic: Topic; readonly name: Uint8Array }
   /** The peer's fork proof does not verify. */
   | { readonly type: "forkInvalid" }
   | { readonly type: "timer"; readonly name: TimerName }
@@ -85,6 +93,27 @@ export interface Broadcast {
   /** A relay had it from somebody else. */
   readonly isForwarded: boolean;
 }
+
+/** Points of a body that one session is to fetch. */
+export interface AskOrder {
+  readonly id: number;
+  readonly topic: Topic;
+  readonly name: Uint8Array;
+  readonly depth: number;
+  readonly first: number;
+  /** What the points must hash to, in order: 1 to 16. */
+  readonly hashes: readonly Uint8Array[];
+}
+
+/** How an ask ended: all points came, or none more will. */
+export type AskEnd =
+  | "done"
+  | "none"
+  | "later"
+  /** A point is not what was asked for. */
+  | "bad"
+  /** Nothing came for too long. */
+  | "silent";
 
 export type TimerName = "handshake" | "heartbeat" | "broadcast";
 
@@ -115,6 +144,15 @@ export type SyncEffect =
     }
   /** The peer said it. */
   | ({ readonly type: "broadcast" } & Broadcast)
+  /** Answer with `pieceRead`. */
+  | ({ readonly type: "readPiece"; readonly askNumber: number } & BodyPlace)
+  /** The peer serves bodies of the topic from now on. */
+  | { readonly type: "servesBodies"; readonly topic: Topic }
+  /** A point that was asked for, as it must be. */
+  | { readonly type: "piece"; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly type: "askEnded"; readonly id: number; readonly end: AskEnd }
+  /** The peer has what it did not have when it was asked. */
+  | { readonly type: "have"; readonly topic: Topic; readonly name: Uint8Array }
   | { readonly type: "badRange"; readonly logId: LogId; readonly seq: number }
   | { readonly type: "startTimer"; readonly name: TimerName; readonly delayMs: number }
   | { readonly type: "stopTimer"; readonly name: TimerName }
@@ -154,6 +192,8 @@ export interface MachineOptions {
   readonly topicEntries: number;
   /** Range bytes taken from one peer per topic and session. */
   readonly topicBytes: number;
+  /** Bytes of bodies sent to the peer. */
+  readonly bodyBytes: number;
   /** Feature bits offered; bits this code does not know change nothing. */
   readonly features: number;
   /** From this many logs on a topic is reconciled, below it frontiers are exchanged. */
@@ -262,6 +302,8 @@ export interface TopicState {
   proofCounter: number;
   peerProof: { readonly counter: number; readonly macs: readonly Uint8Array[] } | undefined;
   given: TopicAccess;
+  /** The peer serves bodies of it, and the owner was told. */
+  servesBodies: boolean;
   headsState: "unread" | "reading" | "ready";
   readonly heads: Map<LogId, LogHead>;
   readonly forks: Map<LogId, ForkProof>;
@@ -385,6 +427,25 @@ export interface Sending {
   offset: number;
 }
 
+/** An ask of ours that the peer has not ended. */
+export interface AskOut {
+  readonly order: AskOrder;
+  /** Points that came. */
+  taken: number;
+  /** What still comes of it is counted and passed over. */
+  isDropped: boolean;
+  quietBeats: number;
+}
+
+/** An ask of the peer that we have not ended. */
+export interface AskIn {
+  readonly number: number;
+  readonly topic: Topic | undefined;
+  readonly message: AskMessage;
+  /** Points that were sent. */
+  sent: number;
+}
+
 export interface InFlight {
   readonly topic: Topic;
   readonly logId: LogId;
@@ -446,6 +507,16 @@ export interface MachineState {
   broadcastsOut: number;
   broadcastsIn: number;
   isRefilling: boolean;
+
+  readonly asksOut: Map<number, AskOut>;
+  asksSent: number;
+  /** In the order in which they came. */
+  readonly asksIn: AskIn[];
+  asksTaken: number;
+  isReadingPiece: boolean;
+  bodyBytesSent: number;
+  /** What the peer asked for in vain, by topic and name, the oldest first. */
+  readonly bodiesDue: Set<string>;
 
   heard: boolean;
   taken: boolean;

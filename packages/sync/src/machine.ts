@@ -15,6 +15,16 @@ import type {
   Turn,
 } from "./machine-types.ts";
 import type { Message } from "./message.ts";
+import {
+  dropQuietAsks,
+  onAsk,
+  onBodyHere,
+  onHave,
+  onPiece,
+  onPieceRead,
+  pumpBodies,
+  sendAsk,
+} from "./step-bodies.ts";
 import { onBroadcast, refillBroadcasts, sayBroadcast } from "./step-broadcast.ts";
 import { onCommitted, onFork, onHeads } from "./step-commit.ts";
 import { flushAnswers, onClaimed, retryRefused } from "./step-compare.ts";
@@ -100,6 +110,13 @@ function initialState(seed: MachineSeed): MachineState {
     broadcastsOut: broadcastBurstBytes,
     broadcastsIn: broadcastBurstBytes,
     isRefilling: false,
+    asksOut: new Map(),
+    asksSent: 0,
+    asksIn: [],
+    asksTaken: 0,
+    isReadingPiece: false,
+    bodyBytesSent: 0,
+    bodiesDue: new Set(),
     heard: false,
     taken: false,
     gained: false,
@@ -120,6 +137,7 @@ function finish(turn: Turn): void {
   flushAnswers(turn);
   grantCredit(turn);
   pump(turn);
+  pumpBodies(turn);
   if (!turn.state.progressed) return;
   turn.state.progressed = false;
   turn.effects.push({ type: "progress" });
@@ -150,6 +168,10 @@ function apply(turn: Turn, event: SyncEvent): void {
       return onIngested(turn, event.id, event.outcome);
     case "broadcast":
       return sayBroadcast(turn, event);
+    case "ask":
+      return sendAsk(turn, event);
+    case "pieceRead":
+      return onPieceRead(turn, event.askNumber, event.read);
     case "forkInvalid":
       return close(turn, "SYNC_BAD_MESSAGE");
     case "range":
@@ -175,7 +197,7 @@ function onTimer(turn: Turn, name: TimerName): void {
 /** Events about one topic; a topic that is gone meanwhile is passed over. */
 function onTopicEvent(
   turn: Turn,
-  event: SyncEvent & { readonly type: "heads" | "committed" | "retry" | "fork" },
+  event: SyncEvent & { readonly type: "heads" | "committed" | "retry" | "fork" | "bodyHere" },
 ): void {
   const topic = turn.state.topics.get(event.topic);
   if (topic === undefined) return;
@@ -188,6 +210,8 @@ function onTopicEvent(
       return retryRefused(turn, topic, () => true);
     case "fork":
       return onFork(turn, topic, event.logId, event.proof);
+    case "bodyHere":
+      return onBodyHere(turn, topic, event.name);
   }
 }
 
@@ -230,6 +254,10 @@ function onMessage(turn: Turn, message: Message, frameBytes: number): void {
       return onMore(turn, message, frameBytes);
     case "forkMore":
       return onForkMore(turn, message);
+    case "ask":
+      return onAsk(turn, message, topicOfPeer(turn, message.topicNumber)?.topic);
+    case "piece":
+      return onPiece(turn, message);
     case "frontier":
     case "wants":
     case "acks":
@@ -237,6 +265,7 @@ function onMessage(turn: Turn, message: Message, frameBytes: number): void {
     case "summary":
     case "reconcile":
     case "broadcast":
+    case "have":
       return onTopicMessage(turn, message);
     case "hello":
     case "identities":
@@ -252,7 +281,8 @@ type TopicMessageType =
   | "fork"
   | "summary"
   | "reconcile"
-  | "broadcast";
+  | "broadcast"
+  | "have";
 
 /** Messages about one topic. A number that was never given is an error; a withdrawn one is late. */
 function onTopicMessage(turn: Turn, message: Message & { readonly type: TopicMessageType }): void {
@@ -274,6 +304,8 @@ function onTopicMessage(turn: Turn, message: Message & { readonly type: TopicMes
       return onForkMessage(turn, topic, message);
     case "broadcast":
       return onBroadcast(turn, topic, message);
+    case "have":
+      return onHave(turn, topic, message);
   }
 }
 
@@ -290,6 +322,7 @@ function onHeartbeat(turn: Turn): void {
   turn.effects.push({ type: "startTimer", name: "heartbeat", delayMs: deps.options.heartbeatMs });
   for (const topic of state.topics.values()) retryRefused(turn, topic, isWorthAnotherTry);
   passStalled(turn);
+  dropQuietAsks(turn);
 }
 
 /** Reasons of a refusal that pass with time or with other logs. */

@@ -212,6 +212,48 @@ export interface BroadcastMessage {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * Asks for points of a body, one after another: docs/spec/3-sync.md §7.2. Each side counts its asks
+ * 0, 1, 2, … for the life of the session.
+ */
+export interface AskMessage {
+  readonly type: "ask";
+  readonly topicNumber: number;
+  /** What an entry of the topic names: a root, or a packet that stands alone. 32 bytes. */
+  readonly name: Uint8Array;
+  /** Links between the named point and these; 0 is the named one itself. */
+  readonly depth: number;
+  /** Index of the first among all points at that depth. */
+  readonly first: number;
+  /** 1 to 16. */
+  readonly count: number;
+}
+
+/** What has become of the next point of an ask. All states but `point` end the ask. */
+export type PieceState =
+  /** Here it is. */
+  | "point"
+  /** It is not here, or not for the asker. */
+  | "none"
+  /** It is not here yet: `have` tells when it is worth asking again. */
+  | "later";
+
+/** The next point of an ask of the receiver. */
+export interface PieceMessage {
+  readonly type: "piece";
+  readonly askNumber: number;
+  readonly state: PieceState;
+  /** 1 to 65,536 bytes of a point, none in the other states. */
+  readonly bytes: Uint8Array;
+}
+
+/** A body that the receiver asked for in vain is here now. */
+export interface HaveMessage {
+  readonly type: "have";
+  readonly topicNumber: number;
+  readonly name: Uint8Array;
+}
+
 export interface HeartbeatMessage {
   readonly type: "heartbeat";
 }
@@ -238,5 +280,8 @@ export type Message =
   | SummaryMessage
   | ReconcileMessage
   | BroadcastMessage
+  | AskMessage
+  | PieceMessage
+  | HaveMessage
   | HeartbeatMessage
   | ByeMessage;

@@ -12,11 +12,13 @@ import {
   verifyForkProof,
 } from "@hawser/log";
 import { type BroadcastListener, createBroadcasts } from "./broadcasts.ts";
+import { createBodyFetcher, type PiecesOutcome } from "./body-fetcher.ts";
 import { createClaims } from "./claims.ts";
 import { featuresKnown } from "./codes.ts";
 import { SyncError } from "./errors.ts";
 import { watchHeads } from "./head-watcher.ts";
 import {
+  bodyBytesDefault,
   channelBindingBytesMax,
   identitiesMax,
   outboxBytesDefault,
@@ -39,10 +41,12 @@ import {
 import type { SessionHost } from "./session-effects.ts";
 import { createTopicSessions } from "./topic-sessions.ts";
 import type {
+  BodySource,
   Connection,
   ExplainCode,
   Ingest,
   LogRef,
+  PieceRequest,
   SyncIdentity,
   SyncTopic,
   Timers,
@@ -55,6 +59,8 @@ export interface SyncPeerDeps {
   readonly timers: Timers;
   /** Verifies, authorises and stores what peers send. Called one range at a time per session. */
   readonly ingest: Ingest;
+  /** Bodies that peers may ask for; default: none is served. */
+  readonly bodies?: BodySource;
   /**
    * A peer sent the proof that a log of this topic forked, and it is stored: whoever judges entries
    * judges those of the topic again.
@@ -83,6 +89,8 @@ export interface SyncPeerOptions {
   readonly topicEntries?: number;
   /** Range bytes taken from one peer per topic and session; default 4 GiB. */
   readonly topicBytes?: number;
+  /** Bytes of bodies sent to one peer in a session; default 16 GiB. */
+  readonly bodyBytes?: number;
   /**
    * Topics of this many logs and more are reconciled by fingerprints of their parts, which costs as
    * much as they differ; smaller ones by listing their logs, which is a round trip less. Default 64.
@@ -129,6 +137,20 @@ export interface SyncPeer extends AsyncDisposable {
    * a follow key can say anything. Must not throw.
    */
   onBroadcast(listener: BroadcastListener): () => void;
+  /**
+   * Fetches points of a body from whoever has them (docs/spec/3-sync.md §7.2); several requests at
+   * once go to several peers. `take` gets each point in order, checked against its hash. Waits while
+   * no peer serves bodies of the topic, and while one says that they are on their way. `nobody`: every
+   * peer that is connected was asked, or lied about this body before. Rejects with SYNC_ABORTED,
+   * SYNC_CLOSED, and with SYNC_TOO_MANY_REQUESTS when 1,024 wait.
+   */
+  fetchPieces(
+    request: PieceRequest,
+    take: (bytes: Uint8Array) => void,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<PiecesOutcome>;
+  /** Calls back when a peer that serves bodies of a topic has come, or has got some. Must not throw. */
+  onBodies(listener: (topic: Topic) => void): () => void;
   /** Peers with at least one session, ordered by id. */
   peers(): readonly PeerInfo[];
   /** Where an entry stands between us and the peer with that device key. */
@@ -158,6 +180,10 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     { crypto, sessions: sharing.of },
     { mode: options.broadcasts ?? "take" },
   );
+  const fetcher = createBodyFetcher({ sessions: sharing.of });
+  const stopHearing = deps.bodies?.onHere((topic, name) => {
+    for (const session of sharing.of(topic)) session.bodyHere(topic, name);
+  });
   const watcher = watchHeads(store, {
     onHeads: (topic, heads) => {
       const mayAdmit = holdsControl(deps.topics(), topic, heads);
@@ -173,6 +199,7 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     crypto,
     timers: deps.timers,
     ingest: deps.ingest,
+    bodies: deps.bodies,
     machine: createMachine({ crypto, options: machineOptions(options) }),
     claims: createClaims(),
     topics: () => deps.topics(),
@@ -191,9 +218,14 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     onBadRange: ({ session }, place) => badRanges.add(session.identities()[0], place),
     onShare: sharing.add,
     onUnshare: sharing.remove,
+    onPiece: fetcher.took,
+    onAskEnded: fetcher.ended,
+    onHave: fetcher.heard,
+    onServesBodies: fetcher.serves,
     onClosed: (session) => {
       running.delete(session);
       sharing.removeAll(session);
+      fetcher.left(session);
     },
     onBroadcast: broadcasts.heard,
     onChange: ({ session }) => deps.onSessionChange?.(session),
@@ -217,6 +249,9 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
       broadcasts.say(topic, bytes);
     },
     onBroadcast: broadcasts.listen,
+    fetchPieces: (request, take, fetchOptions = {}) =>
+      fetcher.fetch(request, take, fetchOptions.signal),
+    onBodies: fetcher.listen,
     peers: () => groupByPeer([...running].map(({ session }) => session)),
     explain: async (ref, seq, peer) => {
       const head = await store.head(ref.logId);
@@ -228,6 +263,8 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
       watcher.stop();
+      stopHearing?.();
+      fetcher.close();
       await Promise.all([...running].map(({ session }) => session.close()));
     },
   };
@@ -330,6 +367,7 @@ function machineOptions(options: SyncPeerOptions): MachineOptions {
     heartbeatMs: options.heartbeatMs ?? 20_000,
     topicEntries: options.topicEntries ?? 10_000_000,
     topicBytes: options.topicBytes ?? 4 * 1024 ** 3,
+    bodyBytes: options.bodyBytes ?? bodyBytesDefault,
     features: featuresKnown,
     reconcileLogs: options.reconcileLogs ?? reconcileLogsDefault,
   };

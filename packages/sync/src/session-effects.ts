@@ -7,11 +7,17 @@ import type { Claimant, Claims } from "./claims.ts";
 import type { EventLoop } from "./event-loop.ts";
 import type { IngestQueue } from "./ingest-queue.ts";
 import type { Machine } from "./machine.ts";
-import type { Broadcast, ReadRangeEffect, SyncEffect, TopicSnapshot } from "./machine-types.ts";
+import type {
+  AskEnd,
+  Broadcast,
+  ReadRangeEffect,
+  SyncEffect,
+  TopicSnapshot,
+} from "./machine-types.ts";
 import type { Outbox } from "./outbox.ts";
 import { readRange } from "./range-reader.ts";
 import type { SessionTimers } from "./session-timers.ts";
-import type { Ingest, SyncTopic, Timers, TopicAccess } from "./types.ts";
+import type { BodyPlace, BodySource, Ingest, SyncTopic, Timers, TopicAccess } from "./types.ts";
 
 /** What a peer object shares with its sessions. */
 export interface SessionHost {
@@ -19,6 +25,7 @@ export interface SessionHost {
   readonly crypto: Crypto;
   readonly timers: Timers;
   readonly ingest: Ingest;
+  readonly bodies: BodySource | undefined;
   readonly machine: Machine;
   readonly claims: Claims;
   topics(): readonly SyncTopic[];
@@ -37,6 +44,10 @@ export interface SessionParts {
   readonly claimant: Claimant;
   readonly queue: IngestQueue;
   readonly onBroadcast: (broadcast: Broadcast) => void;
+  readonly onPiece: (id: number, bytes: Uint8Array) => void;
+  readonly onAskEnded: (id: number, end: AskEnd) => void;
+  readonly onHave: (topic: Topic, name: Uint8Array) => void;
+  readonly onServesBodies: (topic: Topic) => void;
   readonly onShare: (topic: Topic) => void;
   readonly onUnshare: (topic: Topic) => void;
   readonly onProgress: () => void;
@@ -73,6 +84,16 @@ export function performEffect(parts: SessionParts, effect: SyncEffect): void {
       });
     case "broadcast":
       return parts.onBroadcast(effect);
+    case "readPiece":
+      return attempt(parts, () => answerPiece(parts, effect.askNumber, effect));
+    case "piece":
+      return parts.onPiece(effect.id, effect.bytes);
+    case "askEnded":
+      return parts.onAskEnded(effect.id, effect.end);
+    case "servesBodies":
+      return parts.onServesBodies(effect.topic);
+    case "have":
+      return parts.onHave(effect.topic, effect.name);
     case "badRange":
       return parts.onBadRange(effect);
     case "startTimer":
@@ -140,4 +161,13 @@ async function answerRange(parts: SessionParts, effect: ReadRangeEffect): Promis
   const read = await readRange(parts.host.store, effect);
   const { topic, logId, from } = effect;
   parts.loop.dispatch({ type: "range", topic, logId, from, read });
+}
+
+async function answerPiece(
+  { host, loop }: SessionParts,
+  askNumber: number,
+  { topic, name, depth, index }: BodyPlace,
+): Promise<void> {
+  const read = await host.bodies?.read({ topic, name, depth, index });
+  loop.dispatch({ type: "pieceRead", askNumber, read: read ?? { status: "none" } });
 }

@@ -6,7 +6,7 @@ import type { ForkProof, LogHead, LogId, Topic } from "@hawser/log";
 import { SyncError } from "./errors.ts";
 import { createEventLoop, type EventLoop } from "./event-loop.ts";
 import { createIngestQueue } from "./ingest-queue.ts";
-import type { Broadcast, MachineSeed } from "./machine-types.ts";
+import type { AskEnd, AskOrder, Broadcast, MachineSeed } from "./machine-types.ts";
 import { createOutbox } from "./outbox.ts";
 import {
   explainHere,
@@ -24,6 +24,7 @@ import {
   type SessionParts,
 } from "./session-effects.ts";
 import { createSessionTimers } from "./session-timers.ts";
+import { servesBodies } from "./step-bodies.ts";
 import type {
   Connection,
   ExplainCode,
@@ -76,6 +77,12 @@ export interface RunningSession {
   forked(topic: Topic, logId: LogId, proof: ForkProof): void;
   failed(cause: unknown): void;
   broadcast(broadcast: Broadcast): void;
+  /** Whether the peer serves bodies of the topic, and may know that we ask. */
+  servesBodies(topic: Topic): boolean;
+  /** Asks of ours that were given up here, and that the peer has not ended. */
+  asksStuck(): number;
+  ask(order: AskOrder): void;
+  bodyHere(topic: Topic, name: Uint8Array): void;
   explain(
     ref: LogRef,
     seq: number,
@@ -88,6 +95,11 @@ export interface SessionListener {
   onBadRange(session: RunningSession, place: { readonly logId: LogId; readonly seq: number }): void;
   /** The peer, which proved full access to the topic, said it. */
   onBroadcast(session: RunningSession, broadcast: Broadcast): void;
+  /** A point of an ask of this session, and how the ask ended. */
+  onPiece(session: RunningSession, id: number, bytes: Uint8Array): void;
+  onAskEnded(session: RunningSession, id: number, end: AskEnd): void;
+  onHave(session: RunningSession, topic: Topic, name: Uint8Array): void;
+  onServesBodies(topic: Topic): void;
   /** Both sides take part in the topic now, or no longer do. */
   onShare(session: RunningSession, topic: Topic): void;
   onUnshare(session: RunningSession, topic: Topic): void;
@@ -119,6 +131,10 @@ export function runSession(
       onFailure: (cause) => loop.dispatch({ type: "failed", cause }),
     }),
     onBroadcast: (broadcast) => listener.onBroadcast(running, broadcast),
+    onPiece: (id, bytes) => listener.onPiece(running, id, bytes),
+    onAskEnded: (id, end) => listener.onAskEnded(running, id, end),
+    onHave: (topic, name) => listener.onHave(running, topic, name),
+    onServesBodies: (topic) => listener.onServesBodies(topic),
     onShare: (topic) => {
       // The step that ended the session may have gone on.
       if (ending.why() === undefined) listener.onShare(running, topic);
@@ -146,6 +162,10 @@ export function runSession(
     committed: (topic, heads) => loop.dispatch({ type: "committed", topic, heads }),
     retry: (topic) => loop.dispatch({ type: "retry", topic }),
     forked: (topic, logId, proof) => loop.dispatch({ type: "fork", topic, logId, proof }),
+    servesBodies: (topic) => servesBodies(loop.state(), topic),
+    asksStuck: () => [...loop.state().asksOut.values()].filter((ask) => ask.isDropped).length,
+    ask: (order) => loop.dispatch({ type: "ask", ...order }),
+    bodyHere: (topic, name) => loop.dispatch({ type: "bodyHere", topic, name }),
     broadcast: (broadcast) => loop.dispatch({ type: "broadcast", ...broadcast }),
     failed: (cause) => loop.dispatch({ type: "failed", cause }),
     explain: (ref, seq, head) => ({

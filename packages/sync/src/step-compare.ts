@@ -7,6 +7,7 @@ import { logsPerTopicMax } from "./limits.ts";
 import type { InLog, InSide, InStatus, TopicState, Turn } from "./machine-types.ts";
 import type { FrontierMessage, LogAnnouncement, Want } from "./message.ts";
 import { hashStartOf } from "./out-log.ts";
+import { noteBodies } from "./step-bodies.ts";
 import { chunked, close, isOtherHead, isVisible, progressed, send } from "./turn.ts";
 
 export function freshIn(): InSide {
@@ -39,6 +40,7 @@ export function onFrontier(turn: Turn, topic: TopicState, message: FrontierMessa
   if (message.access === "none" && message.logs.length > 0) return close(turn, "SYNC_BAD_MESSAGE");
   if (message.first) restartIn(turn, topic, message.generation);
   topic.in.access = message.access;
+  noteBodies(turn, topic);
   topic.in.answers = message.answers;
   topic.in.complete = message.last;
   for (const announcement of message.logs) {

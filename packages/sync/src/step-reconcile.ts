@@ -26,6 +26,7 @@ import {
   wholeOf,
 } from "./reconcile-items.ts";
 import { isNewToPeer, sendFrontier, tellNew, untoldHeads, visibleHeads } from "./step-announce.ts";
+import { noteBodies } from "./step-bodies.ts";
 import { onFrontier, restartIn } from "./step-compare.ts";
 import { close, isOtherHead, isReconciling, progressed, send } from "./turn.ts";
 
@@ -86,6 +87,7 @@ export function onSummary(turn: Turn, topic: TopicState, message: SummaryMessage
   if (topic.summariesTaken > summariesPerTopicMax) return close(turn, "SYNC_OVER_LIMIT");
   restartIn(turn, topic, message.generation);
   topic.in.access = message.access;
+  noteBodies(turn, topic);
   topic.in.answers = message.answers;
   topic.in.summary = { count: message.count, fingerprint: message.fingerprint };
   onPeerRestart(turn, topic);

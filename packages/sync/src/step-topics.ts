@@ -15,6 +15,7 @@ import {
 import type { TopicSnapshot, TopicState, Turn } from "./machine-types.ts";
 import type { ProofMessage, TopicsMessage } from "./message.ts";
 import { freshOut } from "./out-log.ts";
+import { dropAsks, noteBodies } from "./step-bodies.ts";
 import { dropFrontiers } from "./step-commit.ts";
 import { freshIn, reviewIn } from "./step-compare.ts";
 import { publish } from "./step-publish.ts";
@@ -109,6 +110,7 @@ function addTopic(
     proofCounter: 0,
     peerProof: undefined,
     given: "none",
+    servesBodies: false,
     headsState: "unread",
     heads: new Map(),
     forks: new Map(),
@@ -184,6 +186,8 @@ function unshare(turn: Turn, topic: TopicState): void {
   topic.heads.clear();
   topic.forks.clear();
   dropFrontiers(turn, topic);
+  noteBodies(turn, topic);
+  dropAsks(turn, topic.topic);
   turn.effects.push({ type: "unshare", topic: topic.topic });
   progressed(turn);
 }
@@ -238,6 +242,7 @@ function judge(turn: Turn, topic: TopicState): void {
   const given = accessOf(turn, topic);
   const isChanged = given !== topic.given;
   topic.given = given;
+  noteBodies(turn, topic);
   publish(turn, topic);
   if (isChanged) reviewIn(turn, topic);
   progressed(turn);

@@ -77,6 +77,48 @@ export interface Ingest {
   (range: EncodedRange): Promise<IngestOutcome>;
 }
 
+/** Where a point of a body stands (docs/spec/3-sync.md §7.2). */
+export interface BodyPlace {
+  readonly topic: Topic;
+  /** Hash that an entry of the topic names: of a root, or of a packet that stands alone. */
+  readonly name: Uint8Array;
+  /** Links between the named point and this one: 0 is the named one itself; at most 4. */
+  readonly depth: number;
+  /** Index among all points at that depth: link `index mod 1,024` of the point `⌊index ÷ 1,024⌋` above. */
+  readonly index: number;
+}
+
+/** A point of a body, or why there is none. */
+export type PieceRead =
+  /** Bytes of the LK1 point, which hash to its name: at most 65,536. */
+  | { readonly status: "here"; readonly bytes: Uint8Array }
+  /** Not here, or nothing of this topic names it: whoever asks hears no difference. */
+  | { readonly status: "none" }
+  /** Not here yet, and on its way: `onHere` will tell. */
+  | { readonly status: "later" };
+
+/** Bodies that this side serves, provided by the layer that owns the topics. */
+export interface BodySource {
+  /**
+   * One point, for a peer with full access to the topic. Must find it by going down from `name`, which
+   * an entry of the topic must name: else a stranger to a body could ask whether it is here.
+   */
+  read(place: BodyPlace): Promise<PieceRead>;
+  /** Calls back when a named point or a whole body has come; returns the unsubscribe function. */
+  onHere(listener: (topic: Topic, name: Uint8Array) => void): () => void;
+}
+
+/** Points of a body that are wanted. */
+export interface PieceRequest {
+  readonly topic: Topic;
+  readonly name: Uint8Array;
+  readonly depth: number;
+  /** Index of the first. */
+  readonly first: number;
+  /** What the points hash to, in order: 1 to 16. */
+  readonly hashes: readonly Uint8Array[];
+}
+
 /** Why a session ended. Codes are API: never renamed, never reused (docs/spec/3-sync.md §8). */
 export type SyncCloseCode =
   /** A side was done: closed or disposed by its owner. */

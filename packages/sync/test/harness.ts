@@ -14,6 +14,7 @@ import {
   type Topic,
 } from "@hawser/log";
 import {
+  type BodySource,
   createSyncPeer,
   type OfferedLog,
   type Ingest,
@@ -104,6 +105,7 @@ export interface NodeOptions extends SyncPeerOptions {
   readonly secret?: Uint8Array;
   readonly identities?: () => readonly SyncIdentity[];
   readonly store?: LogStore;
+  readonly bodies?: BodySource;
   readonly wrapIngest?: (ingest: Ingest) => Ingest;
 }
 
@@ -157,7 +159,16 @@ export function createWorld(
     };
     const identities = options.identities ?? (() => [identityOf(secret)]);
     const peer = createSyncPeer(
-      { store, crypto, random, timers, ingest: wrapIngest(plain), identities, topics: () => own },
+      {
+        store,
+        crypto,
+        random,
+        timers,
+        ingest: wrapIngest(plain),
+        identities,
+        topics: () => own,
+        ...(options.bodies && { bodies: options.bodies }),
+      },
       options,
     );
     const writers = new Map<string, Promise<LogWriter>>();

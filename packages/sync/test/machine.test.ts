@@ -22,6 +22,7 @@ const options: MachineOptions = {
   heartbeatMs: 1_000,
   topicEntries: 1_000,
   topicBytes: 2 ** 20,
+  bodyBytes: 64 * 1024 * 1024,
   features: 1,
   reconcileLogs: 64,
 };

@@ -128,6 +128,29 @@ const arbitraryMessage: fc.Arbitrary<Message> = fc.oneof(
     type: fc.constant("forkMore" as const),
     bytes: fc.uint8Array({ minLength: 1, maxLength: 300 }),
   }),
+  fc
+    .tuple(number, bytesOf(32), fc.integer({ min: 1, max: 4 }), fc.nat(1_008), fc.nat(15))
+    .map(([topicNumber, name, depth, first, more]) => ({
+      type: "ask" as const,
+      topicNumber,
+      name,
+      depth,
+      first,
+      count: more + 1,
+    })),
+  fc.record({
+    type: fc.constant("piece" as const),
+    askNumber: number,
+    state: fc.constant("point" as const),
+    bytes: fc.uint8Array({ minLength: 1, maxLength: 300 }),
+  }),
+  fc.record({
+    type: fc.constant("piece" as const),
+    askNumber: number,
+    state: fc.constantFrom("none" as const, "later" as const),
+    bytes: fc.constant(new Uint8Array(0)),
+  }),
+  fc.record({ type: fc.constant("have" as const), topicNumber: number, name: bytesOf(32) }),
   fc.constant({ type: "heartbeat" as const }),
   fc.record({
     type: fc.constant("bye" as const),
@@ -160,7 +183,7 @@ describe("messages", () => {
     fc.assert(
       fc.property(arbitraryMessage, fc.nat(), (message, cut) => {
         const frame = encodeMessage(message);
-        const open = ["range", "more", "fork", "forkMore", "bye", "hello"];
+        const open = ["range", "more", "fork", "forkMore", "bye", "hello", "piece"];
         fc.pre(!open.includes(message.type) && frame.length > 1);
         expect(decodeMessage(frame.subarray(0, cut % frame.length))).toBeUndefined();
       }),
@@ -182,6 +205,25 @@ describe("messages", () => {
     expect(decodeMessage(encodeMessage(message))).toBeUndefined();
     const fewer: Message = { ...message, added: added.slice(1) };
     expect(decodeMessage(encodeMessage(fewer))).toEqual(fewer);
+  });
+
+  test("refused: asks that go too deep, too wide or for nothing, and pieces that are none", () => {
+    const ask = { type: "ask" as const, topicNumber: 0, name: new Uint8Array(32) };
+    const isTaken = (depth: number, first: number, count: number): boolean =>
+      decodeMessage(encodeMessage({ ...ask, depth, first, count })) !== undefined;
+    expect([isTaken(0, 0, 1), isTaken(1, 1_008, 16), isTaken(4, 2 ** 40 - 1, 1)]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect([isTaken(0, 0, 2), isTaken(0, 1, 1), isTaken(1, 1_009, 16)]).not.toContain(true);
+    expect([isTaken(1, 0, 0), isTaken(1, 0, 17), isTaken(5, 0, 1)]).not.toContain(true);
+    const piece = (state: number, byteCount: number): Message | undefined =>
+      decodeMessage(Uint8Array.of(22, 0, state, ...new Uint8Array(byteCount)));
+    expect([piece(0, 0), piece(1, 1), piece(2, 1), piece(3, 0), piece(0, 65_537)]).toEqual(
+      Array.from({ length: 5 }, () => undefined),
+    );
+    expect(piece(0, 65_536)).toBeDefined();
   });
 
   test("refused: a frame over 256 KiB, a range over 64 MiB", () => {

@@ -18,6 +18,7 @@ import {
   topic,
   topicBytesOf,
 } from "./sets.ts";
+import type { ReconcileMessage } from "../src/message.ts";
 import { reportOf } from "../src/report.ts";
 import { keyOf } from "./harness.ts";
 
@@ -315,7 +316,7 @@ describe("a peer that does not play by the rules", () => {
     const turn = { type: "reconcile", state: "end", marks: [], splits: [] } as const;
     const askedChildren = opened(asker).a.state.topics.get(topic)?.recon?.asked[0]?.length ?? 0;
     expect(askedChildren).toBeGreaterThan(1);
-    const cases: readonly (readonly [readonly [string, string], Partial<Message>])[] = [
+    const cases: readonly (readonly [readonly [string, string], Partial<ReconcileMessage>])[] = [
       [asker, { ...turn }],
       [asker, { ...turn, marks: [equal(askedChildren), equal(2)] }],
       [asker, { ...turn, marks: [equal(askedChildren / 2)] }],

@@ -60,6 +60,7 @@ const options: MachineOptions = {
   heartbeatMs: 1_000,
   topicEntries: 1_000_000,
   topicBytes: 2 ** 30,
+  bodyBytes: 64 * 1024 * 1024,
   features: 1,
   reconcileLogs: 1,
 };

@@ -38,6 +38,7 @@ const options: MachineOptions = {
   heartbeatMs: 20_000,
   topicEntries: 100_000,
   topicBytes: 64 * 1024 * 1024,
+  bodyBytes: 64 * 1024 * 1024,
   features: 0,
   reconcileLogs: 64,
 };
@@ -160,6 +161,7 @@ function attach(
       crypto,
       timers,
       ingest: ingestOf(side),
+      bodies: undefined,
       machine: recordingMachine(side),
       claims: createClaims(),
       topics: () => side.topics,
@@ -172,6 +174,10 @@ function attach(
     },
     {
       onBadRange: () => {},
+      onPiece: () => {},
+      onAskEnded: () => {},
+      onHave: () => {},
+      onServesBodies: () => {},
       onBroadcast: () => {},
       onShare: () => {},
       onUnshare: () => {},
