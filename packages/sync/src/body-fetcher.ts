@@ -32,6 +32,8 @@ export interface BodyFetcher {
 /** A request that is not done. */
 interface Job {
   readonly request: PieceRequest;
+  /** Topic and name. */
+  readonly body: string;
   readonly take: (bytes: Uint8Array) => void;
   readonly finish: (outcome: PiecesOutcome | SyncError) => void;
   /** Points that came. */
@@ -78,28 +80,30 @@ export function createBodyFetcher(deps: {
     job.finish(outcome);
   };
 
-  // Asks that were given up take up a place, too, until the peer ends them.
-  const loadOf = (session: RunningSession): number => sourceOf(session).open + session.asksStuck();
+  const isLiar = (session: RunningSession, job: Job): boolean =>
+    lies.size > 0 && lies.has(lieKey(session, job));
 
   /** Asks the least busy session that may have it; ends the job when none is left. */
   const advance = (job: Job): void => {
     if (!jobs.has(job) || job.asking !== undefined) return;
-    const { topic, name } = job.request;
-    let best: RunningSession | undefined;
+    const { topic } = job.request;
+    let best: { readonly session: RunningSession; readonly load: number } | undefined;
     let isHopeful = false;
     let isAlone = true;
     for (const session of deps.sessions(topic)) {
       if (!session.servesBodies(topic)) continue;
       isAlone = false;
-      const isStuck = session.asksStuck() >= asksOpenMax;
-      if (isStuck || lies.has(lieKey(session, topic, name))) continue;
+      const stuck = session.asksStuck();
+      if (stuck >= asksOpenMax || isLiar(session, job)) continue;
       const refusal = job.refused.get(session);
       const isRefused = refusal?.at === job.taken;
       if (!isRefused || refusal.end === "later") isHopeful = true;
-      if (isRefused || loadOf(session) >= asksOpenMax) continue;
-      if (best === undefined || loadOf(session) < loadOf(best)) best = session;
+      // Asks that were given up take up a place, too, until the peer ends them.
+      const load = sourceOf(session).open + stuck;
+      if (isRefused || load >= asksOpenMax) continue;
+      if (best === undefined || load < best.load) best = { session, load };
     }
-    if (best !== undefined) return ask(job, best);
+    if (best !== undefined) return ask(job, best.session);
     if (!isAlone && !isHopeful) end(job, "nobody");
   };
 
@@ -125,7 +129,7 @@ export function createBodyFetcher(deps: {
     else job.refused.set(session, { at: job.taken, end: how === "later" ? "later" : "none" });
     if (how !== "bad") return;
     source.run = 1;
-    lies.add(lieKey(session, job.request.topic, job.request.name));
+    lies.add(lieKey(session, job));
     const [oldest] = lies;
     if (lies.size > liesMax && oldest !== undefined) lies.delete(oldest);
   };
@@ -149,7 +153,9 @@ export function createBodyFetcher(deps: {
         if (typeof outcome === "string") resolve(outcome);
         else reject(outcome);
       };
-      const job: Job = { request, take, finish, taken: 0, asking: undefined, refused: new Map() };
+      const body = bodyKey(request.topic, request.name);
+      const start = { taken: 0, asking: undefined, refused: new Map() };
+      const job: Job = { request, body, take, finish, ...start };
       jobs.add(job);
       signal?.addEventListener("abort", stop);
       advance(job);
@@ -179,11 +185,8 @@ export function createBodyFetcher(deps: {
       advanceAll();
     },
     heard: (session, topic, name) => {
-      for (const job of jobs) {
-        const { request } = job;
-        if (request.topic !== topic || toHex(request.name) !== toHex(name)) continue;
-        job.refused.delete(session);
-      }
+      const body = bodyKey(topic, name);
+      for (const job of jobs) if (job.body === body) job.refused.delete(session);
       advanceAll();
       tell(topic);
     },
@@ -209,8 +212,12 @@ export function createBodyFetcher(deps: {
 }
 
 /** By the peer's key, not its session: connecting anew makes nobody honest. */
-function lieKey({ session }: RunningSession, topic: Topic, name: Uint8Array): string {
-  return `${session.identities()[0] ?? ""} ${topic} ${toHex(name)}`;
+function lieKey({ session }: RunningSession, { body }: Job): string {
+  return `${session.identities()[0] ?? ""} ${body}`;
+}
+
+function bodyKey(topic: Topic, name: Uint8Array): string {
+  return `${topic} ${toHex(name)}`;
 }
 
 function aborted(signal: AbortSignal): SyncError {
