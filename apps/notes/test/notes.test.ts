@@ -2,13 +2,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { browserPath, browserReason, type Page, type ServedPage } from "@hawser-tooling/browser";
 import { createRelay, type Relay } from "@hawser/relay";
-import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { browserPath, servePage, startDevice, type Device, type ServedPage } from "./page.ts";
+import { type Device, serveNotes, startDevice } from "./page.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-const reason = browserPath === undefined ? " (not run: there is no Chromium)" : "";
 const shots = process.env["HAWSER_SHOTS"];
 
 const note = (page: Page) => page.getByRole("textbox", { name: "Note" });
@@ -25,7 +24,7 @@ async function shoot(page: Page, name: string): Promise<void> {
   if (shots !== undefined) await page.screenshot({ path: `${shots}/${name}.png` });
 }
 
-describe.skipIf(browserPath === undefined)(`notes in two browsers${reason}`, () => {
+describe.skipIf(browserPath === undefined)(`notes in two browsers${browserReason}`, () => {
   let served: ServedPage;
   let relay: Relay;
   let ada: Device;
@@ -34,10 +33,10 @@ describe.skipIf(browserPath === undefined)(`notes in two browsers${reason}`, () 
   let data: string;
 
   beforeAll(async () => {
-    served = await servePage();
+    served = await serveNotes();
     data = await mkdtemp(join(tmpdir(), "hawser-notes-relay-"));
     relay = await createRelay({ data });
-    address = `${served.url}?relay=${encodeURIComponent(relay.url)}`;
+    address = `${served.origin}?relay=${encodeURIComponent(relay.url)}`;
     [ada, ben] = await Promise.all([startDevice(), startDevice()]);
   });
   afterAll(async () => {

@@ -1,24 +1,22 @@
 /** Two browsers with profiles of their own share a space: through a relay, and past it. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import type { Server } from "node:http";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
+  type Browser,
   browserPath,
   browserReason,
-  makeProfile,
+  type Page,
   servePage,
+  type ServedPage,
   startBrowser,
-  type Browser,
-  type Tab,
-} from "./browser/browser.ts";
-import { bundlePage } from "./browser/bundle.ts";
-
+  untilTrue,
+} from "@hawser-tooling/browser";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
 
 /** The relay's own program, at one port for all of its lives. */
@@ -61,134 +59,114 @@ async function createProgram(folder: string): Promise<RelayProgram> {
   };
 }
 
-/** One person: a browser, a profile and a tab. */
+/** One person: a browser of its own and a tab. */
 interface Person {
-  readonly tab: () => Tab;
+  readonly page: () => Page;
   /** Closes the tab and loads the page anew. */
   reload(): Promise<void>;
   end(): Promise<void>;
 }
 
-async function createPerson(port: number): Promise<Person> {
-  const profile = await makeProfile();
-  const browser: Browser = await startBrowser(profile.path, port);
-  let tab = await browser.openTab();
+async function createPerson(origin: string): Promise<Person> {
+  const browser: Browser = await startBrowser();
+  let page = await browser.openPage(origin);
   return {
-    tab: () => tab,
+    page: () => page,
     reload: async () => {
-      await tab.close();
-      tab = await browser.openTab();
+      await page.close();
+      page = await browser.openPage(origin);
     },
     end: async () => {
       await browser[Symbol.asyncDispose]();
-      await profile[Symbol.asyncDispose]();
     },
   };
 }
 
-/** The value once it fits; the page's own idle time paces the looks. */
-async function until<Value>(
-  tab: Tab,
-  expression: string,
-  fits: (value: Value) => boolean,
-): Promise<Value> {
-  for (;;) {
-    const value = await tab.run<Value>(expression);
-    if (fits(value)) return value;
-    await tab.run("new Promise((resolve) => requestIdleCallback(resolve, { timeout: 50 }))");
-  }
-}
+const untilShows = (page: Page, ...keys: readonly string[]): Promise<void> =>
+  untilTrue(page, `hawser.shows(${JSON.stringify(keys)})`);
 
-const untilShows = (tab: Tab, ...keys: readonly string[]): Promise<string> =>
-  until<string>(tab, "hawser.text()", (text) => keys.every((key) => text.includes(`"${key}"`)));
+const put = (page: Page, key: string, value: string): Promise<void> =>
+  page.evaluate(`hawser.put(${JSON.stringify(key)}, ${JSON.stringify(value)})`);
 
-const put = (tab: Tab, key: string, value: string): Promise<void> =>
-  tab.run(`hawser.put(${JSON.stringify(key)}, ${JSON.stringify(value)})`);
-
-/** Kept where `HAWSER_SCREENSHOTS` says, for people to look at. */
-async function keepPicture(tab: Tab, name: string): Promise<void> {
-  const folder = process.env["HAWSER_SCREENSHOTS"];
-  if (folder === undefined) return;
-  const { data } = await tab.send("Page.captureScreenshot", { format: "png" });
-  await writeFile(join(folder, `${name}.png`), Buffer.from(String(data), "base64"));
+/** Kept where `HAWSER_SHOTS` says, for people to look at. */
+async function shoot(page: Page, name: string): Promise<void> {
+  const folder = process.env["HAWSER_SHOTS"];
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
 describe.skipIf(browserPath === undefined)(`two browsers${browserReason}`, () => {
   let folder: string;
-  let server: Server;
+  let served: ServedPage;
   let relay: RelayProgram;
   let ada: Person;
   let bob: Person;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "hawser-browsers-"));
-    const served = await servePage(await bundlePage());
-    server = served.server;
+    served = await servePage(new URL("browser/page.ts", import.meta.url));
     relay = await createProgram(folder);
-    [ada, bob] = await Promise.all([createPerson(served.port), createPerson(served.port)]);
+    [ada, bob] = await Promise.all([createPerson(served.origin), createPerson(served.origin)]);
   });
 
   afterAll(async () => {
     await Promise.all([ada, bob].map((person) => person.end()));
     await relay.kill();
-    server.closeAllConnections();
-    server.close();
+    await served[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   test("[TH-114] [TH-124] join by a link, edit both ways, go offline, come back, match", async () => {
-    const [a, b] = [ada.tab(), bob.tab()];
-    await a.run(`hawser.open({ relay: ${JSON.stringify(relay.url)} })`);
-    await b.run("hawser.open({})");
-    const id = await a.run<string>("hawser.create()");
+    const [a, b] = [ada.page(), bob.page()];
+    await a.evaluate(`hawser.open({ relay: ${JSON.stringify(relay.url)} })`);
+    await b.evaluate("hawser.open({})");
+    const id = await a.evaluate<string>("hawser.create()");
     await put(a, "from ada", "hello");
-    const link = await a.run<string>("hawser.invite()");
-    expect(await b.run(`hawser.join(${JSON.stringify(link)})`)).toBe(id);
+    const link = await a.evaluate<string>("hawser.invite()");
+    expect(await b.evaluate(`hawser.join(${JSON.stringify(link)})`)).toBe(id);
     await untilShows(b, "from ada");
     await put(b, "from bob", "hello, too");
     await untilShows(a, "from bob");
 
     await relay.kill();
     await Promise.all([put(a, "both", "ada"), put(a, "ada offline", "1")]);
-    await b.run("hawser.remove('from ada')");
+    await b.evaluate("hawser.remove('from ada')");
     await Promise.all([put(b, "both", "bob"), put(b, "bob offline", "2")]);
     // What was written offline is on the disk of the profile.
-    await b.run("hawser.close()");
+    await b.evaluate("hawser.close()");
     await bob.reload();
-    await bob.tab().run("hawser.open({})");
-    await untilShows(bob.tab(), "bob offline", "both");
+    await bob.page().evaluate("hawser.open({})");
+    await untilShows(bob.page(), "bob offline", "both");
 
     await relay.start();
-    const [one, two] = await Promise.all([
-      untilShows(a, "bob offline", "ada offline", "both"),
-      untilShows(bob.tab(), "bob offline", "ada offline", "both"),
-    ]);
-    for (const tab of [a, bob.tab()]) expect(await tab.run("hawser.synced()")).toBe("synced");
-    const texts = [await a.run("hawser.text()"), await bob.tab().run("hawser.text()")];
+    for (const page of [a, bob.page()]) {
+      await untilShows(page, "bob offline", "ada offline", "both");
+    }
+    for (const page of [a, bob.page()])
+      expect(await page.evaluate("hawser.synced()")).toBe("synced");
+    const texts = [await a.evaluate("hawser.text()"), await bob.page().evaluate("hawser.text()")];
     expect(texts[0]).toBe(texts[1]);
     expect(texts[0]).not.toContain("from ada");
-    expect([one, two].every((text) => text.includes("both"))).toBe(true);
-    await keepPicture(a, "through-the-relay");
+    await shoot(a, "through-the-relay");
   });
 
   test("[TH-120] [TH-113] directly from the author: the relay only signals, then is gone", async () => {
     for (const person of [ada, bob]) {
-      await person.tab().run("hawser.close()");
+      await person.page().evaluate("hawser.close()");
       await person.reload();
-      await person.tab().run("hawser.open({ isDirect: true, isSyncBlocked: true })");
+      await person.page().evaluate("hawser.open({ isDirect: true, isSyncBlocked: true })");
     }
-    const [a, b] = [ada.tab(), bob.tab()];
-    for (const tab of [a, b]) {
-      await until<number>(tab, "hawser.directPeers()", (count) => count === 1);
-      expect(await tab.run("hawser.syncSockets()")).toBe(0);
+    const [a, b] = [ada.page(), bob.page()];
+    for (const page of [a, b]) {
+      await untilTrue(page, "hawser.directPeers() === 1");
+      expect(await page.evaluate("hawser.syncSockets()")).toBe(0);
     }
     await Promise.all([put(a, "ada direct", "3"), put(b, "bob direct", "4")]);
-    await Promise.all([a, b].map((tab) => untilShows(tab, "ada direct", "bob direct")));
+    await Promise.all([a, b].map((page) => untilShows(page, "ada direct", "bob direct")));
     await relay.kill();
     await Promise.all([put(a, "ada alone", "5"), put(b, "bob alone", "6")]);
-    await Promise.all([a, b].map((tab) => untilShows(tab, "ada alone", "bob alone")));
-    expect(await a.run("hawser.text()")).toBe(await b.run("hawser.text()"));
-    for (const tab of [a, b]) expect(await tab.run("hawser.syncSockets()")).toBe(0);
-    await keepPicture(b, "past-the-relay");
+    await Promise.all([a, b].map((page) => untilShows(page, "ada alone", "bob alone")));
+    expect(await a.evaluate("hawser.text()")).toBe(await b.evaluate("hawser.text()"));
+    for (const page of [a, b]) expect(await page.evaluate("hawser.syncSockets()")).toBe(0);
+    await shoot(b, "past-the-relay");
   });
 });

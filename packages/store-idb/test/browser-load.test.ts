@@ -1,51 +1,46 @@
 /** Reading much in a real Chromium: the main thread stays free, and memory bounded. */
-import { expect, test } from "vitest";
-import { bundlePage } from "./support/bundle.ts";
 import {
   browserPath,
   browserReason,
-  makeProfile,
+  type Page,
   servePage,
   startBrowser,
-  type Tab,
-} from "./support/browser.ts";
+} from "@hawser-tooling/browser";
+import { expect, test } from "vitest";
 
 interface Load {
   readonly entries: number;
   readonly longestMs: number;
 }
 
-/** Bytes in use after a collection, those of buffers included. */
-async function heapBytes(tab: Tab): Promise<number> {
-  await tab.send("HeapProfiler.collectGarbage");
-  const { usedSize, backingStorageSize } = await tab.send("Runtime.getHeapUsage");
-  return Number(usedSize) + Number(backingStorageSize ?? 0);
+/** Tells the bytes in use after a collection, those of buffers included. */
+async function heapOf(page: Page): Promise<() => Promise<number>> {
+  const devTools = await page.context().newCDPSession(page);
+  return async () => {
+    await devTools.send("HeapProfiler.collectGarbage");
+    const { usedSize, backingStorageSize } = await devTools.send("Runtime.getHeapUsage");
+    return usedSize + backingStorageSize;
+  };
 }
 
-async function withTab(work: (tab: Tab) => Promise<void>): Promise<void> {
-  await using profile = await makeProfile();
-  const { server, port } = await servePage(await bundlePage());
-  try {
-    await using browser = await startBrowser(profile.path, port);
-    await work(await browser.openTab());
-  } finally {
-    server.closeAllConnections();
-    server.close();
-  }
+async function withPage(work: (page: Page) => Promise<void>): Promise<void> {
+  await using served = await servePage(new URL("support/page.ts", import.meta.url));
+  await using browser = await startBrowser();
+  await work(await browser.openPage(served.origin));
 }
 
 test.skipIf(browserPath === undefined)(
   `loading 10,000 entries holds no task up for 50 ms, in ranges large or small${browserReason}`,
   { timeout: 60_000 },
   () =>
-    withTab(async (tab) => {
-      expect((await tab.run<Load>("hawser.block()")).longestMs).toBeGreaterThan(50);
+    withPage(async (page) => {
+      expect((await page.evaluate<Load>("hawser.block()")).longestMs).toBeGreaterThan(50);
       for (const size of [10_000, 100]) {
-        await tab.run(`hawser.writeMany('load ${size}', 10_000, ${size})`);
+        await page.evaluate(`hawser.writeMany('load ${size}', 10_000, ${size})`);
         // The best of five: a task is also long when other programs take the processor from it.
         const longest: number[] = [];
         while (longest.length < 5 && !longest.includes(0)) {
-          const { entries, longestMs } = await tab.run<Load>(`hawser.load('load ${size}')`);
+          const { entries, longestMs } = await page.evaluate<Load>(`hawser.load('load ${size}')`);
           expect(entries).toBe(10_000);
           longest.push(longestMs);
         }
@@ -58,14 +53,17 @@ test.skipIf(browserPath === undefined)(
   `reading 100,000 entries takes bounded memory${browserReason}`,
   { timeout: 60_000 },
   () =>
-    withTab(async (tab) => {
-      await tab.run("hawser.writeMany('large', 100_000, 1_000)");
-      const before = await heapBytes(tab);
+    withPage(async (page) => {
+      await page.evaluate("hawser.writeMany('large', 100_000, 1_000)");
+      const heapBytes = await heapOf(page);
+      const before = await heapBytes();
       const progress = { isOver: false };
-      const read = tab.run("hawser.readFast('large')").finally(() => (progress.isOver = true));
+      const read = page
+        .evaluate("hawser.readFast('large')")
+        .finally(() => (progress.isOver = true));
       let [most, samples] = [0, 0];
       while (!progress.isOver) {
-        most = Math.max(most, await heapBytes(tab));
+        most = Math.max(most, await heapBytes());
         samples += 1;
       }
       expect(await read).toBe(100_000);

@@ -1,56 +1,49 @@
 /** The WebSocket of a real Chromium, both ends of a connection in one page. */
-import { transportCases } from "@hawser/sync/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Server } from "node:http";
-import { createSplice, type Splice } from "./support/splice.ts";
-import { bundlePage } from "./support/bundle.ts";
 import {
+  type Browser,
   browserPath,
   browserReason,
-  makeProfile,
+  type Page,
   servePage,
+  type ServedPage,
   startBrowser,
-  type Browser,
-  type Tab,
-} from "./support/browser.ts";
+} from "@hawser-tooling/browser";
+import { transportCases } from "@hawser/sync/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createSplice, type Splice } from "./support/splice.ts";
 
 // Browsers cannot stop reading, so what they are sent is bounded by credit alone.
 const cases = transportCases.filter(({ needsReader }) => !needsReader);
 
 describe.skipIf(browserPath === undefined)(`WebSockets of a browser${browserReason}`, () => {
   let browser: Browser;
-  let profile: Awaited<ReturnType<typeof makeProfile>>;
-  let server: Server;
+  let served: ServedPage;
   let splice: Splice;
-  let tab: Tab;
+  let page: Page;
 
   beforeAll(async () => {
-    profile = await makeProfile();
     splice = await createSplice();
-    const served = await servePage(await bundlePage());
-    server = served.server;
-    browser = await startBrowser(profile.path, served.port);
-    tab = await browser.openTab();
-    await tab.run(`hawser.use(${splice.port}, ${splice.silentPort})`);
+    served = await servePage(new URL("support/page.ts", import.meta.url));
+    browser = await startBrowser();
+    page = await browser.openPage(served.origin);
+    await page.evaluate(`hawser.use(${splice.port}, ${splice.silentPort})`);
   }, 60_000);
 
   afterAll(async () => {
     await browser[Symbol.asyncDispose]();
-    server.closeAllConnections();
-    server.close();
+    await served[Symbol.asyncDispose]();
     await splice[Symbol.asyncDispose]();
-    await profile[Symbol.asyncDispose]();
   });
 
   test("the page runs the cases of every transport", async () => {
-    expect(await tab.run("hawser.names")).toEqual(cases.map(({ name }) => name));
+    expect(await page.evaluate("hawser.names")).toEqual(cases.map(({ name }) => name));
   });
 
   test.each(cases.map(({ name }, index) => [name, index] as const))(
     "[TH-113] [TH-114] %s",
     { timeout: 60_000 },
     async (_name, index) => {
-      expect(await tab.run(`hawser.runCase(${index})`)).toBe("passed");
+      expect(await page.evaluate(`hawser.runCase(${index})`)).toBe("passed");
     },
   );
 });

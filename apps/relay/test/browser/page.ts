@@ -79,10 +79,12 @@ Object.assign(globalThis, {
     remove: async (key: string) => {
       await required().kv.del(key);
     },
-    text: () => {
+    shows: (keys: readonly string[]) => {
       draw();
-      return JSON.stringify(entries());
+      const shown = new Set(entries().map(([key]) => key));
+      return keys.every((key) => shown.has(key));
     },
+    text: () => JSON.stringify(entries()),
     synced: async () => {
       await required().synced();
       return "synced";
