@@ -7,7 +7,8 @@ import type { Life } from "./document.ts";
 import { DocError } from "./errors.ts";
 import { equalJson, isObject, jsonKey, type Json, type JsonObject } from "./json.ts";
 import type { DocOp } from "./ops.ts";
-import { changeOf, createSequence, itemsOf } from "./sequence.ts";
+import { changeOf, createSequence, itemsMax, itemsOf, type Sequence } from "./sequence.ts";
+import { charactersOf, createText, textChange } from "./text.ts";
 
 /** Marks in one op, so that no op outgrows an entry. */
 const marksPerOp = 500;
@@ -71,12 +72,19 @@ function changeValue(
 
 function policyOps(
   base: ChangeBase,
-  policy: "counter" | "set" | "list",
+  policy: Exclude<FieldPolicy, "last">,
   field: string,
   after: Json,
 ): readonly DocOp[] {
   const before = ownValue(base.seen, field);
+  // Nothing is in it that an op could speak of, and yet it is there.
+  const isBlank = policy === "text" ? after === "" : Array.isArray(after) && after.length === 0;
+  if (before === undefined && isBlank) return [{ op: "set", path: [field], value: after }];
   if (policy === "counter") return [addition(field, before, after)];
+  if (policy === "text") {
+    if (typeof after === "string") return textOps(base.life, field, after);
+    throw new DocError("DOC_FIELD_POLICY", `${field} is a text`);
+  }
   if (!Array.isArray(after)) {
     throw new DocError("DOC_FIELD_POLICY", `${field} is a ${policy}, so its value is a list`);
   }
@@ -111,10 +119,36 @@ function listOps(life: Life | undefined, field: string, after: readonly Json[]):
   const items = itemsOf(life?.sequences.get(field) ?? createSequence());
   if (items === undefined) throw new DocError("DOC_TOO_LARGE", `${field} has too many items`);
   const { removed, inserted } = changeOf(items, after, jsonKey);
+  checkRoom(
+    field,
+    life?.sequences.get(field),
+    inserted.reduce((sum, run) => sum + run.values.length, 0),
+  );
   const ops: DocOp[] = [];
   for (let start = 0; start < removed.length; start += marksPerOp) {
     ops.push({ op: "remove", field, items: removed.slice(start, start + marksPerOp) });
   }
   for (const run of inserted) ops.push({ op: "insert", field, ...run });
   return ops;
+}
+
+function textOps(life: Life | undefined, field: string, after: string): readonly DocOp[] {
+  const text = life?.texts.get(field) ?? createText();
+  const items = charactersOf(text);
+  if (items === undefined) throw new DocError("DOC_TOO_LARGE", `${field} has too many characters`);
+  const { erased, typed } = textChange(items, after);
+  checkRoom(field, text.characters, [...typed.map((run) => run.text).join("")].length);
+  const ops: DocOp[] = [];
+  for (let start = 0; start < erased.length; start += marksPerOp) {
+    ops.push({ op: "erase", field, runs: erased.slice(start, start + marksPerOp) });
+  }
+  for (const run of typed) ops.push({ op: "type", field, ...run });
+  return ops;
+}
+
+/** What is removed keeps its place, so a field fills up: it is refused before nobody can read it. */
+function checkRoom(field: string, sequence: Sequence | undefined, addedCount: number): void {
+  if ((sequence?.items.size ?? 0) + addedCount <= itemsMax) return;
+  const message = `${field} has had ${itemsMax} items: delete the document and put it anew`;
+  throw new DocError("DOC_TOO_LARGE", message);
 }

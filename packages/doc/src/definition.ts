@@ -11,9 +11,10 @@ import { isCollectionName } from "./ops.ts";
 /**
  * How concurrent changes of one field meet. `last`: the later one counts. `counter`: a whole number,
  * changes are added up. `set`: a list without order or repetition, changes of different elements all
- * count. `list`: items keep their places, insertions and removals all count.
+ * count. `list`: items keep their places, insertions and removals all count. `text`: the same for the
+ * characters of a text.
  */
-export type FieldPolicy = "last" | "counter" | "set" | "list";
+export type FieldPolicy = "last" | "counter" | "set" | "list" | "text";
 
 /** An index over one field or several, kept up to date with every change. */
 export interface IndexDefinition {

@@ -6,6 +6,7 @@ import { compareValues } from "./order.ts";
 import type { Mark } from "./marks.ts";
 import type { DocItem, DocOp } from "./ops.ts";
 import { cloneSequence, createSequence, insertItem, itemsOf, type Sequence } from "./sequence.ts";
+import { cloneText, createText, eraseText, readText, typeText, type TextField } from "./text.ts";
 import {
   cloneNode,
   createNode,
@@ -31,6 +32,7 @@ export interface Life {
   readonly counters: Map<string, bigint>;
   readonly sets: Map<string, Map<string, SetElement>>;
   readonly sequences: Map<string, Sequence>;
+  readonly texts: Map<string, TextField>;
 }
 
 /** A document: its lives by the marks that began them, "" for the first. */
@@ -53,7 +55,7 @@ export function cloneStoredDoc(doc: StoredDoc | undefined): StoredDoc {
 }
 
 function cloneLife(life: Life): Life {
-  const { isBegun, existence, root, counters, sets, sequences } = life;
+  const { isBegun, existence, root, counters, sets, sequences, texts } = life;
   return {
     isBegun,
     existence,
@@ -61,6 +63,7 @@ function cloneLife(life: Life): Life {
     counters: new Map(counters),
     sets: new Map([...sets].map(([field, elements]) => [field, new Map(elements)])),
     sequences: new Map([...sequences].map(([field, one]) => [field, cloneSequence(one)])),
+    texts: new Map([...texts].map(([field, one]) => [field, cloneText(one)])),
   };
 }
 
@@ -72,6 +75,7 @@ function createLife(isBegun: boolean): Life {
     counters: new Map(),
     sets: new Map(),
     sequences: new Map(),
+    texts: new Map(),
   };
 }
 
@@ -152,8 +156,23 @@ function applyOp(life: Life, op: DocOp, nextMark: () => Mark): void {
       nextMark();
       const sequence = sequenceOf(life, op.field);
       for (const mark of op.items) sequence.removed.add(mark);
+      return;
+    }
+    case "type":
+      typeText(textOf(life, op.field), op.after, op.text, nextMark);
+      return;
+    case "erase": {
+      nextMark();
+      const text = textOf(life, op.field);
+      for (const run of op.runs) eraseText(text, run);
     }
   }
+}
+
+function textOf(life: Life, field: string): TextField {
+  const text = life.texts.get(field) ?? createText();
+  life.texts.set(field, text);
+  return text;
 }
 
 function sequenceOf(life: Life, field: string): Sequence {
@@ -177,7 +196,7 @@ export function readDoc(doc: StoredDoc | undefined): ReadDoc {
 }
 
 function readLife(life: Life): JsonObject | undefined {
-  const partCount = life.counters.size + life.sets.size + life.sequences.size;
+  const partCount = life.counters.size + life.sets.size + life.sequences.size + life.texts.size;
   if (partCount > valueCountMax) return undefined;
   for (const elements of life.sets.values()) if (elements.size > valueCountMax) return undefined;
   const budget = createBudget();
@@ -194,7 +213,12 @@ function readLife(life: Life): JsonObject | undefined {
     if (items === undefined) return undefined;
     fields[field] = items.map((item) => item.value);
   }
-  for (const field of [...life.sets.keys(), ...life.sequences.keys()]) {
+  for (const [field, text] of life.texts) {
+    const value = readText(text);
+    if (value === undefined) return undefined;
+    fields[field] = value;
+  }
+  for (const field of [...life.sets.keys(), ...life.sequences.keys(), ...life.texts.keys()]) {
     budget.take(fields[field] ?? null);
   }
   if (budget.isOver) return undefined;

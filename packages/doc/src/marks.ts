@@ -19,16 +19,33 @@ export function marksOf(event: Pick<ViewEvent, "stamp" | "hash">): (index: numbe
   head.set([(event.stamp >>> 16) & 0xff, (event.stamp >>> 8) & 0xff, event.stamp & 0xff], 4);
   head.set(event.hash.subarray(0, 32), 7);
   const prefix = bytesToLatin(head);
-  return (index) => {
-    const tail = String.fromCharCode(
-      (index >>> 24) & 0xff,
-      (index >>> 16) & 0xff,
-      (index >>> 8) & 0xff,
-      index & 0xff,
-    );
-    // Safe: 39 + 4 characters, one a byte.
-    return `${prefix}${tail}` as Mark;
-  };
+  return (index) => markOf(prefix, index);
+}
+
+/** Characters of a mark before its index: what all marks of one event have in common. */
+export const markHeadLength: number = markBytes - 4;
+
+/** The place of a change in its event. */
+export function markIndex(mark: Mark): number {
+  let index = 0;
+  for (let at = markHeadLength; at < markBytes; at++) index = index * 256 + mark.charCodeAt(at);
+  return index;
+}
+
+/** The mark of the same event `count` places further on; none may be beyond 2^32. */
+export function markAfter(mark: Mark, count: number): Mark {
+  return markOf(mark.slice(0, markHeadLength), markIndex(mark) + count);
+}
+
+function markOf(head: string, index: number): Mark {
+  const tail = String.fromCharCode(
+    (index >>> 24) & 0xff,
+    (index >>> 16) & 0xff,
+    (index >>> 8) & 0xff,
+    index & 0xff,
+  );
+  // Safe: 39 + 4 characters, one a byte.
+  return `${head}${tail}` as Mark;
 }
 
 /** A mark as it is written. */

@@ -13,7 +13,8 @@ import {
   jsonToCbor,
   type Json,
 } from "./json.ts";
-import { markFromBytes, markToBytes, type Mark } from "./marks.ts";
+import { markFromBytes, markIndex, markToBytes, type Mark } from "./marks.ts";
+import type { MarkRun } from "./text.ts";
 
 /** Bytes of one event's body, so that it fits one entry. */
 export const eventBytesMax = 57_000;
@@ -38,7 +39,27 @@ export type DocOp =
       readonly after: Mark | undefined;
       readonly values: readonly Json[];
     }
-  | { readonly op: "remove"; readonly field: string; readonly items: readonly Mark[] };
+  | { readonly op: "remove"; readonly field: string; readonly items: readonly Mark[] }
+  | {
+      readonly op: "type";
+      readonly field: string;
+      /** The character it comes behind, or none for the beginning. */
+      readonly after: Mark | undefined;
+      readonly text: string;
+    }
+  | { readonly op: "erase"; readonly field: string; readonly runs: readonly MarkRun[] };
+
+/** How many marks an op takes: one for each value or character that it brings, else one. */
+export function marksOfOp(op: DocOp): number {
+  if (op.op === "insert") return op.values.length;
+  return op.op === "type" ? codePointCount(op.text) : 1;
+}
+
+function codePointCount(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
 
 /** All changes of one document in one event. */
 export interface DocItem {
@@ -131,6 +152,12 @@ function opToCbor(op: DocOp): CborValue {
     }
     case "remove":
       return [7, op.field, ...op.items.map(markToBytes)];
+    case "type": {
+      const after = op.after === undefined ? null : markToBytes(op.after);
+      return [8, op.field, after, op.text];
+    }
+    case "erase":
+      return [9, op.field, ...op.runs.flatMap(({ from, count }) => [markToBytes(from), count])];
   }
 }
 
@@ -231,6 +258,8 @@ function fieldOpFromCbor(
     return { op: code === 4 ? "include" : "exclude", field, value };
   }
   if (code === 6) return insertFromCbor(field, rest);
+  if (code === 8) return typeFromCbor(field, rest);
+  if (code === 9) return eraseFromCbor(field, rest);
   if (code !== 7 || rest.length === 0) return undefined;
   const items = rest.map(markFromBytes);
   return items.every((item) => item !== undefined) ? { op: "remove", field, items } : undefined;
@@ -244,6 +273,26 @@ function insertFromCbor(field: string, rest: readonly CborValue[]): DocOp | unde
   return values.every((value) => value !== undefined)
     ? { op: "insert", field, after, values }
     : undefined;
+}
+
+function typeFromCbor(field: string, [place, text, ...more]: readonly CborValue[]) {
+  const after = place === null ? undefined : markFromBytes(place);
+  if ((after === undefined && place !== null) || more.length > 0) return undefined;
+  const isText = typeof text === "string" && text !== "" && text.isWellFormed();
+  return isText ? ({ op: "type", field, after, text } as const) : undefined;
+}
+
+function eraseFromCbor(field: string, rest: readonly CborValue[]): DocOp | undefined {
+  if (rest.length === 0 || rest.length % 2 !== 0) return undefined;
+  const runs: MarkRun[] = [];
+  for (let at = 0; at < rest.length; at += 2) {
+    const from = markFromBytes(rest[at]);
+    const count = rest[at + 1];
+    if (from === undefined || typeof count !== "number" || count < 1) return undefined;
+    if (markIndex(from) + count > 2 ** 32) return undefined;
+    runs.push({ from, count });
+  }
+  return { op: "erase", field, runs };
 }
 
 /** A value at that depth of a document; lists and objects in it must not go beyond the limit. */

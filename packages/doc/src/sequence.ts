@@ -60,13 +60,16 @@ function countBefore(marks: readonly Mark[], mark: Mark): number {
 }
 
 /** The items in order, or `undefined` when they are more than `itemsMax`. */
-export function itemsOf(sequence: Sequence): readonly SequenceItem[] | undefined {
+export function itemsOf(
+  sequence: Sequence,
+  isRemoved: (mark: Mark) => boolean = (mark) => sequence.removed.has(mark),
+): readonly SequenceItem[] | undefined {
   if (sequence.items.size > itemsMax) return undefined;
   const items: SequenceItem[] = [];
   const open: Mark[] = [...(sequence.behind.get("") ?? [])];
   for (let mark = open.pop(); mark !== undefined; mark = open.pop()) {
     const item = sequence.items.get(mark);
-    if (item !== undefined && !sequence.removed.has(mark)) items.push(item);
+    if (item !== undefined && !isRemoved(mark)) items.push(item);
     for (const next of sequence.behind.get(mark) ?? []) open.push(next);
   }
   return items;
@@ -84,8 +87,8 @@ export interface SequenceChange {
   readonly inserted: readonly InsertedRun[];
 }
 
-/** Pairs of items compared at most; beyond, the middle is replaced as a whole. */
-const comparisonsMax = 1_000_000;
+/** Insertions and removals looked for at most; beyond, the middle is replaced as a whole. */
+const differencesMax = 512;
 
 /** The difference, as small as comparing item by item makes it. `keyOf` tells values apart. */
 export function changeOf(
@@ -138,25 +141,51 @@ function keptPairs(oldKeys: readonly string[], newKeys: readonly string[]): read
   return [...head, ...middle, ...tail];
 }
 
-/** The textbook table of longest common subsequences. */
+/**
+ * A longest common subsequence by the greedy search of E. W. Myers, "An O(ND) Difference Algorithm"
+ * (1986): how far in `left` each diagonal gets with 0, 1, 2, … differences, until one is at the end.
+ */
 function commonPairs(left: readonly string[], right: readonly string[]): readonly Pair[] {
-  if (left.length * right.length > comparisonsMax) return [];
-  const width = right.length + 1;
-  const lengths = new Uint32Array((left.length + 1) * width);
-  const lengthAt = (row: number, column: number): number => lengths[row * width + column] ?? 0;
-  for (let row = left.length - 1; row >= 0; row--) {
-    for (let column = right.length - 1; column >= 0; column--) {
-      lengths[row * width + column] =
-        left[row] === right[column]
-          ? lengthAt(row + 1, column + 1) + 1
-          : Math.max(lengthAt(row + 1, column), lengthAt(row, column + 1));
+  if (left.length === 0 || right.length === 0) return [];
+  const most = Math.min(differencesMax, left.length + right.length);
+  const reach = new Int32Array(2 * most + 3);
+  const rounds: Int32Array[] = [];
+  for (let count = 0; count <= most; count++) {
+    rounds.push(reach.slice());
+    for (let diagonal = -count; diagonal <= count; diagonal += 2) {
+      const at = diagonal + most + 1;
+      let row = stepOf(reach, at, diagonal, count).row;
+      while (row < left.length && left[row] === right[row - diagonal]) row += 1;
+      reach[at] = row;
+      const isDone = row >= left.length && row - diagonal >= right.length;
+      if (isDone) return wayBack(rounds, left.length, right.length);
     }
   }
+  return [];
+}
+
+/** The better way to a diagonal: past an item of `right`, or past one of `left`; and where it leads. */
+function stepOf(reach: Int32Array, at: number, diagonal: number, count: number) {
+  const past = reach[at - 1] ?? 0;
+  const beside = reach[at + 1] ?? 0;
+  const isRight = diagonal === -count || (diagonal !== count && past < beside);
+  return { isRight, row: isRight ? beside : past + 1 };
+}
+
+/** The pairs on the way that the rounds found, from its end. */
+function wayBack(rounds: readonly Int32Array[], rows: number, columns: number): readonly Pair[] {
   const pairs: Pair[] = [];
-  for (let row = 0, column = 0; row < left.length && column < right.length;) {
-    if (left[row] === right[column]) pairs.push([row++, column++]);
-    else if (lengthAt(row + 1, column) >= lengthAt(row, column + 1)) row += 1;
-    else column += 1;
+  let row = rows;
+  let column = columns;
+  for (let count = rounds.length - 1; count > 0; count--) {
+    const reach = rounds[count] ?? new Int32Array(0);
+    const diagonal = row - column;
+    const at = diagonal + (reach.length - 1) / 2;
+    const step = stepOf(reach, at, diagonal, count);
+    while (row > step.row) pairs.push([--row, --column]);
+    if (step.isRight) column -= 1;
+    else row -= 1;
   }
-  return pairs;
+  while (row > 0) pairs.push([--row, --column]);
+  return pairs.reverse();
 }

@@ -14,15 +14,14 @@ import {
 } from "@hawser/codec";
 import { createStoredDoc, type Life, type SetElement, type StoredDoc } from "./document.ts";
 import { depthMax, isKey, jsonFromCbor, jsonToCbor, latinToBytes, type Json } from "./json.ts";
-import { markBytes, type Mark } from "./marks.ts";
+import { markAfter, markHeadLength as headBytes, markIndex, type Mark } from "./marks.ts";
 import { isCollectionName, isId } from "./ops.ts";
-import { createSequence, insertItem, type Sequence } from "./sequence.ts";
+import { createSequence, insertItem, type Sequence, type SequenceItem } from "./sequence.ts";
 import type { DocState } from "./state.ts";
+import { createText, eraseText, typeText, type TextField } from "./text.ts";
 import { createNode, flatten, type RegisterValue, type TreeNode } from "./tree.ts";
 
-const formatVersion = 2;
-/** A mark without its index: stamp and hash. */
-const headBytes = markBytes - 4;
+const formatVersion = 3;
 /** Characters of a sum: more than any count of safe integers adds up to. */
 const sumTextMax = 64;
 const kinds = { cbor: 0, object: 1, absent: 2, text: 3, false: 4, true: 5 } as const;
@@ -81,9 +80,7 @@ function createSink(out: ByteWriter, { heads, names }: Tables): Sink {
     mark: (mark) => {
       if (mark === undefined || mark === "") return out.varint(0);
       out.varint(1 + (headNumbers.get(mark.slice(0, headBytes)) ?? 0));
-      let index = 0;
-      for (let at = headBytes; at < markBytes; at++) index = index * 256 + mark.charCodeAt(at);
-      out.varint(index);
+      out.varint(markIndex(mark));
     },
   };
 }
@@ -131,6 +128,11 @@ function writeLife(sink: Sink, mark: Mark | "", life: Life): void {
     sink.name(field);
     writeSequence(sink, sequence);
   }
+  out.varint(life.texts.size);
+  for (const [field, text] of sortedEntries(life.texts)) {
+    sink.name(field);
+    writeText(sink, text);
+  }
 }
 
 function writePlace(sink: Sink, path: readonly string[], { mark, cleared, register }: TreeNode) {
@@ -157,6 +159,29 @@ function writeSequence(sink: Sink, sequence: Sequence): void {
   }
   sink.out.varint(sequence.removed.size);
   for (const mark of [...sequence.removed].sort()) sink.mark(mark);
+}
+
+/** Characters in runs, as long as each comes behind the one that has the mark before its own. */
+function writeText(sink: Sink, { characters, erased }: TextField): void {
+  const runs: { readonly first: SequenceItem; last: Mark; text: string }[] = [];
+  for (const [, item] of sortedEntries(characters.items)) {
+    const run = runs.at(-1);
+    if (run !== undefined && item.after === run.last && item.mark === markAfter(run.last, 1)) {
+      run.last = item.mark;
+      run.text += String(item.value);
+    } else runs.push({ first: item, last: item.mark, text: String(item.value) });
+  }
+  sink.out.varint(runs.length);
+  for (const { first, text } of runs) {
+    sink.mark(first.mark);
+    sink.mark(first.after);
+    sink.out.sized(utf8(text));
+  }
+  sink.out.varint(erased.size);
+  for (const [mark, count] of sortedEntries(erased)) {
+    sink.mark(mark as Mark);
+    sink.out.varint(count);
+  }
 }
 
 /** Thrown inside `decodeState` alone. */
@@ -269,6 +294,7 @@ function readLifeFrom(source: Source): Life {
     counters: new Map(counters),
     sets: new Map(sets),
     sequences: new Map(sequences),
+    texts: new Map(readList(reader, () => [readName(source), readTextField(source)] as const)),
   };
 }
 
@@ -326,4 +352,24 @@ function readSequence(source: Source): Sequence {
   });
   for (const mark of readList(reader, () => need(readMark(source)))) sequence.removed.add(mark);
   return sequence;
+}
+
+function readTextField(source: Source): TextField {
+  const { reader } = source;
+  const field = createText();
+  readList(reader, () => {
+    const first = need(readMark(source));
+    const after = readMark(source);
+    const text = readText(reader);
+    if (text === "" || markIndex(first) + text.length > 2 ** 32) throw new NoState();
+    let index = 0;
+    typeText(field, after, text, () => markAfter(first, index++));
+  });
+  readList(reader, () => {
+    const from = need(readMark(source));
+    const count = reader.varint();
+    if (count < 1 || markIndex(from) + count > 2 ** 32) throw new NoState();
+    eraseText(field, { from, count });
+  });
+  return field;
 }

@@ -12,7 +12,7 @@ import { isSuperseded } from "./superseded.ts";
 /** Documents by collection and id. */
 export type DocState = Map<string, Map<string, StoredDoc>>;
 
-const version = 2;
+const version = 3;
 
 /** The type of the events. */
 export const docEventType = "doc";

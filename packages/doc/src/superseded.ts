@@ -6,7 +6,7 @@ import type { ViewEvent } from "@hawser/view";
 import type { Life, StoredDoc } from "./document.ts";
 import { jsonKey } from "./json.ts";
 import { marksOf, type Mark } from "./marks.ts";
-import { decodeItems, type DocItem, type DocOp } from "./ops.ts";
+import { decodeItems, marksOfOp, type DocItem, type DocOp } from "./ops.ts";
 import type { DocState } from "./state.ts";
 import type { TreeNode } from "./tree.ts";
 
@@ -16,7 +16,7 @@ export function isSuperseded(state: DocState, event: ViewEvent): boolean {
   let index = 0;
   return decodeItems(event.body).every((item) => {
     const first = index;
-    for (const op of item.ops) index += op.op === "insert" ? op.values.length : 1;
+    for (const op of item.ops) index += marksOfOp(op);
     index += 1;
     return isItemOutdone(state.get(item.collection)?.get(item.id), item, markAt, first);
   });
@@ -40,7 +40,7 @@ function isItemOutdone(
   let index = first + 1;
   return item.ops.every((op) => {
     const mark = markAt(index);
-    index += op.op === "insert" ? op.values.length : 1;
+    index += marksOfOp(op);
     return isOpOutdone(life, op, mark);
   });
 }
@@ -58,6 +58,8 @@ function isOpOutdone(life: Life, op: DocOp, mark: Mark): boolean {
     case "add":
     case "insert":
     case "remove":
+    case "type":
+    case "erase":
       return false;
   }
 }

@@ -256,6 +256,22 @@ describe("several devices", () => {
     expect(right.in(tasks).get("a")).toEqual(left.in(tasks).get("a"));
   });
 
+  test("a list, a set and a text that begin empty are there, and take in what others put", async () => {
+    const begun = defineCollection({
+      name: "begun",
+      schema: z.object({ list: z.array(z.string()), set: z.array(z.string()), text: z.string() }),
+      fields: { list: "list", set: "set", text: "text" },
+    });
+    const sources = [createMemorySource(0), createMemorySource(1)] as const;
+    const [left, right] = sources.map((source) => createDocs({ source }, { collections: [begun] }));
+    await left!.in(begun).put("a", { list: [], set: [], text: "" });
+    expect(left!.in(begun).get("a")).toEqual({ list: [], set: [], text: "" });
+    await right!.in(begun).put("a", { list: ["x"], set: ["y"], text: "z" });
+    sources[0].deliver(sources[1].events);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(left!.in(begun).get("a")).toEqual({ list: ["x"], set: ["y"], text: "z" });
+  });
+
   test("two who make the same id at once make one document", async () => {
     const { left, right, sync } = createPair();
     await left.in(people).put("p", { name: "Ada" });

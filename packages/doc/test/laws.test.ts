@@ -19,7 +19,11 @@ function opOf(choice: number, known: StoredDoc | undefined): DocOp {
   );
   const after =
     choice % 4 === 0 ? undefined : (items[choice % (items.length + 1)] ?? marks(choice));
-  switch ((choice >>> 4) % 8) {
+  const letters = [...(known?.lives.values() ?? [])].flatMap((life) =>
+    [...life.texts.values()].flatMap(({ characters }) => [...characters.items.keys()]),
+  );
+  const letter = letters[choice % (letters.length + 1)] ?? marks(choice);
+  switch ((choice >>> 4) % 10) {
     case 0:
     case 1:
       return { op: "set", path, value };
@@ -33,6 +37,15 @@ function opOf(choice: number, known: StoredDoc | undefined): DocOp {
       return { op: choice % 2 === 0 ? "include" : "exclude", field, value };
     case 6:
       return { op: "insert", field, after, values: [value, choice % 3] };
+    case 7:
+      return {
+        op: "type",
+        field,
+        after: choice % 4 === 0 ? undefined : letter,
+        text: `é${choice}😀`,
+      };
+    case 8:
+      return { op: "erase", field, runs: [{ from: letter, count: 1 + (choice % 4) }] };
     default:
       return { op: "remove", field, items: [after ?? marks(1)] };
   }
@@ -143,7 +156,18 @@ describe("the document view", () => {
     ["an unknown life", item("task", "k", false, 1)],
     ["a mark of another length", item("task", "k", new Uint8Array(42), 1)],
     ["an unknown existence", item("task", "k", null, 3)],
-    ["an unknown op", item("task", "k", null, 1, [8, "a", 1])],
+    ["an unknown op", item("task", "k", null, 1, [10, "a", 1])],
+    ["typing nothing", item("task", "k", null, 1, [8, "a", null, ""])],
+    ["typing a number", item("task", "k", null, 1, [8, "a", null, 7])],
+    ["typing behind nowhere", item("task", "k", null, 1, [8, "a", 7, "x"])],
+    ["typing twice", item("task", "k", null, 1, [8, "a", null, "x", "y"])],
+    ["erasing nothing", item("task", "k", null, 1, [9, "a"])],
+    ["erasing none", item("task", "k", null, 1, [9, "a", new Uint8Array(43), 0])],
+    ["erasing a mark alone", item("task", "k", null, 1, [9, "a", new Uint8Array(43)])],
+    [
+      "erasing beyond the last mark",
+      item("task", "k", null, 1, [9, "a", new Uint8Array(43).fill(255), 2]),
+    ],
     ["a negative op", item("task", "k", null, 1, [-1, ["a"]])],
     ["an empty path", item("task", "k", null, 1, [0, [], 1])],
     ["a path that is too deep", item("task", "k", null, 1, [0, "abcdefghi".split(""), 1])],
