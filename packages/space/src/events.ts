@@ -55,7 +55,9 @@ export interface EventOptions {
   readonly resume?: Pick<SpaceMark, "frontier" | "judged" | "local">;
 }
 
+/** A batch is full with so many events, or bytes of bodies: opening them is one task. */
 const batchEvents = 256;
+const batchBytes = 128 * 1024;
 const empty = new Uint8Array(0);
 /** Epoch references without a key that are remembered one by one. */
 const unopenedMax = 4_096;
@@ -89,6 +91,8 @@ interface Run {
   keyRevision: number;
   /** Released entries known when the judgements were last looked at. */
   judgedSpans: number;
+  /** Another run has taken its place: what it handed out counts otherwise now. */
+  isOver: boolean;
 }
 
 /** Iterates until the signal aborts or the space closes. */
@@ -115,18 +119,20 @@ export async function* eventBatches(
       run ??= startRun(sources);
     } else if (mustRestart(sources, run)) {
       reset = true;
+      run.isOver = true;
       run = startRun(sources);
     }
     const current = run;
-    const mark = (at?: ReadonlyMap<string, number>) => markOf(sources, current, at);
     for await (const events of allEvents(sources, current, options.after)) {
       if (isOver()) return;
+      const mark = markerOf(sources, current);
       yield reset ? { events, caughtUp, reset: true, mark } : { events, caughtUp, mark };
       reset = false;
     }
     if (isOver()) return;
     if (!caughtUp || reset) {
       caughtUp = true;
+      const mark = markerOf(sources, current);
       yield reset ? { events: [], caughtUp, reset: true, mark } : { events: [], caughtUp, mark };
       reset = false;
     }
@@ -149,6 +155,7 @@ function startRun(sources: EventSources): Run {
     membershipRevision: sources.membershipRevision(),
     keyRevision: sources.keyRevision(),
     judgedSpans: 0,
+    isOver: false,
   };
 }
 
@@ -211,16 +218,22 @@ function judgedBefore(
   );
 }
 
+/** Tells marks as of now, whenever it is asked: most batches nobody asks about. */
+function markerOf(sources: EventSources, run: Run): SpaceEventBatch["mark"] {
+  const handed = new Map(run.handed);
+  return (at = handed) => {
+    for (const [logId, height] of at) if ((handed.get(logId) ?? 0) < height) return undefined;
+    return markOf(sources, run, new Map(at));
+  };
+}
+
 function markOf(
   sources: EventSources,
   run: Run,
-  at: ReadonlyMap<string, number> | undefined,
+  frontier: ReadonlyMap<string, number>,
 ): SpaceMark | undefined {
-  const frontier = new Map(at ?? run.handed);
-  for (const [logId, height] of frontier) {
-    if ((run.handed.get(logId) ?? 0) < height) return undefined;
-  }
-  if (sources.sequencer() !== run.sequencer || run.unopened.size >= unopenedMax) return undefined;
+  if (run.isOver || sources.sequencer() !== run.sequencer) return undefined;
+  if (run.unopened.size >= unopenedMax) return undefined;
   const judged = judgedBefore(sources, run, frontier);
   const { hasPrivate } = run;
   const local = encodeLocal({ unopened: [...run.unopened.values()], hasPrivate });
@@ -310,6 +323,7 @@ async function* releasedEvents(
   after: Frontier | undefined,
 ): AsyncGenerator<readonly SpaceEvent[], void, undefined> {
   let events: SpaceEvent[] = [];
+  let bytes = 0;
   const { spans } = run.sequencer;
   for (let span = spans[run.spanIndex]; span !== undefined; span = spans[run.spanIndex]) {
     const from = Math.max(span.from, run.nextSeq, run.skip.get(span.logId) ?? 0);
@@ -319,11 +333,13 @@ async function* releasedEvents(
       for await (const entry of sources.recent.read(span.logId, from, to)) {
         const event = eventOf(sources, run, span, entry, skipTo);
         if (event !== undefined) events.push(event);
+        bytes += entry.data.length;
         run.nextSeq = entry.seq + 1;
         run.handed.set(span.logId, run.nextSeq);
-        if (events.length < batchEvents) continue;
+        if (events.length < batchEvents && bytes < batchBytes) continue;
         yield events;
         events = [];
+        bytes = 0;
       }
       run.nextSeq = to;
       run.handed.set(span.logId, to);

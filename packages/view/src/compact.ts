@@ -3,10 +3,11 @@
  * source drops the others from this device.
  */
 import { equalBytes } from "@hawser/codec";
-import { asViewError, ViewError } from "./errors.ts";
+import { ViewError } from "./errors.ts";
 import type { ViewDeps } from "./open.ts";
 import { compareEvents } from "./order.ts";
-import type { SourceMark, View, ViewEvent } from "./types.ts";
+import { foldAll, isFolded, readStored } from "./stored.ts";
+import type { View, ViewEvent } from "./types.ts";
 
 /** A view of some state, which goes only from a view to the same view. */
 type AnyView = View<unknown>;
@@ -37,7 +38,12 @@ export async function compactView<States extends readonly unknown[]>(
   if (source.compact === undefined) {
     throw new ViewError("VIEW_SNAPSHOT_UNAVAILABLE", "the source cannot be compacted");
   }
-  const { events, mark } = await readMarked(deps, options.signal);
+  const stored = await readStored(deps, "compaction", () => true, options.signal);
+  const { events } = stored;
+  const mark = stored.mark();
+  if (mark === undefined) {
+    throw new ViewError("VIEW_SNAPSHOT_UNAVAILABLE", "the source cannot tell where it stands");
+  }
   const needless = new Set<ViewEvent>(events);
   for (const event of events) {
     const isClaimed = views.some((view) => view.types.includes(event.type));
@@ -56,8 +62,6 @@ export async function compactView<States extends readonly unknown[]>(
   return await source.compact(mark, keep);
 }
 
-const sliceEvents = 2_000;
-
 async function keepNeeded(
   deps: ViewDeps,
   view: AnyView,
@@ -71,42 +75,7 @@ async function keepNeeded(
   }
 }
 
-async function foldOf(
-  deps: ViewDeps,
-  view: AnyView,
-  events: readonly ViewEvent[],
-): Promise<unknown> {
-  const wanted = events.filter(
-    (event) => event.judgement === "accept" && view.types.includes(event.type),
-  );
-  wanted.sort(compareEvents);
-  let state = view.init();
-  for (let from = 0; from < wanted.length; from += sliceEvents) {
-    for (const event of wanted.slice(from, from + sliceEvents)) state = view.apply(state, event);
-    await deps.yieldToHost?.();
-  }
-  return state;
-}
-
-async function readMarked(
-  deps: ViewDeps,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly events: readonly ViewEvent[]; readonly mark: SourceMark }> {
-  const controller = new AbortController();
-  const either =
-    signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
-  let events: ViewEvent[] = [];
-  try {
-    for await (const batch of deps.source.batches({ signal: either })) {
-      if (batch.reset === true) events = [];
-      for (const event of batch.events) events.push(event);
-      if (!batch.caughtUp) continue;
-      const mark = batch.mark?.();
-      if (mark !== undefined) return { events, mark };
-      throw new ViewError("VIEW_SNAPSHOT_UNAVAILABLE", "the source cannot tell where it stands");
-    }
-  } catch (cause) {
-    throw asViewError(cause, "compaction");
-  }
-  throw new ViewError("VIEW_CLOSED", "the source ended before everything was read");
+function foldOf(deps: ViewDeps, view: AnyView, events: readonly ViewEvent[]): Promise<unknown> {
+  const wanted = events.filter((event) => isFolded(view, event)).sort(compareEvents);
+  return foldAll(deps, view, wanted);
 }

@@ -5,6 +5,7 @@
 import { createCommutativeFold, createOrderedFold } from "./fold.ts";
 import { compareEvents } from "./order.ts";
 import type { FoldStart } from "./snapshot.ts";
+import { sliceEnd } from "./stored.ts";
 import type { Gate, GateChange, GateVerdict, View, ViewEvent, WithheldEvent } from "./types.ts";
 
 /** The fold that a view runs on, with or without a gate. */
@@ -20,7 +21,7 @@ export interface ViewFold<State> {
   /** As of `Fold`; never behind a gate. */
   readonly isLate: boolean;
   /** Folds up to `count` more events of the state to come; it replaces the state when complete. */
-  rebuild(count: number): void;
+  rebuild(eventsMax: number): void;
   withheld(): readonly WithheldEvent[];
 }
 
@@ -89,7 +90,7 @@ export function createGatedFold<State>(view: View<State>, gate: Gate): ViewFold<
       return folding.isStale;
     },
     isLate: false,
-    rebuild: (count) => folding.rebuild(count),
+    rebuild: (eventsMax) => folding.rebuild(eventsMax),
     add: (events) => {
       const moves: Moves = { put: [], taken: [], isFresh: true };
       judgeAgain(verdicts.add(events), moves);
@@ -142,10 +143,11 @@ function replaceable<State>(
     get isStale() {
       return isStale;
     },
-    rebuild: (count) => {
+    rebuild: (eventsMax) => {
       next ??= { fold: createCommutativeFold(view), events: admittedIn(logs), count: 0 };
-      next.fold.add(next.events.slice(next.count, next.count + count));
-      next.count += count;
+      const end = sliceEnd(next.events, next.count, eventsMax);
+      next.fold.add(next.events.slice(next.count, end));
+      next.count = end;
       if (next.count < next.events.length) return;
       fold = next.fold;
       next = undefined;

@@ -6,6 +6,7 @@ import { asViewError, ViewError } from "./errors.ts";
 import { createGatedFold, createOpenFold } from "./gated.ts";
 import { createKeeper, type Begin, type SnapshotOptions } from "./keeper.ts";
 import { checkShared } from "./shared.ts";
+import { sliceEnd, sliceEventsMax } from "./stored.ts";
 import type {
   EventBatch,
   EventDraft,
@@ -28,7 +29,7 @@ export interface ViewDeps {
 }
 
 export interface ViewOptions {
-  /** Events folded between two yields, 1–100,000; default 2,000. */
+  /** Most events folded between two yields, fewer where bodies are large; 1–100,000, default 256. */
   readonly sliceEvents?: number;
   /** Decides which events count; without one all accepted events do. */
   readonly gate?: Gate;
@@ -52,7 +53,7 @@ export function openView<State>(
   given: View<State>,
   options: ViewOptions = {},
 ): OpenView<State> {
-  const sliceEvents = options.sliceEvents ?? 2_000;
+  const sliceEvents = options.sliceEvents ?? sliceEventsMax;
   const { gate } = options;
   let view = given;
   const begin = (at?: Begin<State>) =>
@@ -133,8 +134,10 @@ export function openView<State>(
   };
   const foldBatch = async (batch: EventBatch): Promise<void> => {
     if (batch.reset === true) beginAt(undefined);
-    for (let start = 0; start < batch.events.length; start += sliceEvents) {
-      takeSlice(batch.events.slice(start, start + sliceEvents));
+    for (let from = 0; from < batch.events.length;) {
+      const end = sliceEnd(batch.events, from, sliceEvents);
+      takeSlice(batch.events.slice(from, end));
+      from = end;
       await deps.yieldToHost?.();
     }
     if (fold.isLate) return;

@@ -5,6 +5,7 @@
 import { asViewError, ViewError } from "./errors.ts";
 import { createGatedFold, createOpenFold } from "./gated.ts";
 import type { ViewDeps } from "./open.ts";
+import { sliceEventsMax } from "./stored.ts";
 import type { Gate, View } from "./types.ts";
 
 export interface ReadViewOptions {
@@ -14,8 +15,6 @@ export interface ReadViewOptions {
   readonly gate?: Gate;
   readonly signal?: AbortSignal;
 }
-
-const sliceEvents = 2_000;
 
 /**
  * The state after exactly the events inside a frontier, whatever has come since. Reads the source
@@ -45,7 +44,7 @@ export async function readViewAt<State>(
       await deps.yieldToHost?.();
       if (!batch.caughtUp) continue;
       while (fold.isStale) {
-        fold.rebuild(sliceEvents);
+        fold.rebuild(sliceEventsMax);
         await deps.yieldToHost?.();
       }
       return fold.state;

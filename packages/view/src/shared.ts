@@ -3,11 +3,12 @@
  * 2,000, … events in total order. Making them, publishing them, and checking somebody else's.
  */
 import { equalBytes } from "@hawser/codec";
-import { asViewError, ViewError } from "./errors.ts";
+import { ViewError } from "./errors.ts";
 import type { Begin } from "./keeper.ts";
 import type { ViewDeps } from "./open.ts";
 import { compareEvents } from "./order.ts";
 import { decodeSnapshot, encodeSnapshot, stateOf, type ViewSnapshot } from "./snapshot.ts";
+import { foldAll, isFolded, readStored, type StoredEvents } from "./stored.ts";
 import type { EventRef, SourceMark, View, ViewEvent } from "./types.ts";
 
 export interface MakeSnapshotOptions {
@@ -29,51 +30,13 @@ export interface CommonSnapshot {
 }
 
 export const commonEveryEvents = 1_000;
-const sliceEvents = 2_000;
 
-/** Everything stored, with how it is judged. */
-interface Reading {
-  readonly events: readonly ViewEvent[];
-  readonly mark: (at: ReadonlyMap<string, number>) => SourceMark | undefined;
-}
-
-async function readAll<State>(
+function readView<State>(
   deps: ViewDeps,
   view: View<State>,
   signal: AbortSignal | undefined,
-): Promise<Reading> {
-  const controller = new AbortController();
-  const either =
-    signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
-  let events: ViewEvent[] = [];
-  try {
-    for await (const batch of deps.source.batches({ signal: either })) {
-      if (batch.reset === true) events = [];
-      for (const event of batch.events) {
-        const isWanted = event.judgement === "accept" && view.types.includes(event.type);
-        if (isWanted) events.push(event);
-      }
-      await deps.yieldToHost?.();
-      // Marks are asked while the source waits, so that both speak of the same moment.
-      if (batch.caughtUp) return { events, mark: (at) => batch.mark?.(at) };
-    }
-  } catch (cause) {
-    throw asViewError(cause, view.name);
-  }
-  throw new ViewError("VIEW_CLOSED", `view ${view.name} ended before everything was read`);
-}
-
-async function foldAll<State>(
-  deps: ViewDeps,
-  view: View<State>,
-  events: readonly ViewEvent[],
-): Promise<State> {
-  let state = view.init();
-  for (let from = 0; from < events.length; from += sliceEvents) {
-    for (const event of events.slice(from, from + sliceEvents)) state = view.apply(state, event);
-    await deps.yieldToHost?.();
-  }
-  return state;
+): Promise<StoredEvents> {
+  return readStored(deps, view.name, (event) => isFolded(view, event), signal);
 }
 
 function frontierOf(events: readonly ViewEvent[]): ReadonlyMap<string, number> {
@@ -94,7 +57,7 @@ export async function makeSnapshot<State>(
   options: MakeSnapshotOptions = {},
 ): Promise<CommonSnapshot | undefined> {
   const every = Math.max(1, options.everyEvents ?? commonEveryEvents);
-  const { events, mark } = await readAll(deps, view, options.signal);
+  const { events, mark } = await readView(deps, view, options.signal);
   const available = Math.min(events.length, options.countMax ?? Infinity);
   const count = Math.floor(available / every) * every;
   if (count === 0) return undefined;
@@ -160,7 +123,7 @@ export async function verifySnapshot<State>(
     return { ok: false, reason: "SNAPSHOT_UNREADABLE" };
   }
   const { frontier, judged } = snapshot.mark;
-  const { events, mark } = await readAll(deps, view, options.signal);
+  const { events, mark } = await readView(deps, view, options.signal);
   const found = mark(frontier);
   if (found?.isShareable !== true) return { ok: false, reason: "SNAPSHOT_EVENTS_MISSING" };
   if (!equalBytes(found.judged, judged)) return { ok: false, reason: "SNAPSHOT_JUDGED_OTHERWISE" };

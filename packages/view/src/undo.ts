@@ -5,6 +5,7 @@
 import { ViewError } from "./errors.ts";
 import type { ViewDeps } from "./open.ts";
 import { compareEvents } from "./order.ts";
+import { foldAll, isFolded, readStored } from "./stored.ts";
 import type { EventRef, View, ViewEvent } from "./types.ts";
 
 /** What taking an event back wrote. */
@@ -24,50 +25,17 @@ export async function undo<State>(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<Undone> {
   if (view.invert === undefined) throw unavailable(`view ${view.name} cannot take events back`);
-  const events = await readAccepted(deps, view, options.signal);
+  const isWanted = (event: ViewEvent): boolean => isFolded(view, event);
+  const stored = await readStored(deps, view.name, isWanted, options.signal);
+  const events = [...stored.events].sort(compareEvents);
   const index = events.findIndex((event) => event.logId === ref.logId && event.seq === ref.seq);
   const event = events[index];
   if (event === undefined) throw unavailable(`no event ${ref.seq} of that log is in ${view.name}`);
-  const before = await foldOf(deps, view, events.slice(0, index));
-  const drafts = view.invert(event, before, await foldOf(deps, view, events));
+  const before = await foldAll(deps, view, events.slice(0, index));
+  const drafts = view.invert(event, before, await foldAll(deps, view, events));
   return { written: drafts.length === 0 ? [] : await deps.source.append(drafts) };
 }
 
 function unavailable(message: string): ViewError {
   return new ViewError("VIEW_UNDO_UNAVAILABLE", message);
-}
-
-async function readAccepted<State>(
-  deps: ViewDeps,
-  view: View<State>,
-  signal: AbortSignal | undefined,
-): Promise<readonly ViewEvent[]> {
-  const controller = new AbortController();
-  const either =
-    signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
-  let events: ViewEvent[] = [];
-  for await (const batch of deps.source.batches({ signal: either })) {
-    if (batch.reset === true) events = [];
-    for (const event of batch.events) {
-      if (event.judgement === "accept" && view.types.includes(event.type)) events.push(event);
-    }
-    await deps.yieldToHost?.();
-    if (batch.caughtUp) return events.sort(compareEvents);
-  }
-  throw new ViewError("VIEW_CLOSED", "the source ended before everything was read");
-}
-
-const sliceEvents = 2_000;
-
-async function foldOf<State>(
-  deps: ViewDeps,
-  view: View<State>,
-  events: readonly ViewEvent[],
-): Promise<State> {
-  let state = view.init();
-  for (let from = 0; from < events.length; from += sliceEvents) {
-    for (const event of events.slice(from, from + sliceEvents)) state = view.apply(state, event);
-    await deps.yieldToHost?.();
-  }
-  return state;
 }

@@ -94,6 +94,34 @@ describe("fold", () => {
     expect(view.state).toBe(oracleFold(transcript, [...old, ...late]));
   });
 
+  test("a slice of work ends after many events, or after few that are large", async () => {
+    for (const [count, byteCount, slices] of [
+      [1_000, 1, 4],
+      [40, 2_000, 8],
+      [3, 57_344, 3],
+    ] as const) {
+      const source = createMemorySource();
+      const body = new Uint8Array(byteCount).fill(65);
+      source.deliver(
+        Array.from({ length: count }, (_, seq) =>
+          fakeEvent(1, seq, { type: "say", body }, 10 + seq),
+        ),
+      );
+      let yields = 0;
+      const yieldToHost = async (): Promise<void> => {
+        yields += 1;
+      };
+      const lengths: View<number> = {
+        ...counter,
+        types: ["say"],
+        apply: (sum, event) => sum + event.body.length,
+      };
+      await using view = openView({ source, yieldToHost }, lengths);
+      await view.ready;
+      expect([view.state, yields]).toEqual([count * byteCount, slices]);
+    }
+  });
+
   test("[TH-008] [TH-009] laws hold for an ordered and a commutative view", async () => {
     const body = (_: unknown, choice: number): Uint8Array => utf8(String(choice % 7));
     await checkViewLaws(transcript, { type: "say", body });
