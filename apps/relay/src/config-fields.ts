@@ -1,5 +1,6 @@
 /** Every setting of a relay: its path in the configuration file, what it holds, its help. Layer 9. */
 import { defaultRelayLimits, type RelayLimits } from "./limits.ts";
+import { retentionDaysMax } from "./retention.ts";
 
 /** Paths of settings. */
 export type FieldPath =
@@ -16,6 +17,8 @@ export type FieldPath =
   | "metrics.host"
   | "metrics.token"
   | "drain.seconds"
+  | "retention.days"
+  | "retention.idleDays"
   | `limits.${keyof RelayLimits}`;
 
 interface FieldBase {
@@ -157,6 +160,20 @@ export const fields: readonly Field[] = [
     type: "count",
     min: 0,
     max: 3_600,
+  },
+  {
+    path: "retention.days",
+    text: "drop content that is older; without, it stays",
+    type: "count",
+    min: 1,
+    max: retentionDaysMax,
+  },
+  {
+    path: "retention.idleDays",
+    text: "drop the content of spaces that nobody synced for so long; without, it stays",
+    type: "count",
+    min: 1,
+    max: retentionDaysMax,
   },
   ...limitFields,
 ];

@@ -12,6 +12,7 @@ import { openIdentity } from "./identity.ts";
 import type { RelaySettings } from "./options.ts";
 import { withRecentRanges } from "./recent-ranges.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
+import { createRetention, type Dropped, type Retention } from "./retention.ts";
 import { createTurns } from "./turns.ts";
 import { openUsageBook, withQuota, type UsageBook } from "./usage.ts";
 
@@ -20,6 +21,8 @@ export interface Follower {
   readonly spaces: Spaces;
   readonly usage: UsageBook;
   readonly peer: SyncPeer;
+  /** Where something is dropped in time. */
+  readonly retention: Retention | undefined;
   /** Ranges being verified and stored. */
   ingesting(): number;
   /** Ends sessions and whatever they still store. The store stays open. */
@@ -86,15 +89,18 @@ export async function openFollower(
     },
   );
   const unsubscribe = spaces.onTopicsChanged(() => peer.topicsChanged());
+  const retention = openRetention(settings, { data, spaces, usage, metrics });
   const leave =
     cluster === undefined ? undefined : await followOthers({ cluster, spaces, data, settings });
   return {
     spaces,
     usage,
     peer,
+    retention,
     ingesting: count,
     close: async () => {
       unsubscribe();
+      retention?.stop();
       await leave?.();
       await peer[Symbol.asyncDispose]();
       await idle();
@@ -103,6 +109,26 @@ export async function openFollower(
       usage.stop();
     },
   };
+}
+
+function openRetention(
+  { retention, clock, logger, onFailure }: RelaySettings,
+  parts: Pick<Follower, "spaces" | "usage"> & {
+    readonly data: Data;
+    readonly metrics: RelayMetrics;
+  },
+): Retention | undefined {
+  const { data, spaces, usage, metrics } = parts;
+  const { store, cluster } = data;
+  if (retention.days === undefined && retention.idleDays === undefined) return undefined;
+  const { topics } = spaces;
+  const isWriter = (): boolean => cluster?.isLeader() ?? true;
+  const onDropped = (dropped: Dropped): void => {
+    logger.info("dropped", { ...dropped });
+    metrics.dropped(dropped.entries);
+  };
+  const base = { store, clock, usage, topics, isWriter, onDropped, onFailure };
+  return createRetention({ ...base, timers: platformTimers }, retention);
 }
 
 interface NodeDeps {

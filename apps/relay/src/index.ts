@@ -4,6 +4,7 @@ export type { Logger, LogFields, LogLevel } from "./logging.ts";
 export type { RelayMetricsOptions, RelayOptions } from "./options.ts";
 export type { Outbound, OutboundRequest, OutboundVerdict } from "./outbound.ts";
 export type { Json, PushNotice, PushOutcome, PushProvider, PushTarget } from "./push-provider.ts";
+export type { RetentionOptions } from "./retention.ts";
 export type { WebPushOptions } from "./web-push.ts";
 export type { Relay, RelayStats } from "./relay.ts";
 export { RelayError } from "./errors.ts";

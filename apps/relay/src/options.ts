@@ -7,6 +7,7 @@ import { RelayError } from "./errors.ts";
 import { defaultRelayLimits, type RelayLimits } from "./limits.ts";
 import type { Outbound } from "./outbound.ts";
 import type { PushProvider } from "./push-provider.ts";
+import { retentionDaysMax, type RetentionOptions } from "./retention.ts";
 import type { WebPushOptions } from "./web-push.ts";
 
 /** How a relay runs. Everything has a default. */
@@ -24,6 +25,8 @@ export interface RelayOptions {
   readonly port?: number;
   /** Limits that differ from `defaultRelayLimits`. */
   readonly limits?: Partial<RelayLimits>;
+  /** After how many days content is dropped; default: everything stays. */
+  readonly retention?: RetentionOptions;
   /** Count clients by the last entry of X-Forwarded-For. Right behind one's own proxy only. */
   readonly trustProxy?: boolean;
   /** Figures for Prometheus; default: none are served. */
@@ -76,6 +79,7 @@ export interface RelaySettings {
   readonly host: string;
   readonly port: number;
   readonly limits: RelayLimits;
+  readonly retention: RetentionOptions;
   readonly trustProxy: boolean;
   readonly onFailure: (cause: unknown) => void;
   readonly random: Random;
@@ -110,6 +114,7 @@ export function checkOptions(options: RelayOptions): RelaySettings {
     host,
     port,
     limits: checkLimits({ ...defaultRelayLimits, ...options.limits }),
+    retention: checkRetention(options.retention ?? {}),
     trustProxy: options.trustProxy ?? false,
     onFailure: options.onFailure ?? (() => {}),
     random: options.random ?? systemRandom,
@@ -134,6 +139,14 @@ function checkLimits(limits: RelayLimits): RelayLimits {
     throw new RelayError("RELAY_OPTION", `${name}: expected a whole number from 1 on`);
   }
   return limits;
+}
+
+function checkRetention(retention: RetentionOptions): RetentionOptions {
+  for (const [name, value] of Object.entries(retention)) {
+    if (Number.isSafeInteger(value) && value >= 1 && value <= retentionDaysMax) continue;
+    throw new RelayError("RELAY_OPTION", `${name}: expected 1 to ${retentionDaysMax} days`);
+  }
+  return retention;
 }
 
 const systemRandom: Random = (byteCount) => new Uint8Array(randomBytes(byteCount));

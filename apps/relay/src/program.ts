@@ -188,6 +188,10 @@ export function optionsOf(values: ConfigValues): RelayOptions & { readonly data?
     trustProxy: values["trustProxy"] === true,
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(contact === undefined ? {} : { webPush: { contact } }),
+    retention: {
+      ...numberAs("days", values["retention.days"]),
+      ...numberAs("idleDays", values["retention.idleDays"]),
+    },
     limits: limitsOf(values),
     drainMs: (numberOf(values["drain.seconds"]) ?? 10) * 1_000,
     metrics: {
@@ -232,6 +236,11 @@ function dataOf(values: ConfigValues): string {
 
 function textOf(value: ConfigValue | undefined): string | undefined {
   return typeof value === "string" ? value : undefined;
+}
+
+/** `{ name: value }`, or nothing where nobody said it. */
+function numberAs(name: string, value: ConfigValue | undefined): Readonly<Record<string, number>> {
+  return typeof value === "number" ? { [name]: value } : {};
 }
 
 function numberOf(value: ConfigValue | undefined): number | undefined {

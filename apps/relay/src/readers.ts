@@ -1,5 +1,6 @@
 /** What a relay has for those who come over plain HTTP, put together. Layer 9. */
 import type { Crypto } from "@hawser/crypto";
+import type { Topic } from "@hawser/log";
 import { platformTimers } from "@hawser/transport-ws";
 import type { Data } from "./data.ts";
 import { createFeedTokens, type FeedTokens } from "./feed-tokens.ts";
@@ -23,6 +24,11 @@ import { createWebPushProvider, vapidKeyOf } from "./web-push.ts";
 import { createUsedProofs, type UsedProofs } from "./used-proofs.ts";
 import { createWebhookProvider } from "./webhook.ts";
 
+/** A rate of requests for a space. */
+interface TopicRate {
+  take(topic: Topic): boolean;
+}
+
 /** The parts that the routes for readers work with. */
 export interface Readers {
   readonly gate: Gate;
@@ -35,7 +41,7 @@ export interface Readers {
   /** Per address, before anything is looked at. */
   readonly requests: RateLimit;
   /** Per space, once the follow key is proven. */
-  readonly topicRequests: RateLimit;
+  readonly topicRequests: TopicRate;
   /** Feeds and hooks made, per address and per space. */
   readonly makings: RateLimit;
   /** Pages in memory at once. */
@@ -100,7 +106,7 @@ export async function openReaders(
     notifier,
     providers,
     requests: rate(limits.readRequestsPerMinuteMax, minuteMs),
-    topicRequests: rate(limits.topicRequestsPerMinuteMax, minuteMs),
+    topicRequests: seenBy(follower, rate(limits.topicRequestsPerMinuteMax, minuteMs)),
     makings: rate(limits.hookRequestsPerHourMax, 60 * minuteMs),
     pages: createOpenCount({ perKeyMax: pagesPerAddressMax, totalMax: pagesMax }),
     pageBytes: createByteBudget(pageBytesHeldMax),
@@ -111,6 +117,16 @@ export async function openReaders(
       unsubscribe();
       puller.stop();
       await notifier.stop();
+    },
+  };
+}
+
+/** Whoever may read a space keeps it from being idle. */
+function seenBy({ retention }: Follower, topicRequests: TopicRate): TopicRate {
+  return {
+    take: (topic) => {
+      retention?.seen(topic);
+      return topicRequests.take(topic);
     },
   };
 }

@@ -34,6 +34,8 @@ export interface RelayMetrics {
   measureIngest(ingest: Ingest): Ingest;
   /** A connection whose bytes are counted. */
   measureConnection(connection: Connection): Connection;
+  /** So many entries were dropped for their age. */
+  dropped(entries: number): void;
   /** Begins to answer for the gauges. */
   expose(gauges: RelayGauges): void;
   render(): string;
@@ -53,6 +55,10 @@ const refusalReasons: ReadonlySet<string> = new Set([
 /** Meters with everything at zero. `nowMs` is monotonic. */
 export function createRelayMetrics(nowMs: () => number): RelayMetrics {
   const metrics = createMetrics();
+  const droppedEntries = metrics.counter({
+    name: "hawser_relay_dropped_entries_total",
+    help: "Entries that were dropped for their age.",
+  });
   const refusals = metrics.counter({
     name: "hawser_relay_refusals_total",
     help: "Requests and upgrades that were answered with an error, by its code.",
@@ -100,6 +106,7 @@ export function createRelayMetrics(nowMs: () => number): RelayMetrics {
     },
     measureIngest: ranges.measure,
     measureConnection: traffic.measure,
+    dropped: (entries) => droppedEntries.add(entries),
     expose: (gauges) => exposeGauges(metrics, gauges),
     render: metrics.render,
   };

@@ -137,6 +137,7 @@ async function serve(
     const session = follower.peer.attach(metrics.measureConnection(connection));
     const sinceMs = nowMs();
     sessions.add(session);
+    follower.retention?.attached(session);
     metrics.sessionOpened();
     void session.closed.then((closed) => {
       const { code, by, cause } = closed;

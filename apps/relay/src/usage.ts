@@ -29,6 +29,10 @@ export interface UsageBook {
   total(): Usage;
   /** A reason to refuse a range, or `undefined`; then its share is held for it until `settled`. */
   admit(request: AdmissionRequest): string | undefined;
+  /** So much of a log was dropped for good: adds it to the record that all nodes read. */
+  dropped(context: LogContext, usage: Usage): Promise<void>;
+  /** Takes what was dropped, here or by another node, off the counts. */
+  applyDropped(): Promise<void>;
   /** What was admitted is stored by now or never will be. */
   settled(context: LogContext): void;
   /** Writes the counts down. */
@@ -48,6 +52,8 @@ export const overBudget = "OVER_BUDGET";
 
 const none: Usage = { bytes: 0, entries: 0 };
 const usagePrefix = "relay/usage/";
+/** What was ever dropped of a topic. Apart from what came in, since one node drops and all count. */
+const droppedPrefix = "relay/dropped/";
 const saveDelayMs = 5_000;
 
 /** Loads the counts and begins to count. `onFailure` hears of counts that could not be saved. */
@@ -58,8 +64,10 @@ export async function openUsageBook(deps: {
   readonly onFailure: (cause: unknown) => void;
 }): Promise<UsageBook> {
   const { store, timers, limits } = deps;
+  // What ever came in, which is what is saved; what was dropped of it is kept apart.
   const usageByTopic = new Map<Topic, Usage>();
   const authorsByTopic = new Map<Topic, Map<AuthorId, number>>();
+  const droppedByTopic = new Map<Topic, Usage>();
   const bytesByAuthor = new Map<AuthorId, number>();
   const heldByLog = new Map<string, Share>();
   let total = none;
@@ -84,6 +92,13 @@ export async function openUsageBook(deps: {
     heldByLog.delete(logKey(context));
     held = minus(held, share);
   };
+  const dropped = createDroppedBook(store, (topic, author, usage) => {
+    droppedByTopic.set(topic, plus(droppedByTopic.get(topic) ?? none, usage));
+    total = minus(total, usage);
+    bytesByAuthor.set(author, (bytesByAuthor.get(author) ?? 0) - usage.bytes);
+  });
+  const stored = (topic: Topic): Usage =>
+    minus(usageByTopic.get(topic) ?? none, droppedByTopic.get(topic) ?? none);
   const count = (range: StoredRange): void => {
     const { topic, author } = range.context;
     if (range.cursor <= (cursors.get(topic) ?? 0)) return;
@@ -132,19 +147,23 @@ export async function openUsageBook(deps: {
     for (const [author, bytes] of authors) addAuthor(topic, author, bytes);
     cursors.set(topic, cursor);
   }
-  for (const topic of await store.topics()) {
+  const topics = await store.topics();
+  // Those are counted anew from what is still there: then nothing of it was dropped.
+  for (const topic of topics) if (!cursors.has(topic)) await dropped.forget(topic);
+  await dropped.apply();
+  for (const topic of topics) {
     for await (const range of store.received(topic, cursors.get(topic) ?? 0)) count(range);
   }
   for (const range of early) count(range);
   early = undefined;
 
   return {
-    of: (topic) => usageByTopic.get(topic) ?? none,
+    of: stored,
     total: () => total,
     bytesOf: (author) => bytesByAuthor.get(author) ?? 0,
     admit: (request) => {
       const { topic, author, byteCount: bytes, count: entries } = request;
-      let wanted = plus(usageByTopic.get(topic) ?? none, { bytes, entries });
+      let wanted = plus(stored(topic), { bytes, entries });
       let authorBytes = (bytesByAuthor.get(author) ?? 0) + bytes;
       for (const share of heldByLog.values()) {
         if (share.topic === topic) wanted = plus(wanted, share);
@@ -160,12 +179,59 @@ export async function openUsageBook(deps: {
       return undefined;
     },
     settled: release,
+    dropped: dropped.add,
+    applyDropped: dropped.apply,
     save,
     stop: () => {
       stopTimer?.();
       unsubscribe();
     },
   };
+}
+
+type DroppedListener = (topic: Topic, author: AuthorId, usage: Usage) => void;
+
+/** What was dropped: written down in all, and told as it grows. */
+function createDroppedBook(
+  store: LogStore,
+  tell: DroppedListener,
+): {
+  add(context: LogContext, usage: Usage): Promise<void>;
+  apply(): Promise<void>;
+  forget(topic: Topic): Promise<void>;
+} {
+  const known = new Map<string, Usage>();
+  const keyOf = ({ topic, author }: Pick<LogContext, "topic" | "author">): string =>
+    `${droppedPrefix}${topic}/${author}`;
+  return {
+    add: async (context, usage) => {
+      const key = keyOf(context);
+      const value = plus(decodeUsage(await store.get(key)), usage);
+      const write = { key, value: encodeCbor([value.bytes, value.entries]) };
+      await store.commit({ writes: [write] });
+    },
+    apply: async () => {
+      for (const { key, value } of await store.list(droppedPrefix)) {
+        const [topic = "", author = ""] = key.slice(droppedPrefix.length).split("/");
+        const now = decodeUsage(value);
+        // Safe: only topics and authors are written there.
+        tell(topic as Topic, author as AuthorId, minus(now, known.get(key) ?? none));
+        known.set(key, now);
+      }
+    },
+    forget: async (topic) => {
+      const writes: KvWrite[] = [];
+      for (const { key } of await store.list(`${droppedPrefix}${topic}/`)) {
+        writes.push({ key, value: undefined });
+      }
+      if (writes.length > 0) await store.commit({ writes });
+    },
+  };
+}
+
+function decodeUsage(value: Uint8Array | undefined): Usage {
+  const [bytes, entries] = numbersOf(value === undefined ? undefined : decodeCbor(value)) ?? [];
+  return bytes === undefined || entries === undefined ? none : { bytes, entries };
 }
 
 /** Gives back what an admitted range did not use, and knows when the last one is done. */
