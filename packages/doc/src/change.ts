@@ -11,7 +11,7 @@ import { changeOf, createSequence, itemsMax, itemsOf, type Sequence } from "./se
 import { charactersOf, createText, textChange } from "./text.ts";
 
 /** Marks in one op, so that no op outgrows an entry. */
-const marksPerOp = 500;
+export const marksPerOp = 500;
 
 /** What is known when a change is worked out. */
 export interface ChangeBase {
@@ -47,8 +47,8 @@ function ownValue(object: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
-/** Depth is bounded: both documents were checked. */
-function changeValue(
+/** The ops from one value of a place to another. Depth is bounded: both were checked. */
+export function changeValue(
   ops: DocOp[],
   path: readonly string[],
   before: Json | undefined,

@@ -4,6 +4,8 @@
  */
 import {
   openView,
+  undo,
+  type EventRef,
   type Gate,
   type SnapshotOptions,
   type ViewDeps,
@@ -15,6 +17,7 @@ import { DocError } from "./errors.ts";
 import { createIdMaker, platformIds } from "./ids.ts";
 import { decodeItems, type WriteForm } from "./ops.ts";
 import { createOverlay, type Overlay, type Run } from "./overlay.ts";
+import { originsOf, withoutEvents, type DocOrigin, type OriginsOptions } from "./origins.ts";
 import { createRecords, type RowChange } from "./records.ts";
 import { createDelivery, type Delivery, type OpenShelf } from "./shelf.ts";
 import { docEventType, docView, type DocState } from "./state.ts";
@@ -75,6 +78,20 @@ export interface Docs extends AsyncDisposable {
    * and nothing is written. Throws DOC_UNIQUE, DOC_TOO_LARGE, DOC_BUSY, and what the source throws.
    */
   transaction<Result>(run: (transaction: Transaction) => Result): Promise<Result>;
+  /**
+   * Takes back what one event of these documents changed and nobody changed since (`origins` tells its
+   * place), also somebody else's; taking back what that wrote is the redo. Gives the places of what it
+   * wrote, durable and readable; none where there was nothing to take back. Reads the source once.
+   * Throws VIEW_UNDO_UNAVAILABLE, DOC_TOO_LARGE, and what the source throws.
+   */
+  undo(ref: EventRef, options?: { readonly signal?: AbortSignal }): Promise<readonly EventRef[]>;
+  /**
+   * Who wrote what of which documents, when, and by what right, in total order. Reads the source once;
+   * rejects with the signal's reason and what the source throws.
+   */
+  origins<Authority = never>(
+    options?: OriginsOptions<Authority>,
+  ): Promise<readonly DocOrigin<Authority>[]>;
   /** What is stored, by name, also of collections that this application does not know. */
   stored(): readonly StoredCollection[];
   /** For UI frameworks: called after each change; with the reason if it takes a shown write back. */
@@ -142,6 +159,13 @@ export function createDocs(deps: DocsDeps, options: DocsOptions): Docs {
     tell();
   });
   ready.catch(() => undefined);
+  /** The source as this view folds it. */
+  const admitted = (): ViewDeps => {
+    const out = new Set(view.withheld().map(({ event }) => `${event.logId}/${event.seq}`));
+    if (out.size === 0) return deps;
+    const isOut = ({ logId, seq }: ViewEvent): boolean => out.has(`${logId}/${seq}`);
+    return { ...deps, source: withoutEvents(deps.source, isOut) };
+  };
   const engine: Engine = {
     makeId,
     shelf: (name) => shelves.get(name),
@@ -154,6 +178,17 @@ export function createDocs(deps: DocsDeps, options: DocsOptions): Docs {
     in: createOpener(engine),
     transaction: (run) =>
       engine.write((draftOf, nextId) => createTransaction(engine, draftOf, nextId).run(run)),
+    undo: async (ref, { signal } = {}) => {
+      await view.ready;
+      const asked = signal === undefined ? {} : { signal };
+      const { written } = await undo(admitted(), docView, ref, asked);
+      for (const one of written) await view.applied(one);
+      return written;
+    },
+    origins: async (asked = {}) => {
+      await view.ready;
+      return originsOf(admitted(), () => view.state, asked);
+    },
     stored: () =>
       [...view.state]
         .map(([name, docs]) => ({ name, idCount: docs.size, isOpen: shelves.has(name) }))

@@ -14,6 +14,7 @@ export type { Json, JsonObject } from "./json.ts";
 export type { LensStep } from "./lens.ts";
 export type { DocChanges, DocRow, LiveQuery } from "./live.ts";
 export type { DocItem, DocOp } from "./ops.ts";
+export type { DocOrigin, OriginsOptions } from "./origins.ts";
 export type { Query, QueryPlan, SortKey } from "./query.ts";
 export type { InvalidDoc, UniqueConflict } from "./records.ts";
 export type { DocState } from "./state.ts";

@@ -5,7 +5,8 @@
 import type { View } from "@hawser/view";
 import { applyItem, createStoredDoc, type StoredDoc } from "./document.ts";
 import { marksOf } from "./marks.ts";
-import { decodeItems } from "./ops.ts";
+import { inverseItems } from "./invert.ts";
+import { decodeItems, packWrite } from "./ops.ts";
 import { decodeState, encodeState } from "./state-codec.ts";
 import { isSuperseded } from "./superseded.ts";
 
@@ -39,4 +40,9 @@ export const docView: View<DocState> = {
   encode: encodeState,
   decode: decodeState,
   superseded: isSuperseded,
+  invert: (event, before, now) =>
+    packWrite(inverseItems(event, before, now), "one entry").map((body) => ({
+      type: docEventType,
+      body,
+    })),
 };

@@ -12,9 +12,14 @@ import type { TreeNode } from "./tree.ts";
 
 /** Would the state be the same without the event, now and after whatever comes? */
 export function isSuperseded(state: DocState, event: ViewEvent): boolean {
+  return outdoneItems(state, event).every((isOutdone) => isOutdone);
+}
+
+/** Of each item of an event: does it leave no trace? */
+export function outdoneItems(state: DocState, event: ViewEvent): readonly boolean[] {
   const markAt = marksOf(event);
   let index = 0;
-  return decodeItems(event.body).every((item) => {
+  return decodeItems(event.body).map((item) => {
     const first = index;
     for (const op of item.ops) index += marksOfOp(op);
     index += 1;

@@ -113,10 +113,16 @@ export function valueAt(node: TreeNode, budget: ValueBudget): Json | undefined {
   return Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The greatest mark at or below a place: when it last changed. */
-export function lastMarkAt(root: TreeNode, path: readonly string[]): Mark | undefined {
+/** The place under a path of keys; `undefined` when nothing was said of it. */
+export function nodeAt(root: TreeNode, path: readonly string[]): TreeNode | undefined {
   let node: TreeNode | undefined = root;
   for (const key of path) node = node?.children?.get(key);
+  return node;
+}
+
+/** The greatest mark at or below a place: when it last changed. */
+export function lastMarkAt(root: TreeNode, path: readonly string[]): Mark | undefined {
+  const node = nodeAt(root, path);
   let last: Mark | undefined;
   const open = node === undefined ? [] : [node];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
