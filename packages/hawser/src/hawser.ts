@@ -93,7 +93,8 @@ async function join(parts: Parts, link: string, { signal, as }: JoinOptions): Pr
   const space = await parts.spaces.join(link, as === undefined ? {} : { as });
   // Identities are proven to new connections only (docs/spec/3-sync.md §4). Without the one-time key
   // of the link, a relay that hears of a rotation first has nothing for the keys in the link.
-  await parts.relays.redial();
+  const direct = parts.peer.peers().flatMap(({ sessions }) => sessions);
+  await Promise.all([parts.relays.redial(), ...direct.map((session) => session.close())]);
   const limit = AbortSignal.timeout(joinMsMax);
   const over = new AbortController();
   const ends = [limit, over.signal, ...(signal === undefined ? [] : [signal])];

@@ -65,6 +65,34 @@ test("[TH-120] [TH-113] past a relay that is gone, entries go directly from thei
   await Promise.all(shown);
 });
 
+test("a device that joins proves its link on direct connections too: they begin anew", async () => {
+  const relay = await createMemoryRelay();
+  const wire = createWire();
+  const ada = await createHawser({ relay, direct: wire.direct });
+  const ben = await createHawser({ relay, direct: wire.direct });
+  onTestFinished(async () => {
+    await ada[Symbol.asyncDispose]();
+    await ben[Symbol.asyncDispose]();
+    await relay.close();
+  });
+  const first = await ada.create();
+  await ben.join(await first.invite());
+  const { a, b } = createMemoryPair();
+  const closed = Promise.withResolvers<string | undefined>();
+  wire.hosts[0]?.attach(a);
+  wire.hosts[1]?.attach({
+    ...b,
+    close: (reason) => {
+      closed.resolve(reason);
+      b.close(reason);
+    },
+  });
+  await first.kv.put("key", 1);
+  const second = await ada.create();
+  await ben.join(await second.invite());
+  expect(await closed.promise).toBe("SYNC_DONE");
+});
+
 test("a transport gets the relays that carry signals, and none without the option", async () => {
   const wire = createWire();
   const relay = createRelayClient("ws://127.0.0.1:1");
