@@ -6,7 +6,7 @@ import type { FieldPolicy } from "./definition.ts";
 import type { Life } from "./document.ts";
 import { DocError } from "./errors.ts";
 import { equalJson, isObject, jsonKey, type Json, type JsonObject } from "./json.ts";
-import type { DocOp } from "./ops.ts";
+import { codePointCount, type DocOp } from "./ops.ts";
 import { changeOf, createSequence, itemsMax, itemsOf, type Sequence } from "./sequence.ts";
 import { charactersOf, createText, textChange } from "./text.ts";
 
@@ -137,7 +137,11 @@ function textOps(life: Life | undefined, field: string, after: string): readonly
   const items = charactersOf(text);
   if (items === undefined) throw new DocError("DOC_TOO_LARGE", `${field} has too many characters`);
   const { erased, typed } = textChange(items, after);
-  checkRoom(field, text.characters, [...typed.map((run) => run.text).join("")].length);
+  checkRoom(
+    field,
+    text.characters,
+    typed.reduce((sum, run) => sum + codePointCount(run.text), 0),
+  );
   const ops: DocOp[] = [];
   for (let start = 0; start < erased.length; start += marksPerOp) {
     ops.push({ op: "erase", field, runs: erased.slice(start, start + marksPerOp) });

@@ -9,7 +9,7 @@ import { equalJson, jsonKey, type Json } from "./json.ts";
 import { markAfter, markHeadLength, marksOf, type Mark } from "./marks.ts";
 import { decodeItems, marksOfOp, type DocItem, type DocOp } from "./ops.ts";
 import type { DocState } from "./state.ts";
-import { charactersOf, erasedIn, type MarkRun, type TextField } from "./text.ts";
+import { characterOf, charactersOf, erasedIn, type MarkRun, type TextField } from "./text.ts";
 import { lastMarkAt, nodeAt, valueAt, type TreeNode } from "./tree.ts";
 
 /** What takes an event back, given the state before it and the state now. */
@@ -196,10 +196,10 @@ function typedAgain(
     if (together !== "" && !isBack) ops.push({ op: "type", field, after: last, text: together });
     together = "";
   };
-  for (const { mark, value } of charactersOf(old) ?? []) {
-    if (isInRuns(mark)) {
-      together += String(value);
-      last = mark;
+  for (const item of charactersOf(old) ?? []) {
+    if (isInRuns(item.mark)) {
+      together += characterOf(item);
+      last = item.mark;
     } else finish();
   }
   finish();

@@ -55,7 +55,8 @@ export function marksOfOp(op: DocOp): number {
   return op.op === "type" ? codePointCount(op.text) : 1;
 }
 
-function codePointCount(text: string): number {
+/** Characters of a text. */
+export function codePointCount(text: string): number {
   let count = 0;
   for (const _ of text) count += 1;
   return count;

@@ -9,7 +9,7 @@ import {
   type ViewEvent,
 } from "@hawser/view";
 import { decodeItems, type DocItem } from "./ops.ts";
-import { docEventType, docView, type DocState } from "./state.ts";
+import { docEventType, type DocState } from "./state.ts";
 import { outdoneItems } from "./superseded.ts";
 
 /** Which writes are told of; all without options. */

@@ -18,7 +18,7 @@ import { markAfter, markHeadLength as headBytes, markIndex, type Mark } from "./
 import { isCollectionName, isId } from "./ops.ts";
 import { createSequence, insertItem, type Sequence, type SequenceItem } from "./sequence.ts";
 import type { DocState } from "./state.ts";
-import { createText, eraseText, typeText, type TextField } from "./text.ts";
+import { characterOf, createText, eraseText, typeText, type TextField } from "./text.ts";
 import { createNode, flatten, type RegisterValue, type TreeNode } from "./tree.ts";
 
 const formatVersion = 3;
@@ -168,8 +168,8 @@ function writeText(sink: Sink, { characters, erased }: TextField): void {
     const run = runs.at(-1);
     if (run !== undefined && item.after === run.last && item.mark === markAfter(run.last, 1)) {
       run.last = item.mark;
-      run.text += String(item.value);
-    } else runs.push({ first: item, last: item.mark, text: String(item.value) });
+      run.text += characterOf(item);
+    } else runs.push({ first: item, last: item.mark, text: characterOf(item) });
   }
   sink.out.varint(runs.length);
   for (const { first, text } of runs) {

@@ -2,7 +2,7 @@
  * Text that several people edit at once: its characters keep their places as items of a list do
  * (docs/spec/doc.md §3.4). Layer 7.
  */
-import type { Json } from "./json.ts";
+import { jsonKey } from "./json.ts";
 import { markAfter, markHeadLength, markIndex, type Mark } from "./marks.ts";
 import {
   changeOf,
@@ -63,11 +63,14 @@ export function charactersOf(text: TextField): readonly SequenceItem[] | undefin
   return itemsOf(text.characters, erasedIn(text));
 }
 
+/** What an item of a text holds. */
+export function characterOf({ value }: Pick<SequenceItem, "value">): string {
+  return typeof value === "string" ? value : "";
+}
+
 /** The text, or `undefined` when it is too long to be read. */
 export function readText(text: TextField): string | undefined {
-  return charactersOf(text)
-    ?.map(({ value }) => value)
-    .join("");
+  return charactersOf(text)?.map(characterOf).join("");
 }
 
 /** Says of a mark whether it is erased: runs of one event are put together and looked up. */
@@ -118,9 +121,12 @@ export interface TextChange {
 
 /** The difference, character by character. */
 export function textChange(items: readonly SequenceItem[], wanted: string): TextChange {
-  const { removed, inserted } = changeOf(items, [...wanted], String as (value: Json) => string);
+  const { removed, inserted } = changeOf(items, Array.from(wanted), jsonKey);
   return {
     erased: runsOf(removed),
-    typed: inserted.map(({ after, values }) => ({ after, text: values.join("") })),
+    typed: inserted.map(({ after, values }) => ({
+      after,
+      text: values.map((value) => characterOf({ value })).join(""),
+    })),
   };
 }
