@@ -35,11 +35,15 @@ const passwordCharactersMax = 1_024;
 /** How long a relay may take to say how far this device's logs go. */
 const comparedMsMax = 30_000;
 
+/** The reason of a gap that compaction left. */
+const compacted = "PRUNED";
+
 /** Writes the device of a home into a file. */
 export async function backup(
-  command: ArchiveCommand & { readonly retire: boolean },
+  command: ArchiveCommand & { readonly retire: boolean; readonly leaveCompacted: boolean },
 ): Promise<void> {
   const { output, signal, retire } = command;
+  const pruned = command.leaveCompacted ? "leave" : "refuse";
   const file = resolve(command.file);
   if (!(await isFree(file))) {
     const remedy = "Name another file; an older archive is never written over.";
@@ -49,15 +53,16 @@ export async function backup(
   const password = await readPassword(output, "twice");
   await withHome(home, async () => {
     await using device = await openDevice(home);
+    const options = { key: { password }, retire, pruned, signal } as const;
     const onProgress = ({ bytes }: { readonly bytes: number }): void =>
       output.progress({ bytes }, `Writing: ${formatBytes(bytes)}`);
-    const made = backupDevice(device.hawser, { key: { password }, retire, signal, onProgress });
+    const made = backupDevice(device.hawser, { ...options, onProgress });
     const bytes = await writeWhole(file, made.bytes);
     const report = made.report();
     if (report === undefined) throw new Error("an archive that ended without a report");
     const said = backupText(report, { file, bytes, retire });
     output.event("backup", { file, bytes, retired: retire, ...report }, said);
-    if (report.skipped.length > 0) process.exitCode = 1;
+    if (report.skipped.some(({ reason }) => reason !== compacted)) process.exitCode = 1;
   });
 }
 
@@ -70,7 +75,14 @@ function backupText(
     `${made.file}: ${counts}, ${formatBytes(made.bytes)}.`,
     "Whoever has this file and the password has this device; without the password it is lost.",
     "Folders on this disk are not in it: what was synced of them is.",
-    ...gapLines(skipped, "is damaged here, and not (whole) in it"),
+    ...gapLines(
+      skipped.filter(({ reason }) => reason !== compacted),
+      "is damaged here, and not (whole) in it",
+    ),
+    ...gapLines(
+      skipped.filter(({ reason }) => reason === compacted),
+      "was compacted here: after a restore another device has to bring what is not in it",
+    ),
   ];
   if (made.retire) lines.push("This device is retired: it writes no more. Restore it elsewhere.");
   return lines.join("\n");

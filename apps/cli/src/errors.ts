@@ -85,6 +85,8 @@ const remedies: Readonly<Record<string, string>> = {
   SPACE_ARCHIVE_VERSION: "Update hawser: the archive was made by a newer version.",
   SPACE_ARCHIVE_COST: "Do not open it: it was not made by `hawser backup`.",
   SPACE_ARCHIVE_DAMAGED: "Use another copy of the archive.",
+  SPACE_ARCHIVE_PRUNED:
+    "Back up a device that did not compact the space, or leave that out: --leave-compacted.",
   SPACE_ARCHIVE_IDENTITY: "Restore into a new home: hawser --home <folder> restore <file>.",
   ACCOUNT_EXISTS: "This device has an account; give another one a home of its own with --home.",
   ACCOUNT_PAPER_KEY: "Revoke devices only; the words stay valid as long as the account is there.",

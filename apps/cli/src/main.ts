@@ -248,9 +248,14 @@ program
   .description("write this device into one encrypted file; the password is asked for")
   .argument("<file>", "a new file")
   .option("--retire", "the device moves: it writes no more here, for good", false)
+  .option(
+    "--leave-compacted",
+    "without what compacted spaces lack here; another device has to bring it after a restore",
+    false,
+  )
   .addHelpText("after", "\nExample: hawser backup laptop.hawser")
-  .action(async (file: string, { retire }: { retire: boolean }) => {
-    await backup({ ...settings(), file, retire, signal: untilStopped() });
+  .action(async (file: string, options: { retire: boolean; leaveCompacted: boolean }) => {
+    await backup({ ...settings(), file, ...options, signal: untilStopped() });
   });
 
 program

@@ -1,10 +1,12 @@
 /** `hawser backup` and `hawser restore`, as a person and a script see them. */
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createCrypto } from "@hawser/crypto";
+import { createSqliteStore } from "@hawser/store-sqlite";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { eventOf, named, openWorkshop, stepMsMax } from "./support/programs.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 60_000 });
 const workshop = openWorkshop();
 afterAll(() => workshop[Symbol.asyncDispose]());
 
@@ -81,6 +83,25 @@ describe("a device in one file", () => {
     const only = await workshop.feed(password, next, "restore", file, "--only-copy");
     expect(eventOf(only, "writable")).toMatchObject({ waiting: [] });
     expect((await workshop.run(next, "invite")).exitCode).toBe(0);
+
+    // As compaction leaves a log.
+    const store = createSqliteStore(
+      { crypto: await createCrypto() },
+      { path: join(home, "hawser.sqlite") },
+    );
+    const [topic] = await store.topics();
+    const heads = topic === undefined ? [] : await store.heads(topic);
+    const data = heads.find(({ context }) => context.domain === "hawser.data");
+    if (data === undefined) throw new Error("no data log");
+    expect(await store.prune(data.logId, data.height)).toBeGreaterThan(0);
+    await store.close();
+    const compacted = join(workshop.folder, "compacted.hawser");
+    const whole = await workshop.feed(password, home, "backup", compacted);
+    expect(eventOf(whole, "error")).toMatchObject({ code: "SPACE_ARCHIVE_PRUNED" });
+    expect(eventOf(whole, "error")["remedy"]).toContain("--leave-compacted");
+    const left = await workshop.feed(password, home, "backup", compacted, "--leave-compacted");
+    expect(left.exitCode).toBe(0);
+    expect(eventOf(left, "backup")).toMatchObject({ skipped: [{ topic, reason: "PRUNED" }] });
 
     const bytes = await readFile(file);
     const bad = join(workshop.folder, "bad.hawser");
