@@ -40,8 +40,8 @@ interface Item {
 
 const retryMsMin = 1_000;
 const retryMsMax = 30_000;
-/** A repo removes one value after another: so many ms later they go together. */
-const removeMs = 20;
+/** A repo removes one value after another: they go with the next value, or so many ms later. */
+const removeMs = 250;
 /** Bytes of events in one append. */
 const appendBytesMax: number = 1024 * 1024;
 

@@ -1,5 +1,6 @@
 /**
- * `pnpm bench [name…]`: runs every bench file, or those of the named packages or files.
+ * `pnpm bench [name…] [--option…]`: runs every bench file, or those of the named packages or files.
+ * From the first option on all is passed on to them.
  *
  * A bench file is `packages/<package>/bench/<file>.bench.ts`, which measures one package, or
  * `tooling/bench/src/<name>.ts`, which may use all of them. It is a program of its own, run in a fresh
@@ -30,7 +31,10 @@ function findBenchFiles(): readonly BenchFile[] {
   return [...own, ...inPackages].sort((left, right) => (left.path < right.path ? -1 : 1));
 }
 
-function main(wanted: readonly string[]): number {
+function main(words: readonly string[]): number {
+  const optionsAt = words.findIndex((word) => word.startsWith("--"));
+  const wanted = optionsAt < 0 ? words : words.slice(0, optionsAt);
+  const options = optionsAt < 0 ? [] : words.slice(optionsAt);
   const all = findBenchFiles();
   const chosen =
     wanted.length === 0
@@ -49,7 +53,7 @@ function main(wanted: readonly string[]): number {
   let failures = 0;
   for (const file of chosen) {
     console.log(`\n${file.path}`);
-    const args = ["--conditions=hawser-source", "--expose-gc", join(root, file.path)];
+    const args = ["--conditions=hawser-source", "--expose-gc", join(root, file.path), ...options];
     const result = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
     if (result.status === 0) continue;
     failures++;

@@ -1,4 +1,4 @@
-/** The trace through automerge-repo: on its own files, and on an encrypted space. */
+/** The trace through automerge-repo: kept nowhere, in its own files, and in an encrypted space. */
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,89 +6,125 @@ import { next as A } from "@automerge/automerge";
 import { Repo, type AutomergeUrl, type StorageAdapterInterface } from "@automerge/automerge-repo";
 import { NodeFSStorageAdapter } from "@automerge/automerge-repo-storage-nodefs";
 import { createAutomergeStorage } from "@hawser/automerge";
-import { breathe, createScene, timers } from "./scene.ts";
-import type { Keystroke } from "./trace.ts";
-import type { CrdtRun } from "./yjs.ts";
+import { textAfter, type Keystroke } from "@hawser-tooling/trace";
+import { timed, type CrdtRun } from "./run.ts";
+import { createScene, timers } from "./scene.ts";
+import { startMeter, typeAll, watchKeystrokes, type Waiting } from "./typing.ts";
 
 interface Paper {
   text: string;
 }
 
-/** As README and docs of the adapters say: each change durable within 100 ms. */
-const saveDebounceRate = 50;
-const sliceMs = 8;
+/** How long a repo gathers changes before it stores them, as README of our adapter says. */
+export const saveDebounceRate = 50;
 
-async function type(repo: Repo, keystrokes: readonly Keystroke[]): Promise<AutomergeUrl> {
+/** A storage that notes when it is handed a document, and when it has acknowledged that. */
+function watched(
+  storage: StorageAdapterInterface,
+  waiting: Waiting,
+): { readonly storage: StorageAdapterInterface; readonly stores: () => number } {
+  let stores = 0;
+  return {
+    stores: () => stores,
+    storage: {
+      load: (key) => storage.load(key),
+      save: async (key, data) => {
+        const isDocument = key[1] === "incremental" || key[1] === "snapshot";
+        if (isDocument) stores += 1;
+        const durable = isDocument ? waiting.store() : undefined;
+        await storage.save(key, data);
+        durable?.();
+      },
+      remove: (key) => storage.remove(key),
+      loadRange: (prefix) => storage.loadRange(prefix),
+      removeRange: (prefix) => storage.removeRange(prefix),
+    },
+  };
+}
+
+interface Written {
+  readonly run: CrdtRun;
+  readonly url: AutomergeUrl;
+  readonly repo: Repo;
+}
+
+async function write(
+  keystrokes: readonly Keystroke[],
+  storage: StorageAdapterInterface | undefined,
+): Promise<Written> {
+  const waiting = watchKeystrokes(keystrokes.length);
+  const watching = storage && watched(storage, waiting);
+  const repo = new Repo({ ...(watching && { storage: watching.storage }), saveDebounceRate });
+  const spent = startMeter();
   const handle = repo.create<Paper>({ text: "" });
-  let sliceEnd = performance.now() + sliceMs;
-  for (const [position, deleted, inserted] of keystrokes) {
+  await typeAll(keystrokes, ([position, deleted, inserted]) => {
+    waiting.key();
     handle.change((doc) => A.splice(doc, ["text"], position, deleted, inserted));
-    if (performance.now() < sliceEnd) continue;
-    await breathe();
-    sliceEnd = performance.now() + sliceMs;
-  }
+  });
   await repo.flush();
-  return handle.url;
+  const run = {
+    ...spent(),
+    ...(watching && { waits: waiting.waits(), stores: watching.stores() }),
+    rawBytes: A.save(handle.doc()).length,
+  };
+  checkText(handle.doc(), keystrokes);
+  return { run, url: handle.url, repo };
+}
+
+function checkText({ text }: Paper, keystrokes: readonly Keystroke[]): void {
+  if (text !== textAfter(keystrokes)) throw new Error("another text than was typed");
 }
 
 async function load(
   storage: StorageAdapterInterface,
   url: AutomergeUrl,
-): Promise<{ readonly text: string; readonly saved: number; readonly seconds: number }> {
-  const start = performance.now();
+  keystrokes: readonly Keystroke[],
+): Promise<void> {
   const handle = await new Repo({ storage }).find<Paper>(url);
-  const seconds = (performance.now() - start) / 1_000;
-  return { text: handle.doc().text, saved: A.save(handle.doc()).length, seconds };
+  checkText(handle.doc(), keystrokes);
+}
+
+/** automerge-repo alone: what both pay whatever their storage costs. */
+export async function runRepo(keystrokes: readonly Keystroke[]): Promise<CrdtRun> {
+  const { run } = await write(keystrokes, undefined);
+  return run;
 }
 
 /** automerge-repo on its own files. */
-export async function runNodeFs(
-  keystrokes: readonly Keystroke[],
-): Promise<CrdtRun & { readonly saved: number }> {
+export async function runNodeFs(keystrokes: readonly Keystroke[]): Promise<CrdtRun> {
   const folder = await mkdtemp(join(tmpdir(), "hawser-bench-"));
-  const repo = new Repo({ storage: new NodeFSStorageAdapter(folder), saveDebounceRate });
-  const start = performance.now();
-  const url = await type(repo, keystrokes);
-  const seconds = (performance.now() - start) / 1_000;
-  const loaded = await load(new NodeFSStorageAdapter(folder), url);
+  const { run, url, repo } = await write(keystrokes, new NodeFSStorageAdapter(folder));
+  const fresh = new NodeFSStorageAdapter(folder);
+  const { seconds: loadSeconds } = await timed(() => load(fresh, url, keystrokes));
   let bytes = 0;
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
   }
   await repo.shutdown();
   await rm(folder, { recursive: true, force: true });
-  const { text, saved } = loaded;
-  return { seconds, loadSeconds: loaded.seconds, bytes, text, saved };
-}
-
-/** What a run through a space found beside. */
-export interface AutomergeRun extends CrdtRun {
-  /** Logs and what stands for them, after compaction. */
-  readonly compactedBytes: number;
-  readonly compactSeconds: number;
+  return { ...run, loadSeconds, bytes };
 }
 
 /** automerge-repo on an encrypted space, and read on a second device. */
-export async function runSpace(keystrokes: readonly Keystroke[]): Promise<AutomergeRun> {
+export async function runSpace(keystrokes: readonly Keystroke[]): Promise<CrdtRun> {
   const scene = await createScene();
   const { crypto, space } = scene;
   const storage = createAutomergeStorage({ source: space, crypto, timers });
-  const repo = new Repo({ storage, saveDebounceRate });
-  const start = performance.now();
-  const url = await type(repo, keystrokes);
+  const { run, url, repo } = await write(keystrokes, storage);
   await storage.flush();
-  const seconds = (performance.now() - start) / 1_000;
   const bytes = await scene.logBytes();
-  const before = performance.now();
-  const second = createAutomergeStorage({ source: await scene.second(), crypto, timers });
-  const { text } = await load(second, url);
-  const loadSeconds = (performance.now() - before) / 1_000;
+  const { result: second, seconds: loadSeconds } = await timed(async () => {
+    const other = createAutomergeStorage({ source: await scene.second(), crypto, timers });
+    await load(other, url, keystrokes);
+    return other;
+  });
   await repo.shutdown();
-  const compacting = performance.now();
-  await storage.compact();
-  const compactSeconds = (performance.now() - compacting) / 1_000;
+  const { seconds: compactSeconds } = await timed(() => storage.compact());
   const compactedBytes = (await scene.logBytes()) + (await scene.keptBytes());
-  for (const each of [storage, second]) await each[Symbol.asyncDispose]();
+  await storage[Symbol.asyncDispose]();
+  const again = createAutomergeStorage({ source: space, crypto, timers });
+  const { seconds: reopenSeconds } = await timed(() => load(again, url, keystrokes));
+  for (const each of [second, again]) await each[Symbol.asyncDispose]();
   await scene.close();
-  return { seconds, loadSeconds, bytes, text, compactedBytes, compactSeconds };
+  return { ...run, loadSeconds, bytes, compactedBytes, compactSeconds, reopenSeconds };
 }

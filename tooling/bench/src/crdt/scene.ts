@@ -1,5 +1,5 @@
 /** Two devices of one encrypted space, each on a SQLite file. */
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toHex } from "@hawser/codec";
@@ -24,7 +24,6 @@ export const breathe = (): Promise<void> => new Promise((resolve) => void setImm
 interface Device {
   readonly store: LogStore;
   readonly spaces: Spaces;
-  readonly path: string;
 }
 
 /** A space on one device, and a way to bring it to a second. */
@@ -33,8 +32,6 @@ export interface Scene {
   readonly space: Space;
   /** Brings everything to the second device, verified and stored; resolves to its space. */
   second(): Promise<Space>;
-  /** Bytes of the first device's files. */
-  fileBytes(): Promise<number>;
   /** Payload and overhead of the data log as stored. */
   logBytes(): Promise<number>;
   /** What stands for entries that compaction dropped, as stored. */
@@ -53,7 +50,7 @@ export async function createScene(): Promise<Scene> {
     const author = toHex(crypto.publicKey(secret)) as AuthorId;
     const clock = { nowMicros: () => Date.now() * 1_000 };
     const deps = { store, crypto, clock, random, timers, identity: { author, secret } };
-    return { store, path, spaces: await createSpaces(deps, { answerDelayMs: 0 }) };
+    return { store, spaces: await createSpaces(deps, { answerDelayMs: 0 }) };
   };
   const first = await open("first");
   const other = await open("second");
@@ -70,16 +67,6 @@ export async function createScene(): Promise<Scene> {
       await carry(first, other, space);
       await otherSpace.ready();
       return otherSpace;
-    },
-    fileBytes: async () => {
-      let byteCount = 0;
-      for (const suffix of ["", "-wal"]) {
-        byteCount += await stat(first.path + suffix).then(
-          ({ size }) => size,
-          () => 0,
-        );
-      }
-      return byteCount;
     },
     logBytes: async () => {
       let byteCount = 0;
