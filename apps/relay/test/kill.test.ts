@@ -18,8 +18,8 @@ import { createTestDatabase } from "./postgres.ts";
 
 const isFull = process.env["HAWSER_FULL"] === "1";
 const plan = isFull
-  ? { kills: 30, everyMs: 20_000, spaces: 4, pauseMs: 250, timeoutMs: 900_000 }
-  : { kills: 6, everyMs: 2_000, spaces: 3, pauseMs: 20, timeoutMs: 120_000 };
+  ? { kills: 30, everyMs: 20_000, spaces: 4, pauseMs: 250, timeoutMs: 1_800_000 }
+  : { kills: 6, everyMs: 2_000, spaces: 3, pauseMs: 20, timeoutMs: 300_000 };
 
 const mainPath = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const realClock = { nowMicros: (): number => Date.now() * 1_000 };
@@ -109,10 +109,12 @@ async function keepWriting(work: Work): Promise<void> {
       const report = await session.synced({ signal }).catch(() => undefined);
       if (report?.complete === true) work.acknowledged = count;
     }
-    await new Promise(
-      (resolve) => void platformTimers.after(plan.pauseMs, () => resolve(undefined)),
-    );
+    await pause(plan.pauseMs);
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void platformTimers.after(ms, () => resolve()));
 }
 
 async function startWork(places: readonly Place[], index: number): Promise<Work> {
@@ -139,28 +141,43 @@ test.skipIf(!outcome.ok)(
     const places: readonly Place[] = nodes.map((node) => ({ node }));
     const indexes = Array.from({ length: plan.spaces }, (_, index) => index);
     const works = await Promise.all(indexes.map((index) => startWork(places, index)));
-    const writing = works.map(keepWriting);
-    let killed = 0;
-    for (; killed < plan.kills; killed++) {
-      await new Promise(
-        (resolve) => void platformTimers.after(plan.everyMs, () => resolve(undefined)),
-      );
-      const place = places[killed % places.length]!;
-      place.node.child.kill("SIGKILL");
-      place.node = await startNode(database);
+    const writing = Promise.all(works.map(keepWriting));
+    try {
+      await Promise.race([killNodes(places, database, () => tell(works)), writing]);
+    } finally {
+      for (const work of works) work.isOver = true;
     }
-    for (const work of works) work.isOver = true;
-    await Promise.all(writing);
+    await writing;
     for (const { reader, texts } of works) {
       expect(await readTexts(reader, texts.length)).toEqual(texts);
     }
     await expectStored(database, works, nodes[0]!.relay);
-    const total = works.reduce((sum, { texts }) => sum + texts.length, 0);
-    const acknowledged = works.reduce((sum, work) => sum + work.acknowledged, 0);
-    expect(acknowledged).toBeGreaterThan(0);
-    if (isFull) console.log(`${killed} kills, ${total} entries, ${acknowledged} acknowledged`);
+    for (const { acknowledged } of works) expect(acknowledged).toBeGreaterThan(0);
+    if (isFull) console.log(`${plan.kills} kills: ${tell(works)}`);
   },
 );
+
+/** Kills one node after another, each as soon as it is due and the one before has come back. */
+async function killNodes(
+  places: readonly Place[],
+  database: string,
+  tellAll: () => string,
+): Promise<void> {
+  for (let killed = 0; killed < plan.kills; killed++) {
+    const due = pause(plan.everyMs);
+    const place = places[killed % places.length]!;
+    place.node.child.kill("SIGKILL");
+    place.node = await startNode(database);
+    await due;
+    if (isFull) console.log(`kill ${killed + 1} of ${plan.kills}: ${tellAll()}`);
+  }
+}
+
+function tell(works: readonly Work[]): string {
+  const total = works.reduce((sum, { texts }) => sum + texts.length, 0);
+  const acknowledged = works.reduce((sum, work) => sum + work.acknowledged, 0);
+  return `${total} entries, ${acknowledged} acknowledged`;
+}
 
 /** What was acknowledged is in the database, and no log is forked, the relay's own least of all. */
 async function expectStored(
