@@ -20,7 +20,13 @@ export type {
   WriteOptions,
   WriteProgress,
 } from "./types.ts";
-export type { BlobVerdict, MissingOptions, MissingPoint, VerifyOptions } from "./verify.ts";
+export type {
+  BlobVerdict,
+  MissingOptions,
+  MissingPoint,
+  PointPlace,
+  VerifyOptions,
+} from "./verify.ts";
 export type { WriteDeps } from "./write.ts";
 export { BlobError } from "./errors.ts";
 export { chunkBytes, sealedChunkBytes } from "./layout.ts";
@@ -29,5 +35,5 @@ export { createMemoryPoints } from "./memory-points.ts";
 export { openBlob } from "./read.ts";
 export { resumePoint } from "./resume.ts";
 export { convergentKey, createChunkOpener, createChunkSealer, sealHeaderBytes } from "./seal.ts";
-export { missingPoints, verifyBlob } from "./verify.ts";
+export { missingPoints, pointAt, verifyBlob } from "./verify.ts";
 export { hashContent, writeBlob } from "./write.ts";

@@ -2,7 +2,9 @@
  * Looking at all points of a blob: `verifyBlob` judges them, `missingPoints` lists what is not
  * there. Layer 3; pure. Both need no key, so a follower that cannot read can do both.
  */
+import type { Packet } from "@hawser/packet";
 import { fetchPoint, findPoint } from "./fetch.ts";
+import { fanOut, levelMax } from "./layout.ts";
 import { BlobError, isFaultCode, type BlobFaultCode } from "./errors.ts";
 import { chunkContent, openPoints, type ReadDeps } from "./read.ts";
 import type { BlobRef, OpenOptions, PointSource, Progress } from "./types.ts";
@@ -83,6 +85,10 @@ export interface MissingPoint {
   readonly kind: "root" | "node" | "chunk";
   /** The first chunk under it: where to go on with `fromChunk`. */
   readonly firstChunk: number;
+  /** In trees: links between the root and it (docs/spec/blob.md §2.5). */
+  readonly depth: number;
+  /** In trees: its index among the points at that depth, in the order of the content. */
+  readonly index: number;
 }
 
 export interface MissingOptions extends OpenOptions {
@@ -109,13 +115,45 @@ export async function* missingPoints(
       ? (await findPoint(context, hash, signal)) === undefined
       : !(await source.has(hash, signal));
   if (await lacks(ref.hash)) {
-    yield { hash: ref.hash, kind: "root", firstChunk: 0 };
+    yield { hash: ref.hash, kind: "root", firstChunk: 0, depth: 0, index: 0 };
     return;
   }
   const points = await openPoints(deps, ref, source, options);
   for await (const { hash, span, node } of points.walk({ fromChunk, skipsRepeats: true, signal })) {
     if (node !== undefined) continue;
     if (span.level === 0 && !(await lacks(hash))) continue;
-    yield { hash, kind: span.level === 0 ? "chunk" : "node", firstChunk: span.firstChunk };
+    const { level, firstChunk } = span;
+    const depth = points.form.root.level - level;
+    const index = firstChunk / fanOut ** level;
+    yield { hash, kind: level === 0 ? "chunk" : "node", firstChunk, depth, index };
   }
+}
+
+/** Where a point stands under another one (docs/spec/blob.md §2.5). */
+export interface PointPlace {
+  /** Links between the two: 0 is the upper one itself; at most 4. */
+  readonly depth: number;
+  readonly index: number;
+}
+
+/**
+ * The point at a place under the point `top`, found by going down its links; `undefined` where a point
+ * on the way is not there, or has no such link. Reads `depth + 1` points, and looks at nothing else of
+ * them: whoever wants to know whether they are a blob's compares them with its form. Throws BLOB_HASH.
+ */
+export async function pointAt(
+  deps: ReadDeps,
+  top: Uint8Array,
+  { depth, index }: PointPlace,
+  source: PointSource,
+): Promise<Packet | undefined> {
+  if (depth > levelMax || index >= fanOut ** depth) return undefined;
+  const context = { crypto: deps.crypto, source };
+  let point = await findPoint(context, top, undefined);
+  for (let left = depth - 1; left >= 0 && point !== undefined; left--) {
+    if (point.kind !== "linkpoint") return undefined;
+    const link = point.link(Math.floor(index / fanOut ** left) % fanOut);
+    point = link && (await findPoint(context, link.pointer, undefined));
+  }
+  return point;
 }

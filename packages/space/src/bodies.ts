@@ -6,28 +6,32 @@
 import {
   missingPoints,
   openBlob,
+  pointAt,
+  sealedChunkBytes,
   writeBlob,
   type Blob,
   type BlobRef,
   type ByteSource,
-  type PointSink,
   type PointSource,
 } from "@hawser/blob";
 import { concatBytes, equalBytes, toHex, utf8 } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
-import { logIdOf, type Entry, type LogId, type Topic } from "@hawser/log";
-import { buildDatapoint, readPacket, type Packet } from "@hawser/packet";
+import { logIdOf, type Entry, type KvWrite, type LogId, type Topic } from "@hawser/log";
+import { buildDatapoint } from "@hawser/packet";
+import type { BodyPlace, PieceRead } from "@hawser/sync";
+import { createBodyIndex, namedBodyOf, type NamedBody } from "./body-index.ts";
+import { createPartFetcher, type FetchOptions, type PartFetcher } from "./body-fetch.ts";
+import { openKeeping } from "./body-keeper.ts";
 import { SpaceError } from "./errors.ts";
 import { findEntry } from "./explain.ts";
 import type { PlacedShred } from "./fold.ts";
-import { bodyBytesMax, parseEnvelope } from "./layers.ts";
 import type { DetachedBodyInfo } from "./opener.ts";
 import { padmeSize } from "./padding.ts";
 import { hexBytes, type Place } from "./place.ts";
 import { createQueue } from "./queue.ts";
 import type { Reading } from "./reading.ts";
-import { createRootUsers } from "./root-users.ts";
 import type {
+  BodyProgress,
   BodyState,
   BodyStore,
   EntryRef,
@@ -71,12 +75,10 @@ export interface Bodies {
   state(ref: EntryRef): Promise<BodyState>;
   /** Fetches what is missing, key packet included. */
   keep(ref: EntryRef, options?: KeepOptions): Promise<void>;
-  /** Bytes of a chunk, node or key packet that is here. */
-  point(hash: Uint8Array): Promise<Uint8Array | undefined>;
   isShredded(ref: EntryRef, hash: Uint8Array): boolean;
   /** Forgets what those who may wish so want forgotten. */
   obey(): Promise<void>;
-  /** Resolves when nothing is being forgotten. */
+  /** Ends what is fetched unread; resolves when nothing is being written or forgotten. */
   idle(): Promise<void>;
 }
 
@@ -85,13 +87,14 @@ export interface KeepOptions {
   /** Default 1 GiB. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: BodyProgress) => void;
 }
 
 /** How a body key's packet is named inside. */
 export const bodyKeyType = "hawser.body-key";
 const keptBytesMaxDefault: number = 1024 * 1024 * 1024;
-/** Levels of a tree of the greatest blob, and one more. */
-const roundsMax = 6;
+/** Chunks that are fetched ahead of a reader: 4 MB. */
+const windowChunks = 64;
 const contextLabel = utf8("hawser body v1");
 /** First byte of a note about a body whose packets may still be here. */
 export const shredPending = 1;
@@ -122,11 +125,11 @@ export function bodyKeyPlace(crypto: Crypto, place: Place, root: Uint8Array): Pl
 
 /** Bodies of a space; reads once which were forgotten. */
 export async function openBodies(host: BodyHost): Promise<Bodies> {
-  const { store, crypto, random, bodies: points, fetchPoint } = host.deps;
+  const { store, crypto, random, bodies: depot } = host.deps;
   const { topic } = host.syncTopic;
+  const points = depot?.shelf(topic);
   const shreddedPrefix = `space/${topic}/shredded/`;
   const queue = createQueue();
-  const users = createRootUsers({ store, topic });
   // By place: the hash of the entry, and whether its chunks are gone as well.
   const forgotten = new Map<string, { readonly hash: Uint8Array; readonly done: boolean }>();
   for (const { key, value } of await store.list(shreddedPrefix)) {
@@ -152,40 +155,27 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
       .some((shred) => equalBytes(shred.hash, hash) && host.mayShred(shred) === true);
   };
 
-  const fetched = async (
-    hash: Uint8Array,
-    signal: AbortSignal | undefined,
-  ): Promise<Packet<"verified"> | undefined> => {
-    const bytes = await fetchPoint?.(topic, hash, signal);
-    if (bytes === undefined) return undefined;
-    const read = readPacket(crypto, bytes, { allowPrivate: true });
-    const isIt = read.ok && read.rest.length === 0 && equalBytes(read.packet.hash, hash);
-    return isIt ? read.packet : undefined;
+  /** Fetches parts of the body of an entry, for as long as nobody shreds it. */
+  const partsOf = ({ logId, seq, hash }: EntryRef & { readonly hash: Uint8Array }): PartFetcher => {
+    if (depot === undefined || points === undefined) throw noStore();
+    const assertWanted = (): void => {
+      if (isShredded({ logId, seq }, hash)) throw shredded();
+    };
+    return createPartFetcher({ crypto, topic, depot, points, assertWanted });
   };
-
-  /** Points of one body: from the store, else fetched and kept, unless it was shredded meanwhile. */
-  const sourceFor = ({ logId, seq, hash: entryHash }: Entry): PointSource => ({
-    get: async (hash, signal) => {
-      const here = await points?.get(hash, signal);
-      if (here !== undefined) return here;
-      const packet = await fetched(hash, signal);
-      if (packet === undefined || isShredded({ logId, seq }, entryHash)) return undefined;
-      await points?.put(packet);
-      return packet;
-    },
-  });
 
   const keyPacket = async (
     entry: Entry,
     hash: Uint8Array,
-    signal?: AbortSignal,
-  ): Promise<Uint8Array | undefined> => {
+    options: FetchOptions,
+  ): Promise<Uint8Array> => {
     const here = await store.get(bodyKeyKey(topic, hash));
     if (here !== undefined) return here;
-    const packet = await fetched(hash, signal);
-    if (packet === undefined || packet.kind !== "datapoint") return undefined;
-    if (isShredded({ logId: entry.logId, seq: entry.seq }, entry.hash)) return undefined;
-    await store.commit({ writes: [{ key: bodyKeyKey(topic, hash), value: packet.data }] });
+    const packet = await partsOf(entry).named(hash, options);
+    if (packet.kind !== "datapoint") {
+      throw new SpaceError("SPACE_BODY_INVALID", "the packet with its key is no datapoint");
+    }
+    await store.commit({ writes: [{ key: bodyKeyKey(topic, hash), value: packet.data.slice() }] });
     return packet.data;
   };
 
@@ -193,10 +183,9 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     author: AuthorId,
     entry: Entry,
     info: DetachedBodyInfo,
-    signal: AbortSignal | undefined,
+    options: FetchOptions,
   ): Promise<Uint8Array> => {
-    const data = await keyPacket(entry, info.keyPacket, signal);
-    if (data === undefined) throw missing("the packet with its key");
+    const data = await keyPacket(entry, info.keyPacket, options);
     const place = { topic, logId: entry.logId, author, seq: entry.seq };
     const opened = host.opener().openAt(bodyKeyPlace(crypto, place, info.blob.hash), data);
     if (opened.status === "noKey" || (opened.status === "opened" && opened.body === undefined)) {
@@ -220,14 +209,19 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
       throw new SpaceError("SPACE_NO_KEY", "the body is sealed to others");
     }
     if (isShredded(ref, entry.hash)) throw shredded();
-    const { signal } = options;
     const { blob, byteCount } = opened.detached;
+    if (points === undefined) throw noStore();
+    const { signal } = options;
     try {
-      const key = await keyOf(author, entry, opened.detached, signal);
+      const key = await keyOf(author, entry, opened.detached, options);
       const seal = { key, context: contextOf(topic, ref.logId, author) };
-      const source = sourceFor(entry);
+      const parts = partsOf(entry);
+      await parts.chunks(blob, { from: 0, to: 0 }, options);
       const abort = signal === undefined ? {} : { signal };
-      return bodyOf(await openBlob({ crypto }, blob, source, { seal, ...abort }), byteCount);
+      const source = await openBlob({ crypto }, blob, points, { seal, ...abort });
+      const fetch = (range: { readonly from: number; readonly to: number }, given: FetchOptions) =>
+        parts.chunks(blob, range, { ...options, ...given });
+      return bodyOf(source, byteCount, fetch);
     } catch (cause) {
       throw bodyError(cause);
     }
@@ -236,53 +230,52 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
   /** What anybody who has the entry sees of its body, keys or not. */
   const besideOf = async (
     ref: EntryRef,
-  ): Promise<{ entry: Entry; blob: BlobRef; key: Uint8Array } | undefined> => {
-    const { entry } = await findEntry(host, ref);
-    const key = parseEnvelope(entry.data)?.keyPacket;
-    return entry.body === undefined || key === undefined
-      ? undefined
-      : { entry, blob: entry.body, key };
+  ): Promise<{ readonly entry: Entry; readonly body: NamedBody } | undefined> => {
+    const { author, entry } = await findEntry(host, ref);
+    const body = namedBodyOf(author, ref.logId, entry);
+    return body && { entry, body };
   };
 
   const state = async (ref: EntryRef): Promise<BodyState> => {
     const beside = await besideOf(ref);
     if (beside === undefined) return "inline";
-    if (isShredded(ref, beside.entry.hash)) return "shredded";
-    const hasKey = (await store.get(bodyKeyKey(topic, beside.key))) !== undefined;
+    const { body } = beside;
+    if (isShredded(ref, body.hash)) return "shredded";
+    const hasKey = (await store.get(bodyKeyKey(topic, body.keyPacket))) !== undefined;
     if (!hasKey || points === undefined) return "missing";
     try {
       const walked = countedSource(points);
-      for await (const _ of missingPoints({ crypto }, beside.blob, walked)) return "missing";
+      for await (const _ of missingPoints({ crypto }, blobOf(body), walked)) return "missing";
       return "here";
     } catch (cause) {
       throw bodyError(cause);
     }
   };
 
-  const keep = async (ref: EntryRef, options: KeepOptions = {}): Promise<void> => {
-    const { maxBytes = keptBytesMaxDefault, signal } = options;
-    const beside = await besideOf(ref);
-    if (beside === undefined) return;
-    if (points === undefined) throw noStore();
-    if (isShredded(ref, beside.entry.hash)) throw shredded();
-    if (beside.blob.byteCount > maxBytes) {
-      throw new SpaceError("SPACE_BODY_TOO_LARGE", `a body of ${beside.blob.byteCount} bytes`);
-    }
-    const key = await keyPacket(beside.entry, beside.key, signal);
-    if (key === undefined) throw missing("the packet with its key");
-    const source = sourceFor(beside.entry);
+  /** All of it, for whoever holds the entry. */
+  const fetchWhole = async (
+    { entry, body }: { readonly entry: Entry; readonly body: NamedBody },
+    options: FetchOptions,
+  ): Promise<void> => {
+    if (isShredded(entry, body.hash)) throw shredded();
     try {
-      for (let round = 0; round < roundsMax; round++) {
-        let isWhole = true;
-        for await (const { hash } of missingPoints({ crypto }, beside.blob, points)) {
-          isWhole = false;
-          if ((await source.get(hash, signal)) === undefined) throw missing("a part of it");
-        }
-        if (isWhole) return;
-      }
+      await keyPacket(entry, body.keyPacket, options);
+      await partsOf(entry).chunks(blobOf(body), { from: 0, to: Infinity }, options);
     } catch (cause) {
       throw bodyError(cause);
     }
+  };
+
+  const keep = async (ref: EntryRef, options: KeepOptions = {}): Promise<void> => {
+    const { maxBytes = keptBytesMaxDefault, ...rest } = options;
+    const beside = await besideOf(ref);
+    if (beside === undefined) return;
+    if (points === undefined) throw noStore();
+    const { byteCount } = beside.body;
+    if (byteCount > maxBytes) {
+      throw new SpaceError("SPACE_BODY_TOO_LARGE", `a body of ${byteCount} bytes`);
+    }
+    await fetchWhole(beside, rest);
   };
 
   /** Points of a blob that are here. A forged one shows what it shows before it is found out. */
@@ -306,34 +299,98 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     return [...found.values()];
   };
 
+  const index = createBodyIndex({ store, topic }, (body) => keeping?.noteOf(body) ?? []);
+
+  /** Deletes the packets of a body that no other entry names, but for one that was shredded, too. */
+  const discard = async (
+    body: NamedBody,
+    isLeft: (other: NamedBody) => boolean,
+    notes: readonly KvWrite[],
+  ): Promise<void> => {
+    // Somebody may name the packets of another's body in an entry of its own, only to shred them.
+    const isKeyUsed = (await index.of(body.keyPacket)).some(isLeft);
+    const drop = isKeyUsed ? [] : [{ key: bodyKeyKey(topic, body.keyPacket), value: undefined }];
+    await store.commit({ writes: [...drop, ...notes] });
+    if (points?.delete === undefined || (await index.of(body.root)).some(isLeft)) return;
+    for (const hash of await heldPoints(blobOf(body), points)) await points.delete(hash);
+  };
+
   /** Key packet first, in one commit with the note that it is gone; then the chunks. */
-  const forget = async (ref: EntryRef, entry: Entry): Promise<void> => {
-    const key = shreddedPrefix + nameOf(ref);
-    const keyHash = parseEnvelope(entry.data)?.keyPacket;
-    const root = entry.body;
-    const isLeft = ({ logId, seq, hash }: Entry): boolean => !isShredded({ logId, seq }, hash);
-    const note = (flag: number): { readonly key: string; readonly value: Uint8Array } => ({
-      key,
+  const forget = async (ref: EntryRef, author: AuthorId, entry: Entry): Promise<void> => {
+    const note = (flag: number): KvWrite => ({
+      key: shreddedPrefix + nameOf(ref),
       value: concatBytes(Uint8Array.of(flag), entry.hash),
     });
-    // Somebody may name the packets of another's body in an entry of its own, only to shred them.
-    const isKeyUsed = keyHash === undefined || (await users.of(keyHash)).some(isLeft);
-    const drop =
-      keyHash === undefined || isKeyUsed
-        ? []
-        : [{ key: bodyKeyKey(topic, keyHash), value: undefined }];
-    await store.commit({ writes: [...drop, note(shredPending)] });
+    const body = namedBodyOf(author, ref.logId, entry);
+    const isLeft = (other: NamedBody): boolean =>
+      !isShredded(other, other.hash) && nameOf(other) !== nameOf(ref);
+    const pending = [note(shredPending), ...((body && keeping?.forgetting(body)) ?? [])];
+    if (body === undefined) await store.commit({ writes: pending });
     forgotten.set(nameOf(ref), { hash: entry.hash, done: false });
-    if (root !== undefined && points?.delete !== undefined) {
-      const isRootUsed = (await users.of(root.hash)).some(isLeft);
-      if (!isRootUsed) {
-        for (const hash of await heldPoints(root, points)) await points.delete(hash);
-      }
-    }
+    if (body !== undefined) await discard(body, isLeft, pending);
     await store.commit({ writes: [note(shredDone)] });
     forgotten.set(nameOf(ref), { hash: entry.hash, done: true });
     host.changed.notify();
   };
+
+  const bodyAt = async ({ author, ...ref }: NamedBody) => {
+    const { entry } = await findEntry(host, ref);
+    const body = namedBodyOf(author, ref.logId, entry);
+    return body && { entry, body };
+  };
+  const keeping =
+    depot &&
+    (await openKeeping({
+      store,
+      topic,
+      depot,
+      self: host.self,
+      isShredded: (body) => isShredded(body, body.hash),
+      catchUp: () => index.catchUp(),
+      hasRoot: async ({ root }) => (await points?.get(root)) !== undefined,
+      discard: (body) => discard(body, (other) => nameOf(other) !== nameOf(body), []),
+      fetch: async (named, signal) => {
+        try {
+          const found = await bodyAt(named);
+          if (found === undefined) return "invalid";
+          await fetchWhole(found, { signal, patience: "none" });
+          return "whole";
+        } catch (cause) {
+          const isInvalid = cause instanceof SpaceError && cause.code === "SPACE_BODY_INVALID";
+          return isInvalid ? "invalid" : "missing";
+        }
+      },
+    }));
+
+  /** A point for a peer: under a name that an entry gives whose body was not shredded. */
+  const serve = async ({ name, depth, index: at }: BodyPlace): Promise<PieceRead> => {
+    const users = await index.of(name);
+    if (!users.some((body) => !isShredded(body, body.hash))) return { status: "none" };
+    const point = await pointUnder(name, { depth, index: at });
+    if (point !== undefined) return { status: "here", bytes: point };
+    return { status: keeping?.isDue(name) === true ? "later" : "none" };
+  };
+  const pointUnder = async (
+    name: Uint8Array,
+    place: { readonly depth: number; readonly index: number },
+  ): Promise<Uint8Array | undefined> => {
+    const key = await store.get(bodyKeyKey(topic, name));
+    if (key !== undefined) {
+      return place.depth === 0 ? buildDatapoint(crypto, key).point : undefined;
+    }
+    if (points === undefined) return undefined;
+    try {
+      return (await pointAt({ crypto }, name, place, points))?.point;
+    } catch (cause) {
+      // Damaged here: somebody else may have it whole.
+      if (blobCodeOf(cause) !== undefined) return undefined;
+      throw cause;
+    }
+  };
+  if (depot !== undefined && keeping !== undefined) {
+    depot.register(topic, { read: serve, look: keeping.look, end: keeping.end });
+    keeping.look();
+  }
 
   // Each wish is followed once; those whose maker may not (yet) are looked at again.
   let followed: readonly PlacedShred[] = [];
@@ -357,7 +414,7 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
       if (host.mayShred(shred) !== true) continue;
       // Of an entry that is not here nothing was kept, and nothing will be.
       for await (const entry of store.entries(ref.logId, { from: ref.seq, to: ref.seq + 1 })) {
-        if (equalBytes(entry.hash, shred.hash)) await forget(ref, entry);
+        if (equalBytes(entry.hash, shred.hash)) await forget(ref, shred.author, entry);
       }
     }
   };
@@ -369,9 +426,8 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
         const message = "a body that comes in pieces stands beside its entry: set detached";
         throw new SpaceError("SPACE_DRAFT_INVALID", message);
       }
-      const isLong = isBytes && body.length > bodyBytesMax;
       if (detached && points === undefined) throw noStore();
-      return detached || (isLong && points !== undefined);
+      return detached;
     },
     prepare: async ({ body, ...draft }) => {
       if (points === undefined) throw noStore();
@@ -386,14 +442,12 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     open,
     state,
     keep,
-    point: async (hash) => {
-      const data = await store.get(bodyKeyKey(topic, hash));
-      if (data !== undefined) return buildDatapoint(crypto, data).bytes;
-      return (await points?.get(hash))?.bytes;
-    },
     isShredded,
     obey: () => queue.run(obeyAll),
-    idle: () => queue.idle(),
+    idle: async () => {
+      await keeping?.stop();
+      await queue.idle();
+    },
   };
 }
 
@@ -453,16 +507,43 @@ async function* padded(
 
 const paddingPieceBytes = 65_536;
 
-function bodyOf(blob: Blob, byteCount: number): SpaceBody {
+/** A body that is fetched as it is read, a window ahead. */
+function bodyOf(
+  blob: Blob,
+  byteCount: number,
+  fetch: (
+    range: { readonly from: number; readonly to: number },
+    options: FetchOptions,
+  ) => Promise<void>,
+): SpaceBody {
   async function* read(
     options: { readonly from?: number; readonly to?: number; readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { from = 0, to = byteCount, signal } = options;
     checkRange(from, to, byteCount);
-    try {
-      yield* blob.read(signal === undefined ? { from, to } : { from, to, signal });
-    } catch (cause) {
-      throw bodyError(cause);
+    const given = signal === undefined ? {} : { signal };
+    const end = Math.ceil(to / sealedChunkBytes);
+    const fetchFrom = async (first: number): Promise<unknown> => {
+      if (first >= end) return undefined;
+      const last = Math.min(first + windowChunks, end);
+      return fetch({ from: first, to: last }, given).then(
+        () => undefined,
+        (cause: unknown) => cause,
+      );
+    };
+    let next = fetchFrom(Math.floor(from / sealedChunkBytes));
+    for (let at = Math.floor(from / sealedChunkBytes); at < end; at += windowChunks) {
+      const failure = await next;
+      if (failure === undefined) next = fetchFrom(at + windowChunks);
+      const start = Math.max(from, at * sealedChunkBytes);
+      const stop = Math.min(to, (at + windowChunks) * sealedChunkBytes);
+      try {
+        // After a failure too: what did come is good.
+        yield* blob.read({ from: start, to: stop, ...given });
+      } catch (cause) {
+        throw bodyError(failure ?? cause);
+      }
+      if (failure !== undefined) throw bodyError(failure);
     }
   }
   return { byteCount, read, bytes: (maxBytes) => collect(read(), byteCount, maxBytes) };
@@ -503,6 +584,10 @@ async function collect(
   return bytes;
 }
 
+function blobOf({ root, byteCount }: NamedBody): BlobRef {
+  return { hash: root, byteCount };
+}
+
 /** Throws after as many steps as a body of 64 GiB takes: few points can stand for terabytes. */
 function createWalkCount(): () => void {
   let count = 0;
@@ -541,28 +626,10 @@ function blobCodeOf(cause: unknown): string | undefined {
   return typeof code === "string" && code.startsWith("BLOB_") ? code : undefined;
 }
 
-function missing(what: string): SpaceError {
-  return new SpaceError("SPACE_BODY_MISSING", `${what} is not here, and nobody gave it`);
-}
-
 function shredded(): SpaceError {
   return new SpaceError("SPACE_BODY_SHREDDED", "the body was shredded");
 }
 
 function noStore(): SpaceError {
   return new SpaceError("SPACE_NO_BODY_STORE", "no store for bodies was given to createSpaces");
-}
-
-/** A sink and source for bodies over a store of packets, which never deletes. */
-export function createPacketBodies(packets: {
-  add(batch: readonly Packet<"verified">[]): Promise<unknown>;
-  get(hash: Uint8Array): Promise<{ readonly packet: Packet<"verified"> } | undefined>;
-}): PointSink & BodyStore {
-  return {
-    put: async (packet) => {
-      await packets.add([packet]);
-    },
-    get: async (hash) => (await packets.get(hash))?.packet,
-    has: async (hash) => (await packets.get(hash)) !== undefined,
-  };
 }

@@ -29,8 +29,6 @@ export interface BodyCalls {
    * `openBody`, `SPACE_NO_BODY_STORE`, and `SPACE_BODY_TOO_LARGE` over `maxBytes` (1 GiB).
    */
   keepBody(ref: EntryRef, options?: KeepOptions): Promise<void>;
-  /** Packet of a key, node or chunk that is here, to serve it; `undefined` when it is not. */
-  point(hash: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
 /** The calls that need no right. */
@@ -39,7 +37,6 @@ export function bodyCalls({ bodies }: Reading): BodyCalls {
     openBody: (ref, options) => bodies.open(ref, options),
     bodyState: (ref) => bodies.state(ref),
     keepBody: (ref, options) => bodies.keep(ref, options),
-    point: (hash) => bodies.point(hash),
   };
 }
 

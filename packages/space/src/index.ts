@@ -3,6 +3,16 @@ export type { SpaceShelf } from "./shelf.ts";
 export type { FoundSnapshot, SpaceSnapshots } from "./snap-log.ts";
 export type { KeepOptions } from "./bodies.ts";
 export type { BodyCalls } from "./body-calls.ts";
+export type {
+  BodyAdmission,
+  BodyDepot,
+  BodyDepotOptions,
+  BodyFetch,
+  BodyKeeper,
+  BodyPeer,
+  BodyQuota,
+  BodyShelves,
+} from "./body-depot.ts";
 export type { AddressBook, LogAddress } from "./addresses.ts";
 export type { SpaceRole } from "./about.ts";
 export type { Broadcast, EphemeralChannel, EphemeralHub, EphemeralPipe } from "./ephemeral.ts";
@@ -22,6 +32,7 @@ export type { RawQuotaOptions } from "./raw-usage.ts";
 export type { CommittedLog, CreateOptions, DamagedSpace, JoinOptions, Spaces } from "./spaces.ts";
 export type {
   AdmissionRequest,
+  BodyProgress,
   AnnouncedAddress,
   Audience,
   BodyState,
@@ -55,7 +66,7 @@ export type {
   TimelineStatus,
 } from "./types.ts";
 export type { NameOf } from "./why.ts";
-export { createPacketBodies } from "./bodies.ts";
+export { createBodyDepot } from "./body-depot.ts";
 export { createAddressBook } from "./addresses.ts";
 export {
   createBroadcastPipe,

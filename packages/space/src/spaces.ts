@@ -291,6 +291,7 @@ export async function createSpaces(deps: SpacesDeps, options: SpacesOptions = {}
     names.push(...kept.map(({ key }) => key), ...cached.map(({ key }) => key));
     const writes = names.map((key) => ({ key, value: undefined }));
     await deps.store.commit({ writes: [...writes, ...device.guard.forget(topic)] });
+    await deps.bodies?.drop(topic);
     notify();
   };
 

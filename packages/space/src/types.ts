@@ -17,6 +17,7 @@ import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { HistoryPolicy, KeyBundle } from "@hawser/keys";
 import type { Clock, LogId, LogStore, Topic } from "@hawser/log";
 import type { ExplainCode, Timers } from "@hawser/sync";
+import type { BodyDepot } from "./body-depot.ts";
 
 /** The place of an entry: which log, which seq. */
 export interface EntryRef {
@@ -146,7 +147,7 @@ export interface SpaceEventBatch {
   readonly reset?: true;
   /**
    * How everything before a frontier was judged, by default everything handed out up to this batch:
-   * `resume` goes on from there. `undefined` where that cannot be told. Asked before the next batch.
+   * `resume` goes on from there. `undefined` where that cannot be told, and once a reset has come.
    */
   readonly mark: (at?: ReadonlyMap<string, number>) => SpaceMark | undefined;
 }
@@ -194,10 +195,21 @@ export interface SpaceBody {
 }
 
 export interface OpenBodyOptions {
+  /** Ends the wait for somebody who has it, here and in `read`. */
   readonly signal?: AbortSignal;
+  /** Told of each part that comes from a peer, here and in `read`. */
+  readonly onProgress?: (progress: BodyProgress) => void;
 }
 
-/** Where the sealed chunks of detached bodies are kept; `createMemoryPoints` of `@hawser/blob` is one. */
+/** How far fetching is. */
+export interface BodyProgress {
+  /** Bytes of points that came, with what surrounds their content. */
+  readonly fetchedBytes: number;
+  /** Bytes of the whole content, with padding. */
+  readonly totalBytes: number;
+}
+
+/** Where the sealed chunks of a topic's detached bodies are kept. */
 export interface BodyStore extends PointSink, PointSource {
   /**
    * Chunks go when their body is shredded. Without it only key packets do, which lie in the log store:
@@ -377,17 +389,11 @@ export interface SpacesDeps {
    * several processes work for one device on one store, one of them does. Default: always.
    */
   readonly isWriter?: () => boolean;
-  /** For detached bodies; without it bodies have 57,344 bytes at most. */
-  readonly bodies?: BodyStore;
   /**
-   * Asks whoever may have a point for it: its packet's bytes, or `undefined`. They are checked. Used
-   * where a part of a detached body is not here.
+   * Keeps detached bodies, fetches and serves them (`createBodyDepot`). Without one there are none: a
+   * body has 57,344 bytes at most.
    */
-  readonly fetchPoint?: (
-    topic: Topic,
-    hash: Uint8Array,
-    signal: AbortSignal | undefined,
-  ) => Promise<Uint8Array | undefined>;
+  readonly bodies?: BodyDepot;
 }
 
 /** Settings; every one has a default. */

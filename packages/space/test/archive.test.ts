@@ -1,5 +1,4 @@
 /** Archives: what comes out is what went in, and neither forks nor resurrects (docs/spec/archive.md). */
-import { createMemoryPoints } from "@hawser/blob";
 import { toHex, utf8 } from "@hawser/codec";
 import { createMemoryStore, ingestRange, verifyForkProof } from "@hawser/log";
 import { withFaults, type CommitFaults } from "@hawser/log/testing";
@@ -615,7 +614,7 @@ describe("raw spaces and long bodies", () => {
 
   test("[TH-131] a body that was shredded does not come back with an older archive", async () => {
     const world = await createWorld();
-    const bodies = createMemoryPoints();
+    const bodies = {};
     const ada = await world.device("ada", { bodies });
     const space = await ada.spaces.create();
     const body = new Uint8Array(100_000).fill(7);

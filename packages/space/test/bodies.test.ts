@@ -3,12 +3,13 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createMemoryPoints } from "@hawser/blob";
-import { toHex, utf8 } from "@hawser/codec";
+import { equalBytes, toHex, utf8 } from "@hawser/codec";
 import {
-  createPacketBodies,
   dataDomain,
   metadataKeyOf,
   parseEnvelope,
+  type BodyPeer,
+  type BodyShelves,
   type BodyStore,
   type EntryRef,
   type Space,
@@ -16,7 +17,7 @@ import {
   type SpaceErrorCode,
 } from "@hawser/space";
 import { forge, forgeControl } from "@hawser/space/testing";
-import { buildDatapoint, buildLinkpoint, readPacket, type Packet } from "@hawser/packet";
+import { buildDatapoint, buildLinkpoint, readPacket } from "@hawser/packet";
 import { describe, expect, test } from "vitest";
 import { encodeControl } from "../src/control.ts";
 import { createWorld, eventsOf, spaceOn, textsOf, type TestDevice, type World } from "./world.ts";
@@ -48,19 +49,58 @@ async function isFilm(space: Space, ref: EntryRef, byteCount: number): Promise<b
   return Buffer.from(await bytesOf(space, ref)).equals(Buffer.from(film(byteCount)));
 }
 
+/** One shelf for whatever topic: there is one in a test. */
+function shelvesOf(points: BodyStore): { readonly shelves: BodyShelves } {
+  return { shelves: { of: () => points, drop: () => Promise.resolve() } };
+}
+
+/** Asks another device as sync would: what does not hash right is not taken, and the ask ends. */
+function peerOf(
+  world: World,
+  other: () => TestDevice | undefined,
+  hooks: {
+    readonly asked?: string[];
+    readonly hook?: (bytes: Uint8Array) => Uint8Array | undefined;
+  } = {},
+): BodyPeer {
+  return {
+    onBodies: () => () => {},
+    fetchPieces: async ({ topic, name, depth, first, hashes }, take) => {
+      for (const [at, hash] of hashes.entries()) {
+        hooks.asked?.push(toHex(hash));
+        const place = { topic, name, depth, index: first + at };
+        const read = await other()?.bodies?.source.read(place);
+        const bytes = read?.status === "here" ? read.bytes : undefined;
+        const given = bytes && hooks.hook !== undefined ? hooks.hook(bytes) : bytes;
+        if (given === undefined || !equalBytes(world.crypto.hash(given), hash)) return "nobody";
+        take(given);
+      }
+      return "whole";
+    },
+  };
+}
+
+/** The point that an entry names itself, as the device gives it to peers. */
+async function namedPoint(
+  device: TestDevice,
+  space: Space,
+  name: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  const place = { topic: space.topic, name, depth: 0, index: 0 };
+  const read = await device.bodies?.source.read(place);
+  return read?.status === "here" ? read.bytes : undefined;
+}
+
 /** A founder and a writer, each with a store for bodies; Ben asks Ada for what he lacks. */
 async function pair(world: World) {
   const stores = { ada: createMemoryPoints(), ben: createMemoryPoints() };
   const asked: string[] = [];
   const given = { hook: (bytes: Uint8Array): Uint8Array | undefined => bytes };
-  const ada = await world.device("ada", { bodies: stores.ada });
+  const ada = await world.device("ada", { bodies: shelvesOf(stores.ada) });
+  const hook = (bytes: Uint8Array): Uint8Array | undefined => given.hook(bytes);
   const ben = await world.device("ben", {
-    bodies: stores.ben,
-    fetchPoint: async (topic, hash) => {
-      asked.push(toHex(hash));
-      const bytes = await ada.spaces.openTopic(topic).point(hash);
-      return bytes && given.hook(bytes);
-    },
+    bodies: shelvesOf(stores.ben),
+    bodyPeer: peerOf(world, () => ada, { asked, hook }),
   });
   const space = await ada.spaces.create();
   const other = await ben.spaces.join(await space.invite({ level: "write" }));
@@ -105,19 +145,15 @@ describe("writing and reading", () => {
     expect(asked).toHaveLength(before);
   });
 
-  test("a body over the limit of entries stands beside its entry by itself, a short one in it", async () => {
+  test("a body stands beside its entry where its draft says so, and nowhere else", async () => {
     const world = await createWorld();
     const { space } = await pair(world);
-    const [long, short] = await space.append([
-      { type: "note", body: film(60_000) },
-      { type: "note", body: film(57_344) },
+    const note = (body: Uint8Array) => codeOf(space.append([{ type: "note", body }]));
+    // A view that reads events would find none of it: so nobody detaches a body unasked.
+    expect([await note(film(57_345)), await note(film(57_344))]).toEqual([
+      "SPACE_BODY_TOO_LARGE",
+      "none",
     ]);
-    expect([await space.bodyState(long!), await space.bodyState(short!)]).toEqual([
-      "here",
-      "inline",
-    ]);
-    expect(await isFilm(space, long!, 60_000)).toBe(true);
-    expect(await isFilm(space, short!, 57_344)).toBe(true);
     const empty = await attach(space, new Uint8Array(0));
     expect(await bytesOf(space, empty)).toHaveLength(0);
   });
@@ -157,23 +193,25 @@ describe("writing and reading", () => {
     }
   });
 
-  test("it survives a restart, and a store of packets keeps chunks as well", async () => {
+  test("it survives a restart in the store of the logs, and goes with its topic", async () => {
     const world = await createWorld();
-    const packets = packetStore();
-    const bodies = createPacketBodies(packets);
+    const bodies = {};
     const ada = await world.device("ada", { bodies });
     const space = await ada.spaces.create();
     const ref = await attach(space, film(200_000));
     const again = await world.restart(ada, { bodies });
     expect(await isFilm(spaceOn(again, space), ref, 200_000)).toBe(true);
     expect(await spaceOn(again, space).bodyState(ref)).toBe("here");
+    expect((await again.store.list("body/")).length).toBe(5);
+    await again.bodies?.drop(space.topic);
+    expect(await again.store.list("body/")).toEqual([]);
   });
 
   test("100 MB go through a file with one chunk in flight, written and read", async () => {
     const world = await createWorld();
     const piece = film(1_000_000);
     using file = fileStore(world);
-    const ada = await world.device("ada", { bodies: file.bodies });
+    const ada = await world.device("ada", { bodies: shelvesOf(file.bodies) });
     const space = await ada.spaces.create();
     // The source is asked for more only when what it gave has gone into the file.
     let drawn = 0;
@@ -240,8 +278,8 @@ describe("the layers stay what they were", () => {
     const world = await createWorld();
     const { ada, ben, space, other } = await pair(world);
     const cyd = await world.device("cyd", {
-      bodies: createMemoryPoints(),
-      fetchPoint: (topic, hash) => ada.spaces.openTopic(topic).point(hash),
+      bodies: {},
+      bodyPeer: peerOf(world, () => ada),
     });
     const third = await cyd.spaces.join(await space.invite({ level: "read" }));
     await world.settle(ada, ben, cyd);
@@ -267,8 +305,8 @@ describe("the layers stay what they were", () => {
     const { ada, ben, space, other, given } = await pair(world);
     const relayPoints = createMemoryPoints();
     const relay = await world.device("relay", {
-      bodies: relayPoints,
-      fetchPoint: (topic, hash) => ada.spaces.openTopic(topic).point(hash),
+      bodies: shelvesOf(relayPoints),
+      bodyPeer: peerOf(world, () => ada),
     });
     const bundle = await relay.spaces.bundle();
     await space.add(bundle, "pull");
@@ -285,8 +323,8 @@ describe("the layers stay what they were", () => {
     given.hook = () => undefined;
     expect(await codeOf(other.openBody(ref))).toBe("SPACE_BODY_MISSING");
     const asks = await world.restart(ben, {
-      bodies: createMemoryPoints(),
-      fetchPoint: (topic, hash) => relay.spaces.openTopic(topic).point(hash),
+      bodies: {},
+      bodyPeer: peerOf(world, () => relay),
     });
     expect(await isFilm(spaceOn(asks, space), ref, 150_000)).toBe(true);
   });
@@ -304,10 +342,10 @@ describe("the layers stay what they were", () => {
 
   test("in a raw space bodies are as in any", async () => {
     const world = await createWorld();
-    const ada = await world.device("ada", { bodies: createMemoryPoints() });
+    const ada = await world.device("ada", { bodies: {} });
     const ben = await world.device("ben", {
-      bodies: createMemoryPoints(),
-      fetchPoint: (topic, hash) => ada.spaces.openTopic(topic).point(hash),
+      bodies: {},
+      bodyPeer: peerOf(world, () => ada),
     });
     const space = await ada.spaces.createRaw();
     const other = await ben.spaces.openRaw(space.link());
@@ -350,7 +388,7 @@ describe("shredding", () => {
     expect(await other.explain(ref)).toMatchObject({ code: "PRESENT", reason: "SHREDDED" });
     // The event itself stays, with its type, for whoever folds.
     expect((await eventsOf(other)).map(({ type }) => type)).toEqual(["film", "film"]);
-    const again = await world.restart(ben, { bodies: stores.ben });
+    const again = await world.restart(ben, { bodies: shelvesOf(stores.ben) });
     expect(await spaceOn(again, space).bodyState(ref)).toBe("shredded");
   });
 
@@ -360,10 +398,10 @@ describe("shredding", () => {
     const backup = stores.ben.packets();
     const { data } = await entryAt(ada, ref);
     const keyHash = parseEnvelope(data)!.keyPacket!;
-    const keyPacket = await other.point(keyHash);
+    const keyPacket = await namedPoint(ben, other, keyHash);
     await space.shred(ref);
     await world.settle(ada, ben);
-    expect(await other.point(keyHash)).toBeUndefined();
+    expect(await namedPoint(ben, other, keyHash)).toBeUndefined();
     for (const packet of backup) await stores.ben.put(packet);
     given.hook = () => keyPacket;
     expect(await codeOf(other.openBody(ref))).toBe("SPACE_BODY_SHREDDED");
@@ -375,7 +413,7 @@ describe("shredding", () => {
     const world = await createWorld();
     const { ada, ben, space, other, ref } = await shreddable(world);
     expect(await codeOf(other.shred(ref))).toBe("SPACE_NO_ACCESS");
-    const relay = await world.device("relay", { bodies: createMemoryPoints() });
+    const relay = await world.device("relay", { bodies: {} });
     const bundle = await relay.spaces.bundle();
     await space.add(bundle, "pull", { mayDelete: true });
     const hosted = await relay.spaces.follow(space.hosting(bundle));
@@ -386,7 +424,7 @@ describe("shredding", () => {
     expect(await other.bodyState(ref)).toBe("shredded");
     // A newcomer learns of it, and the deleter's removal takes nothing back.
     await space.remove(relay.author);
-    const cyd = await world.device("cyd", { bodies: createMemoryPoints() });
+    const cyd = await world.device("cyd", { bodies: {} });
     const third = await cyd.spaces.join(await space.invite({ level: "read" }));
     await world.settle(ada, ben, cyd);
     expect(await third.bodyState(ref)).toBe("shredded");
@@ -452,14 +490,14 @@ describe("shredding", () => {
 
   test("a store that cannot delete keeps noise: the key is gone all the same", async () => {
     const world = await createWorld();
-    const packets = packetStore();
-    const bodies = createPacketBodies(packets);
-    const ada = await world.device("ada", { bodies });
+    const points = createMemoryPoints();
+    const { delete: _, ...keeping } = points;
+    const ada = await world.device("ada", { bodies: shelvesOf(keeping) });
     const space = await ada.spaces.create();
     const ref = await attach(space, film(100_000));
     const { body } = await entryAt(ada, ref);
     await space.shred(ref);
-    expect(await packets.get(body!.hash)).toBeDefined();
+    expect(await points.get(body!.hash)).toBeDefined();
     expect(await keysIn(ada)).toHaveLength(0);
     expect(await codeOf(space.openBody(ref))).toBe("SPACE_BODY_SHREDDED");
   });
@@ -468,8 +506,8 @@ describe("shredding", () => {
     const world = await createWorld();
     const { ada, ben, space, ref } = await shreddable(world);
     const late = await world.device("late", {
-      bodies: createMemoryPoints(),
-      fetchPoint: (topic, hash) => ben.spaces.openTopic(topic).point(hash),
+      bodies: {},
+      bodyPeer: peerOf(world, () => ben),
     });
     await space.shred(ref);
     const third = await late.spaces.join(await space.invite({ level: "read" }));
@@ -487,7 +525,7 @@ describe("what others hand over", () => {
     const twin = await attach(space, film(150_000));
     await world.settle(ada, ben);
     const { data } = await entryAt(ada, twin);
-    const twinKey = (await space.point(parseEnvelope(data)!.keyPacket!))!;
+    const twinKey = (await namedPoint(ada, space, parseEnvelope(data)!.keyPacket!))!;
     const lies: readonly ((bytes: Uint8Array) => Uint8Array | undefined)[] = [
       () => twinKey,
       (bytes) => bytes.subarray(0, bytes.length - 8),
@@ -582,27 +620,13 @@ describe("what others hand over", () => {
       await ada.spaces.ingest(range);
       await ben.spaces.ingest(range);
       await world.settle(ada, ben);
-      given.hook = () => packet.bytes;
+      given.hook = () => packet.point;
       const ref = { logId: good.logId, seq: range.from };
       const code = await codeOf(other.openBody(ref));
       expect(["SPACE_BODY_MISSING", "SPACE_BODY_INVALID"]).toContain(code);
     }
   });
 });
-
-/** A store of packets, which takes batches and never deletes. */
-function packetStore() {
-  const points = createMemoryPoints();
-  return {
-    add: async (batch: readonly Packet<"verified">[]) => {
-      for (const packet of batch) await points.put(packet);
-    },
-    get: async (hash: Uint8Array) => {
-      const packet = await points.get(hash);
-      return packet && { packet };
-    },
-  };
-}
 
 async function keysIn(device: TestDevice): Promise<readonly string[]> {
   const rows = await device.store.list("space/");

@@ -4,11 +4,15 @@
  */
 import { toHex, utf8 } from "@hawser/codec";
 import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
-import { createMemoryStore, type LogStore } from "@hawser/log";
+import { createMemoryStore, joinRanges, type EncodedRange, type LogStore } from "@hawser/log";
 import type { IngestOutcome } from "@hawser/sync";
 import { createVirtualTimers, drain, type VirtualTimers } from "@hawser/sync/testing";
 import {
+  createBodyDepot,
   createSpaces,
+  type BodyDepot,
+  type BodyDepotOptions,
+  type BodyPeer,
   type Space,
   type SpaceEvent,
   type Spaces,
@@ -23,11 +27,16 @@ export interface TestDevice {
   readonly secret: Uint8Array;
   readonly store: LogStore;
   readonly spaces: Spaces;
+  /** Where it was given one. */
+  readonly bodies: BodyDepot | undefined;
 }
 
 /** What a device has of its own. */
-export interface DeviceOptions
-  extends SpacesOptions, Partial<Pick<SpacesDeps, "crypto" | "bodies" | "fetchPoint">> {}
+export interface DeviceOptions extends SpacesOptions, Partial<Pick<SpacesDeps, "crypto">> {
+  readonly bodies?: BodyDepotOptions;
+  /** Whom it fetches bodies from. */
+  readonly bodyPeer?: BodyPeer;
+}
 
 export interface World {
   readonly crypto: Crypto;
@@ -62,14 +71,15 @@ export async function createWorld(given?: Crypto): Promise<World> {
     seed: { readonly name: string; readonly secret: Uint8Array; readonly store: LogStore },
     given?: DeviceOptions,
   ): Promise<TestDevice> => {
-    const { crypto: own = crypto, bodies, fetchPoint, ...options } = given ?? {};
+    const { crypto: own = crypto, bodies: depotOptions, bodyPeer, ...options } = given ?? {};
     const { name, secret, store } = seed;
     const author = toHex(crypto.publicKey(secret)) as AuthorId;
     // A restart must not draw the same bytes again.
     const random = seededRandom(numberOf(crypto, `${name} ${(await store.stats()).entries}`));
-    const beside = { ...(bodies && { bodies }), ...(fetchPoint && { fetchPoint }) };
+    const bodies = depotOptions && createBodyDepot({ store, crypto: own }, depotOptions);
+    if (bodyPeer !== undefined) bodies?.fetchFrom(bodyPeer);
     const deps = {
-      ...beside,
+      ...(bodies && { bodies }),
       store,
       crypto: own,
       clock,
@@ -78,7 +88,7 @@ export async function createWorld(given?: Crypto): Promise<World> {
       identity: { author, secret },
     };
     const spaces = await createSpaces(deps, options);
-    return { name, author, secret, store, spaces };
+    return { name, author, secret, store, spaces, bodies };
   };
 
   const copy = async (from: TestDevice, to: TestDevice): Promise<readonly IngestOutcome[]> => {
@@ -95,9 +105,10 @@ export async function createWorld(given?: Crypto): Promise<World> {
         const known = (await to.store.head(head.logId))?.height ?? 0;
         if (known >= head.signedHeight) continue;
         const part = { from: known, to: head.signedHeight };
-        for await (const range of from.store.ranges(head.logId, part)) {
-          outcomes.push(await to.spaces.ingest(range));
-        }
+        const ranges: EncodedRange[] = [];
+        for await (const range of from.store.ranges(head.logId, part)) ranges.push(range);
+        // As sync has it: all that is lacking is one range.
+        if (ranges.length > 0) outcomes.push(await to.spaces.ingest(joinRanges(ranges)));
       }
     }
     return outcomes;

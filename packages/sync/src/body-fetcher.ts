@@ -13,11 +13,21 @@ import type { PieceRequest } from "./types.ts";
 /** `whole`: every point came. `nobody`: each peer that is there was asked for what is left. */
 export type PiecesOutcome = "whole" | "nobody";
 
+/** How long a request stands. */
+export interface PieceOptions {
+  readonly signal?: AbortSignal;
+  /**
+   * `wait` (default): for peers while none serves bodies of the topic, and for what a peer says is on
+   * its way. `none`: for nobody.
+   */
+  readonly patience?: "wait" | "none";
+}
+
 export interface BodyFetcher {
   fetch(
     request: PieceRequest,
     take: (bytes: Uint8Array) => void,
-    signal: AbortSignal | undefined,
+    options: PieceOptions,
   ): Promise<PiecesOutcome>;
   listen(listener: (topic: Topic) => void): () => void;
   /** What sessions tell. */
@@ -35,6 +45,7 @@ interface Job {
   /** Topic and name. */
   readonly body: string;
   readonly take: (bytes: Uint8Array) => void;
+  readonly isPatient: boolean;
   readonly finish: (outcome: PiecesOutcome | SyncError) => void;
   /** Points that came. */
   taken: number;
@@ -97,14 +108,14 @@ export function createBodyFetcher(deps: {
       if (stuck >= asksOpenMax || isLiar(session, job)) continue;
       const refusal = job.refused.get(session);
       const isRefused = refusal?.at === job.taken;
-      if (!isRefused || refusal.end === "later") isHopeful = true;
+      if (!isRefused || (job.isPatient && refusal.end === "later")) isHopeful = true;
       // Asks that were given up take up a place, too, until the peer ends them.
       const load = sourceOf(session).open + stuck;
       if (isRefused || load >= asksOpenMax) continue;
       if (best === undefined || load < best.load) best = { session, load };
     }
     if (best !== undefined) return ask(job, best.session);
-    if (!isAlone && !isHopeful) end(job, "nobody");
+    if (isAlone ? !job.isPatient : !isHopeful) end(job, "nobody");
   };
 
   const ask = (job: Job, session: RunningSession): void => {
@@ -135,7 +146,7 @@ export function createBodyFetcher(deps: {
   };
 
   return {
-    fetch: (request, take, signal) => {
+    fetch: (request, take, { signal, patience = "wait" }) => {
       checkRequest(request);
       if (isClosed) return Promise.reject(new SyncError("SYNC_CLOSED", "the sync peer is closed"));
       if (signal?.aborted === true) return Promise.reject(aborted(signal));
@@ -154,7 +165,8 @@ export function createBodyFetcher(deps: {
         else reject(outcome);
       };
       const body = bodyKey(request.topic, request.name);
-      const start = { taken: 0, asking: undefined, refused: new Map() };
+      const isPatient = patience === "wait";
+      const start = { isPatient, taken: 0, asking: undefined, refused: new Map() };
       const job: Job = { request, body, take, finish, ...start };
       jobs.add(job);
       signal?.addEventListener("abort", stop);

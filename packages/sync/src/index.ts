@@ -1,6 +1,7 @@
-export type { PiecesOutcome } from "./body-fetcher.ts";
+export type { PieceOptions, PiecesOutcome } from "./body-fetcher.ts";
 export type { BroadcastListener } from "./broadcasts.ts";
 export type { SyncErrorCode } from "./errors.ts";
+export type { FrameQueue } from "./frame-queue.ts";
 export type { Machine } from "./machine.ts";
 export type {
   MachineDeps,
@@ -40,6 +41,7 @@ export type {
 export { decodeMessage } from "./decode.ts";
 export { encodeMessage } from "./encode.ts";
 export { SyncError } from "./errors.ts";
+export { createFrameQueue } from "./frame-queue.ts";
 export { askCountMax, broadcastBytesMax, frameBytesMax } from "./limits.ts";
 export { createMachine } from "./machine.ts";
 export { createSyncPeer } from "./peer.ts";

@@ -12,7 +12,7 @@ import {
   verifyForkProof,
 } from "@hawser/log";
 import { type BroadcastListener, createBroadcasts } from "./broadcasts.ts";
-import { createBodyFetcher, type PiecesOutcome } from "./body-fetcher.ts";
+import { createBodyFetcher, type PieceOptions, type PiecesOutcome } from "./body-fetcher.ts";
 import { createClaims } from "./claims.ts";
 import { featuresKnown } from "./codes.ts";
 import { SyncError } from "./errors.ts";
@@ -147,7 +147,7 @@ export interface SyncPeer extends AsyncDisposable {
   fetchPieces(
     request: PieceRequest,
     take: (bytes: Uint8Array) => void,
-    options?: { readonly signal?: AbortSignal },
+    options?: PieceOptions,
   ): Promise<PiecesOutcome>;
   /** Calls back when a peer that serves bodies of a topic has come, or has got some. Must not throw. */
   onBodies(listener: (topic: Topic) => void): () => void;
@@ -250,7 +250,7 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
     },
     onBroadcast: broadcasts.listen,
     fetchPieces: (request, take, fetchOptions = {}) =>
-      fetcher.fetch(request, take, fetchOptions.signal),
+      fetcher.fetch(request, take, fetchOptions),
     onBodies: fetcher.listen,
     peers: () => groupByPeer([...running].map(({ session }) => session)),
     explain: async (ref, seq, peer) => {

@@ -2,7 +2,8 @@
  * Connections in memory, with seeded faults: delay (hence reordering between connections) and cuts.
  * Within one connection frames neither overtake nor repeat each other, as on any real one.
  */
-import { type Connection, frameBytesMax, SyncError, type Timers } from "@hawser/sync";
+import { createFrameQueue, frameBytesMax, SyncError } from "@hawser/sync";
+import type { Connection, FrameQueue, Timers } from "@hawser/sync";
 
 /** Both ends of one pipe. */
 export interface MemoryPair {
@@ -105,12 +106,7 @@ function createSchedule(
   };
 }
 
-interface Direction {
-  push(frame: Uint8Array): void;
-  end(): void;
-  readonly frames: AsyncIterable<Uint8Array>;
-  /** Bytes pushed and not yet read. */
-  waitingBytes(): number;
+interface Direction extends FrameQueue {
   onRead(listener: () => void): void;
 }
 
@@ -189,7 +185,7 @@ function createEnd(parts: {
       parts.broken();
       throw lost();
     }
-    while (onWayBytes + parts.out.waitingBytes() > bufferBytesMax) {
+    while (onWayBytes + parts.out.byteCount() > bufferBytesMax) {
       await new Promise<void>((resume) => {
         waiting.push(resume);
       });
@@ -220,44 +216,10 @@ function createEnd(parts: {
 }
 
 function createDirection(): Direction {
-  const queue: Uint8Array[] = [];
-  let bytes = 0;
-  let isEnded = false;
-  let isTaken = false;
-  let wakeReader = (): void => {};
   let onRead = (): void => {};
-
-  async function* read(): AsyncGenerator<Uint8Array> {
-    if (isTaken) throw new SyncError("SYNC_CONNECTION_LOST", "frames can be iterated once");
-    isTaken = true;
-    for (;;) {
-      const frame = queue.shift();
-      if (frame !== undefined) {
-        bytes -= frame.length;
-        onRead();
-        yield frame;
-      } else if (isEnded) {
-        return;
-      } else {
-        await new Promise<void>((resume) => {
-          wakeReader = resume;
-        });
-      }
-    }
-  }
+  const queue = createFrameQueue(() => onRead());
   return {
-    push: (frame) => {
-      if (isEnded) return;
-      queue.push(frame);
-      bytes += frame.length;
-      wakeReader();
-    },
-    end: () => {
-      isEnded = true;
-      wakeReader();
-    },
-    frames: { [Symbol.asyncIterator]: () => read() },
-    waitingBytes: () => bytes,
+    ...queue,
     onRead: (listener) => {
       onRead = listener;
     },
