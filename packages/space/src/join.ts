@@ -95,16 +95,16 @@ function letInBy(op: AuthOp): readonly AuthorId[] {
 }
 
 /** Whether the start of an unknown author's control log lets its author in. */
-export type JoiningVerdict =
-  | { readonly ok: true }
-  | {
-      readonly ok: false;
-      readonly reason: string;
-      /** Its join, or operations of its group, may be in the graph, where no log carries them now. */
-      readonly hasLearned?: boolean;
-      /** Operations that it builds on and that are not here. */
-      readonly missing?: readonly OpId[];
-    };
+export type JoiningVerdict = { readonly ok: true } | Refusal;
+
+interface Refusal {
+  readonly ok: false;
+  readonly reason: string;
+  /** Its joins, or operations of its group, may be in the graph, where no log carries them now. */
+  readonly hasLearned?: boolean;
+  /** Operations that it builds on and that are not here. */
+  readonly missing?: readonly OpId[];
+}
 
 /** What a joining log is judged by. */
 export interface JoiningRules extends OpRules {
@@ -123,9 +123,10 @@ export interface JoiningRules extends OpRules {
 }
 
 /**
- * Judges the first entries of a log: own bundle, then a join that the graph accepts, or the
- * operation that founds the space. It is in the graph afterwards, so the caller stores the range
- * next.
+ * Judges the first entries of a log: own bundle, then a join that the graph accepts and that counts,
+ * or the operation that founds the space. Joins by other links may stand before it: whoever was one
+ * too many, or came by a link that was revoked, tries again in the same log. All of it is in the graph
+ * afterwards, so the caller stores the range next.
  */
 export function admitJoiningLog(
   rules: JoiningRules,
@@ -133,105 +134,135 @@ export function admitJoiningLog(
   entries: readonly Entry[],
 ): JoiningVerdict {
   const { topic, author } = log.context;
-  const contentOf = (entry: Entry | undefined) => {
-    if (entry === undefined) return undefined;
+  const contentOf = (entry: Entry) => {
     const place = { topic, logId: log.logId, author, seq: entry.seq };
     return openControl(rules.crypto, rules.metadataKey, place, entry.data);
   };
-  const [first, ...others] = entries;
-  const bundleContent = contentOf(first);
-  const carried = readCarried(others, contentOf);
-  const { joinContent, second } = carried;
-  if (bundleContent?.kind !== "bundle" || joinContent === undefined || second === undefined) {
-    return refused("UNKNOWN_AUTHOR");
+  let verdict = refused("UNKNOWN_AUTHOR");
+  const failed: AuthOp[] = [];
+  for (const attempt of readAttempts(entries, contentOf)) {
+    const op = checkAttempt(rules, author, attempt);
+    if (typeof op === "string") {
+      // What stands behind a join that failed says nothing about the join.
+      return failed.length > 0 ? verdict : refused(op);
+    }
+    const admitted = admit(rules, attempt, { op, failed });
+    if (admitted.ok) return admitted;
+    const hasLearned = verdict.hasLearned === true || admitted.hasLearned === true;
+    verdict = { ...verdict, ...admitted, hasLearned };
+    failed.push(op);
   }
-  const bundle = bundleOf(rules.crypto, bundleContent.bundle, author);
-  const parsed = parseOp(rules.crypto, joinContent.op);
-  if (bundle === undefined || !parsed.ok) return refused("UNKNOWN_AUTHOR");
-  const { type } = parsed.op.action;
-  if (type !== "join" && type !== "create") return refused("UNKNOWN_AUTHOR");
-  const surroundings = { author, stamp: second.stamp, bundlesOf: () => [bundle] };
-  const flaw = flawOfOp(rules, parsed.op, surroundings);
-  if (flaw !== undefined) return refused(flaw);
-  if (!verifyOpSignature(rules.crypto, parsed.op, joinContent.signature)) {
-    return refused("BAD_OP_SIGNATURE");
-  }
-  const flawed = bringGroup(rules, parsed.op, carried);
-  const verdict = flawed === undefined ? admitOp(rules, parsed.op) : refused(flawed);
-  return verdict.ok || carried.ops.length === 0 ? verdict : { ...verdict, hasLearned: true };
+  return verdict;
 }
 
-/** What stands between the own bundle and the join: the group that joins. */
-interface CarriedGroup {
+/** A join, or the founding operation, with all that stands before it in its log. */
+interface Attempt extends SignedOp {
+  /** µs, of its entry. */
+  readonly stamp: number;
+  /** Whose own is the first. */
   readonly bundles: readonly Uint8Array[];
-  readonly ops: readonly SignedOp[];
-  readonly joinContent: ({ readonly kind: "auth" } & SignedOp) | undefined;
-  /** The entry with the join. */
-  readonly second: Entry | undefined;
+  /** Operations of groups that join. */
+  readonly carried: readonly SignedOp[];
 }
 
-/** Entries of a joining log before its join; a group of more has to be added by a manager. */
+/** Entries after the first that are looked at; a group of more has to be added by a manager. */
 const joiningEntriesMax = 512;
+/** Joins among them that are looked at. */
+const attemptsMax = 32;
 
-function readCarried(
+/** Read one by one: mostly the first counts, and logs are long. */
+function* readAttempts(
   entries: readonly Entry[],
   contentOf: (entry: Entry) => ControlContent | ControlPart | undefined,
-): CarriedGroup {
+): Generator<Attempt> {
   const bundles: Uint8Array[] = [];
-  const ops: SignedOp[] = [];
+  const carried: SignedOp[] = [];
   const parts = createPartJoiner();
-  for (const entry of entries.slice(0, joiningEntriesMax)) {
+  let count = 0;
+  for (const entry of entries.slice(0, joiningEntriesMax + 1)) {
     const content = parts.next(contentOf(entry));
     if (content === undefined) continue;
-    if (content === "unreadable") break;
-    if (content.kind === "auth") return { bundles, ops, joinContent: content, second: entry };
+    if (content === "unreadable") return;
+    if (bundles.length === 0 && content.kind !== "bundle") return;
     if (content.kind === "bundle") bundles.push(content.bundle);
-    else if (content.kind === "carry") ops.push(...content.ops);
-    else break;
+    else if (content.kind === "carry") carried.push(...content.ops);
+    else if (content.kind !== "auth" || count++ === attemptsMax) return;
+    else yield { ...content, stamp: entry.stamp, bundles, carried };
   }
-  return { bundles, ops, joinContent: undefined, second: undefined };
 }
 
-/**
- * Puts the operations of a group that joins into the graph, for whoever owns the invite: nobody else
- * makes others work. The reason when they do not hold.
- */
-function bringGroup(
-  rules: JoiningRules,
-  op: AuthOp,
-  { bundles, ops }: CarriedGroup,
-): string | undefined {
-  const { action } = op;
-  if (action.type !== "join" || action.as === undefined) return undefined;
+/** The operation of an attempt, or why it is none. */
+function checkAttempt(rules: JoiningRules, author: AuthorId, attempt: Attempt): AuthOp | string {
   const { crypto } = rules;
-  const reachable = reachableIn(crypto, bundles);
-  const isReachable = (author: AuthorId): boolean =>
-    author === op.author || reachable.has(author) || rules.isReachable(author);
-  if (!rules.isInvite(action.invite)) return "UNKNOWN_INVITE";
-  if (!verifyJoinProof(crypto, op)) return "BAD_JOIN_PROOF";
-  const proven = proveJoining(crypto, ops, isReachable);
-  return proven !== undefined && rules.learnCarried(proven) ? undefined : "GROUP_INVALID";
+  const [first] = attempt.bundles;
+  const newest = attempt.bundles.findLast((bytes) => isBundleOf(bytes, author));
+  const own = first && bundleOf(crypto, first, author);
+  const renewed = newest && newest !== first ? bundleOf(crypto, newest, author) : undefined;
+  const parsed = parseOp(crypto, attempt.op);
+  const type = parsed.ok ? parsed.op.action.type : undefined;
+  if (!parsed.ok || own === undefined) return "UNKNOWN_AUTHOR";
+  if (type !== "join" && type !== "create") return "UNKNOWN_AUTHOR";
+  const bundles = renewed === undefined ? [own] : [own, renewed];
+  const surroundings = { author, stamp: attempt.stamp, bundlesOf: () => bundles };
+  const flaw = flawOfOp(rules, parsed.op, surroundings);
+  if (flaw !== undefined) return flaw;
+  const isSigned = verifyOpSignature(crypto, parsed.op, attempt.signature);
+  return isSigned ? parsed.op : "BAD_OP_SIGNATURE";
 }
 
 /**
- * A join by an invite that is closed here is kept only where others have built on it: else one
- * seen link would let anybody store logs without end. If it counted elsewhere first, whoever
- * welcomed it builds on it, and then it is taken.
+ * Hands an attempt to the graph, after those in its log that failed: it may build on them. A join by
+ * an invite that is closed here is kept only where others have built on it: else one seen link would
+ * let anybody store logs without end. If it counted elsewhere first, whoever welcomed it builds on it,
+ * and then it is taken.
  */
-function admitOp(rules: JoiningRules, op: AuthOp): JoiningVerdict {
-  const isNeeded = rules.isAwaited(op.id);
+function admit(
+  rules: JoiningRules,
+  attempt: Attempt,
+  { op, failed }: { readonly op: AuthOp; readonly failed: readonly AuthOp[] },
+): JoiningVerdict {
   const { action } = op;
+  const isNeeded = rules.isAwaited(op.id);
   if (action.type === "join" && !isNeeded && rules.isClosed(action.invite)) {
     return refused("INVITE_CLOSED");
   }
+  const carried = [...failed, op].some(isByGroup) ? proveGroup(rules, attempt, op) : [];
+  if (typeof carried === "string") return refused(carried);
+  const hasLearned = carried.length > 0 || failed.length > 0;
+  if (carried.length > 0 && !rules.learnCarried(carried)) {
+    return { ...refused("GROUP_INVALID"), hasLearned };
+  }
+  for (const before of failed) rules.graph.add(before);
   const verdict = rules.graph.add(op);
-  if (verdict.status === "rejected") return refused(verdict.reason);
+  if (verdict.status === "rejected") return { ...refused(verdict.reason), hasLearned };
   if (verdict.status === "pending") {
-    return { ok: false, reason: "MISSING_OPS", missing: verdict.missing };
+    return { ...refused("MISSING_OPS"), hasLearned, missing: verdict.missing };
   }
   const isVoid = rules.graph.status(op.id)?.state === "void";
   // What this device publishes next would name the join, and wait at everybody else for ever.
   return isVoid && !isNeeded ? { ...refused("JOIN_VOID"), hasLearned: true } : { ok: true };
+}
+
+function isByGroup({ action }: AuthOp): boolean {
+  return action.type === "join" && action.as !== undefined;
+}
+
+/**
+ * Operations of groups that a log carries, if its author owns an open invite: nobody else makes
+ * others work. The reason when they do not hold.
+ */
+function proveGroup(
+  rules: JoiningRules,
+  { bundles, carried }: Attempt,
+  op: AuthOp,
+): readonly AuthOp[] | string {
+  const { crypto } = rules;
+  if (op.action.type !== "join" || !rules.isInvite(op.action.invite)) return "UNKNOWN_INVITE";
+  if (!verifyJoinProof(crypto, op)) return "BAD_JOIN_PROOF";
+  const reachable = reachableIn(crypto, bundles);
+  const isReachable = (author: AuthorId): boolean =>
+    author === op.author || reachable.has(author) || rules.isReachable(author);
+  return proveJoining(crypto, carried, isReachable) ?? "GROUP_INVALID";
 }
 
 /** Does this range begin with the operation that founds the space of these parameters? */
@@ -254,12 +285,17 @@ export function isFoundingRange(
   });
 }
 
+function isBundleOf(bytes: Uint8Array, author: AuthorId): boolean {
+  const parsed = parseBundle(bytes);
+  return parsed.ok && parsed.bundle.author === author;
+}
+
 function bundleOf(crypto: Crypto, bytes: Uint8Array, author: AuthorId): VerifiedBundle | undefined {
   const parsed = parseBundle(bytes);
   const verified = parsed.ok ? verifyBundle(crypto, parsed.bundle, author) : parsed;
   return verified.ok ? verified.bundle : undefined;
 }
 
-function refused(reason: string): JoiningVerdict & { readonly ok: false } {
+function refused(reason: string): Refusal {
   return { ok: false, reason };
 }

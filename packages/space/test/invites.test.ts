@@ -1,7 +1,8 @@
 /** Invite links and joining (docs/spec/6-space.md §6). */
 import { describe, expect, test } from "vitest";
-import { parseInviteLink } from "@hawser/space";
-import { createWorld, spaceOn, textsOf, write } from "./world.ts";
+import type { AuthorId } from "@hawser/crypto";
+import { parseInviteLink, type Space } from "@hawser/space";
+import { createWorld, spaceOn, textsOf, write, type TestDevice } from "./world.ts";
 
 describe("invites", () => {
   test("[TH-104] an invite of each level gives exactly that level", async () => {
@@ -152,6 +153,46 @@ describe("invites", () => {
     expect(other.status()).toMatchObject({ state: "refused", problem: "SPACE_INVITE_REVOKED" });
   });
 
+  test("who was one too many, or came by a link that was revoked, joins by the next one", async () => {
+    const world = await createWorld();
+    const [ada, ben, eve] = [
+      await world.device("ada"),
+      await world.device("ben"),
+      await world.device("eve"),
+    ];
+    const space = await ada.spaces.create();
+    const revoked = await space.invite({ level: "read" });
+    const late = await eve.spaces.join(revoked);
+    await world.copy(ada, eve);
+    // Its join is published before it can know of the end of the link.
+    await world.pass(500);
+    await space.revokeInvite(revoked);
+    expect(await world.copy(eve, ada)).toEqual([{ status: "refused", reason: "INVITE_CLOSED" }]);
+    await world.copy(ada, eve);
+    expect(late.status().problem).toBe("SPACE_INVITE_REVOKED");
+    const single = await space.invite({ level: "write" });
+    await Promise.all([ben.spaces.join(single), eve.spaces.join(single)]);
+    for (const device of [ben, eve]) await world.copy(ada, device);
+    await world.pass(500);
+    await world.copy(ben, ada);
+    // The end of a used-up invite says whose join it was.
+    await world.pass(2_000);
+    expect(await world.copy(eve, ada)).toEqual([{ status: "refused", reason: "INVITE_CLOSED" }]);
+    // A log whose join lost here is taken once another shows that it won.
+    for (let round = 0; round < 2; round++) await world.copy(ada, eve);
+    expect(late.status().problem).toBe("SPACE_INVITE_USED");
+    expect(await authorsAt(ada, space)).not.toContain(eve.author);
+    await eve.spaces.join(await space.invite({ level: "write" }));
+    await world.settle(ada, ben, eve);
+    expect(late.status().state).toBe("active");
+    for (const { spaces } of [ada, ben]) {
+      expect(spaces.list()[0]?.access(eve.author)?.level).toBe("write");
+    }
+    const ref = await write(late, "in at last");
+    await world.copy(eve, ada);
+    expect((await space.read(ref)).author).toBe(eve.author);
+  });
+
   test("a used link carries no follow key that still proves anything", async () => {
     const world = await createWorld();
     const ada = await world.device("ada");
@@ -250,6 +291,11 @@ describe("invites", () => {
     expect(after - before).toBe(6);
   });
 });
+
+/** Whose control logs a device keeps. */
+async function authorsAt(device: TestDevice, { topic }: Space): Promise<readonly AuthorId[]> {
+  return (await device.store.heads(topic)).map(({ context }) => context.author);
+}
 
 type Devices = readonly Awaited<ReturnType<Awaited<ReturnType<typeof createWorld>>["device"]>>[];
 
