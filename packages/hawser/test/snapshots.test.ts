@@ -163,8 +163,12 @@ describe("snapshots of spaces", () => {
     const ref = await publishSnapshot({ source: space }, kvView);
     expect(await domains(ada)).toContain("hawser.snap");
     expect(await ada.store.head(dataHead?.logId as never)).toEqual(dataHead);
-    // Nothing is published twice.
+    // Nothing is published twice, and a snapshot of another view hides none.
+    const second = { ...kvView, name: "second" };
+    const after = await publishSnapshot({ source: space }, second);
+    expect(after?.seq).toBeGreaterThan(ref?.seq ?? Infinity);
     expect(await publishSnapshot({ source: space }, kvView)).toEqual(ref);
+    expect((await space.snapshots.list()).map(({ seq }) => seq)).toEqual([after?.seq, ref?.seq]);
     await settle(ada, ben);
     await using view = openView({ source: other }, kvView, { snapshots: { trust: "managers" } });
     await view.ready;
@@ -183,7 +187,8 @@ describe("snapshots of spaces", () => {
     const eve = await openDevice("eve", createMemoryStore({ crypto }), { history: "fromJoin" });
     const late = await eve.spaces.join(link);
     await settle(ada, ben, eve);
-    expect((await late.snapshots.list()).length).toBe(0);
+    const found = await late.snapshots.list();
+    expect(await Promise.all(found.map((one) => one.read()))).toEqual([undefined]);
     await using view = openView({ source: late }, kvView, { snapshots: { trust: "writers" } });
     await view.ready;
     expect(view.origin).toEqual({ kind: "events" });
@@ -350,12 +355,13 @@ describe("compaction", () => {
     await settle(ada, ben, cyd);
     // Verified: by the events, before anything is cut. Not a byte of it may differ.
     const [found] = await other.snapshots.list();
-    if (found === undefined) throw new Error("no snapshot arrived");
-    expect(found.author).toBe(space.author);
-    const verdict = await verifySnapshot({ source: other }, kvView, found.bytes);
+    const bytes = await found?.read();
+    if (bytes === undefined) throw new Error("no snapshot arrived");
+    expect(found?.author).toBe(space.author);
+    const verdict = await verifySnapshot({ source: other }, kvView, bytes);
     expect(verdict).toEqual({ ok: true, count: 1_000 });
-    for (const at of [0, found.bytes.length >> 1, found.bytes.length - 1]) {
-      const changed = found.bytes.slice();
+    for (const at of [0, bytes.length >> 1, bytes.length - 1]) {
+      const changed = bytes.slice();
       changed[at] = (changed[at] ?? 0) ^ 1;
       expect(await verifySnapshot({ source: other }, kvView, changed)).toMatchObject({ ok: false });
     }
@@ -369,7 +375,7 @@ describe("compaction", () => {
       expect(await stateOf(each)).toEqual(expected);
     }
     // Whoever cut cannot check any more: that is why it comes first.
-    expect(await verifySnapshot({ source: other }, kvView, found.bytes)).toEqual({
+    expect(await verifySnapshot({ source: other }, kvView, bytes)).toEqual({
       ok: false,
       reason: "SNAPSHOT_EVENTS_MISSING",
     });

@@ -17,12 +17,13 @@ import { hexBytes } from "./place.ts";
 import type { EntryRef, SpaceMark } from "./types.ts";
 import { snapDomain } from "./words.ts";
 
-/** A snapshot that opened. */
+/** A snapshot that is whole here. */
 export interface FoundSnapshot extends EntryRef {
   readonly author: AuthorId;
   /** What its author may do now, at least. */
   readonly level: "write" | "manage";
-  readonly bytes: Uint8Array;
+  /** Opens it; `undefined` where this device lacks a key, or it is none. Up to 16.8 MB. */
+  read(): Promise<Uint8Array | undefined>;
 }
 
 /** The snapshot logs of a space. */
@@ -32,13 +33,18 @@ export interface SpaceSnapshots {
    * mark. Throws `SPACE_SNAPSHOT_PRIVATE`, `SPACE_NO_ACCESS`, `SPACE_BODY_TOO_LARGE`.
    */
   publish(bytes: Uint8Array, mark: SpaceMark): Promise<EntryRef>;
-  /** The newest of each author who may write now, as far as this device can open them. */
+  /**
+   * Those among the last 600 entries of each author who may write now, an author's newest first.
+   * None of them is opened yet.
+   */
   list(): Promise<readonly FoundSnapshot[]>;
 }
 
 const partBytesMax = 56_000;
 /** Bytes of one snapshot: 300 parts. */
 const snapshotBytesMax: number = 300 * partBytesMax - 1_024;
+/** Entries of one log in which snapshots are looked for: two of the largest. */
+const listedEntriesMax = 600;
 const epochsMax = 1_024;
 const nonceBytes = 24;
 const idBytes = 32;
@@ -167,40 +173,51 @@ async function list(core: Core): Promise<readonly FoundSnapshot[]> {
   for (const { logId, context, signedHeight, prunedTo } of await core.deps.store.heads(
     core.syncTopic.topic,
   )) {
-    if (context.domain !== snapDomain || core.forkedAt(logId) !== undefined) continue;
-    const level = graph.accessOf(group, context.author)?.level;
+    const { domain, author } = context;
+    if (domain !== snapDomain || core.forkedAt(logId) !== undefined) continue;
+    const level = graph.accessOf(group, author)?.level;
     if (level !== "write" && level !== "manage") continue;
-    const span = { from: prunedTo, to: signedHeight };
-    const newest = await newestIn(core, logId, context.author, span);
-    if (newest !== undefined) found.push({ ...newest, logId, author: context.author, level });
+    const from = Math.max(prunedTo, signedHeight - listedEntriesMax);
+    for (const { seq, parts } of await wholeIn(core, logId, { from, to: signedHeight })) {
+      const read = () => readAt(core, { logId, author, seq, parts });
+      found.push({ logId, seq, author, level, read });
+    }
   }
   return found;
 }
 
-/** The last whole snapshot of a log that opens; of older ones nothing is read. */
-async function newestIn(
+/** Where in a log there is a first entry with all its parts, newest first. */
+async function wholeIn(
   core: Core,
   logId: LogId,
-  author: AuthorId,
   span: { readonly from: number; readonly to: number },
-): Promise<{ readonly seq: number; readonly bytes: Uint8Array } | undefined> {
-  const from = Math.max(span.from, span.to - 2 * (snapshotBytesMax / partBytesMax));
-  let start: { readonly head: Head; readonly seq: number; parts: Uint8Array[] } | undefined;
-  let last: typeof start;
-  for await (const entry of core.deps.store.entries(logId, {
-    from: Math.ceil(from),
-    to: span.to,
-  })) {
-    const head = readHead(entry.data);
-    if (head !== undefined) start = { head, seq: entry.seq, parts: [] };
-    else if (start !== undefined) {
-      const part = readPart(entry.data, start.parts.length);
-      if (part !== undefined) start.parts.push(part);
-      if (start.parts.length === start.head.parts) last = start;
-    }
+): Promise<readonly { readonly seq: number; readonly parts: number }[]> {
+  const whole: { readonly seq: number; readonly parts: number }[] = [];
+  let start: { readonly seq: number; readonly parts: number } | undefined;
+  for await (const { seq, data } of core.deps.store.entries(logId, span)) {
+    const head = readHead(data);
+    if (head !== undefined) start = { seq, parts: head.parts };
+    else if (start === undefined || readPart(data, seq - start.seq - 1) === undefined) {
+      start = undefined;
+    } else if (seq - start.seq === start.parts) whole.unshift(start);
   }
-  const bytes = last && open(core, author, last.head, concatBytes(...last.parts));
-  return last === undefined || bytes === undefined ? undefined : { seq: last.seq, bytes };
+  return whole;
+}
+
+async function readAt(
+  core: Core,
+  place: EntryRef & { readonly author: AuthorId; readonly parts: number },
+): Promise<Uint8Array | undefined> {
+  const { logId, author, seq, parts } = place;
+  let head: Head | undefined;
+  const sealed: Uint8Array[] = [];
+  const span = { from: seq, to: seq + parts + 1 };
+  for await (const entry of core.deps.store.entries(logId, span)) {
+    head ??= readHead(entry.data);
+    const part = readPart(entry.data, entry.seq - seq - 1);
+    if (part !== undefined) sealed.push(part);
+  }
+  return head && open(core, author, head, concatBytes(...sealed));
 }
 
 function open(

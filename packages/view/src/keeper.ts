@@ -7,14 +7,7 @@ import { ViewError } from "./errors.ts";
 import { decodeSnapshot, encodeSnapshot, stateOf, type OrderPlace } from "./snapshot.ts";
 import type { ViewSnapshot } from "./snapshot.ts";
 import { compareEvents } from "./order.ts";
-import type {
-  EventBatch,
-  EventSource,
-  SharedSnapshot,
-  SourceMark,
-  View,
-  ViewOrigin,
-} from "./types.ts";
+import type { EventBatch, EventSource, SharedSnapshot, View, ViewOrigin } from "./types.ts";
 
 export interface SnapshotOptions {
   /**
@@ -75,16 +68,19 @@ export function createKeeper<State>(
   let fresh = 0;
   let last: OrderPlace | undefined;
   let stateBytes = 0;
-  let mark: SourceMark | undefined;
+  let markOf: EventBatch["mark"];
 
-  const write = async (state: State): Promise<void> => {
-    if (mark === undefined || shelf === undefined) return;
+  /** True when there is a snapshot of the state now. */
+  const write = async (state: State): Promise<boolean> => {
+    const mark = markOf?.();
+    if (mark === undefined || shelf === undefined) return false;
     const { name, version } = view();
     const bytes = view().encode(state);
     stateBytes = bytes.length;
     fresh = 0;
     const snapshot = { view: name, version, count, mark, last, state: bytes };
     await shelf.write(shelfName(), encodeSnapshot(snapshot, true));
+    return true;
   };
 
   return {
@@ -103,7 +99,7 @@ export function createKeeper<State>(
       last = at?.snapshot.last;
       stateBytes = at?.snapshot.state.length ?? 0;
       fresh = 0;
-      mark = undefined;
+      markOf = undefined;
     },
     folded: (batch) => {
       if (!isOn) return;
@@ -115,14 +111,14 @@ export function createKeeper<State>(
         if (last === undefined || compareEvents(last, event) < 0) last = event;
       }
       last = last && { stamp: last.stamp, hash: last.hash };
-      mark = batch.mark?.();
+      markOf = batch.mark;
     },
     keepIfDue: async (state) => {
       if (!isOn || fresh < Math.max(everyEvents, stateBytes / stateBytesPerEvent)) return;
       await write(state());
     },
     keep: async (state) => {
-      if (isOn && mark !== undefined) return await write(state);
+      if (isOn && (await write(state))) return;
       const message = "the view has a gate, no `snapshots` option, or a source without a shelf";
       throw new ViewError("VIEW_SNAPSHOT_UNAVAILABLE", message);
     },
@@ -138,7 +134,7 @@ function isTrusted(found: SharedSnapshot, trust: SnapshotOptions["trust"]): bool
   return trust === "managers" ? found.level === "manage" : trust.includes(found.author);
 }
 
-/** The trusted snapshot with the most events. */
+/** Of the newest trusted snapshots of this view, one by each author, that with the most events. */
 async function sharedBegin<State>(
   source: EventSource,
   view: View<State>,
@@ -146,12 +142,15 @@ async function sharedBegin<State>(
 ): Promise<Begin<State> | undefined> {
   if (options.trust === undefined || source.snapshots === undefined) return undefined;
   let best: Begin<State> | undefined;
+  const known = new Set<AuthorId>();
   for (const found of await source.snapshots.list()) {
-    if (!isTrusted(found, options.trust)) continue;
-    const snapshot = decodeSnapshot(found.bytes);
-    if (snapshot === undefined || snapshot.count <= (best?.snapshot.count ?? 0)) continue;
-    const state = stateOf(view, snapshot, false);
-    if (state === undefined) continue;
+    if (!isTrusted(found, options.trust) || known.has(found.author)) continue;
+    const bytes = await found.read();
+    const snapshot = bytes && decodeSnapshot(bytes);
+    const state = snapshot && stateOf(view, snapshot, false);
+    if (snapshot === undefined || state === undefined) continue;
+    known.add(found.author);
+    if (snapshot.count <= (best?.snapshot.count ?? 0)) continue;
     best = { snapshot, state, origin: { kind: "shared", author: found.author, isVerified: false } };
   }
   return best;

@@ -5,7 +5,8 @@
 import { asViewError, ViewError } from "./errors.ts";
 import { createGatedFold, createOpenFold } from "./gated.ts";
 import { createKeeper, type Begin, type SnapshotOptions } from "./keeper.ts";
-import { checkShared } from "./shared.ts";
+import { verifySnapshot } from "./shared.ts";
+import { encodeSnapshot } from "./snapshot.ts";
 import { sliceEnd, sliceEventsMax } from "./stored.ts";
 import type {
   EventBatch,
@@ -146,8 +147,11 @@ export function openView<State>(
     isLoading &&= !batch.caughtUp;
     if (!isLoading) await mend();
     if (batch.caughtUp) ready.resolve();
-    if (!isLoading) await keeper.keepIfDue(() => fold.state);
+    if (!isLoading && isOwn()) await keeper.keepIfDue(() => fold.state);
   };
+
+  /** Does the state rest on what was checked here? Nothing else is kept: it would count as own. */
+  const isOwn = (): boolean => origin.kind !== "shared" || origin.isVerified;
 
   /** Drops what was folded and begins at a snapshot, or at the first event. */
   const beginAt = (at: Begin<State> | undefined): void => {
@@ -168,42 +172,63 @@ export function openView<State>(
   const follow = async (at: Begin<State> | undefined): Promise<boolean> => {
     const again = new AbortController();
     const signal = AbortSignal.any([controller.signal, again.signal]);
-    restart = () => again.abort();
+    restart = () => {
+      mustRebuild = true;
+      again.abort();
+    };
     const reading = at === undefined ? { signal } : { signal, resume: at.snapshot.mark };
+    // Somebody else's state is shown when the source has said that its events are here.
+    let unshown = at?.origin.kind === "shared" ? at : undefined;
     for await (const batch of deps.source.batches(reading)) {
+      if (unshown !== undefined && batch.reset !== true) beginAt(unshown);
+      unshown = undefined;
       await takeBatch(batch);
       if (fold.isLate || mustRebuild) return false;
       if (signal.aborted) break;
-      if (batch.caughtUp && origin.kind === "shared") startCheck(at);
+      if (batch.caughtUp && !isOwn()) checking ??= check(at);
     }
     return !mustRebuild;
   };
 
-  // Somebody else's state is shown at once; whether it is what the events give is found out behind it.
   let mustRebuild = false;
-  let checking: Promise<void> | undefined;
-  const startCheck = (at: Begin<State> | undefined): void => {
-    if (at === undefined || checking !== undefined) return;
-    checking = checkShared(deps, view, at, controller.signal).then(
-      (error) => {
-        if (origin.kind !== "shared" || controller.signal.aborted) return;
-        if (error === undefined) origin = { ...origin, isVerified: true };
-        else {
-          snapshots?.onMismatch?.(error);
-          mustRebuild = true;
-          restart?.();
-        }
-      },
-      () => undefined,
-    );
-  };
   let restart: (() => void) | undefined;
+  let checking: Promise<void> | undefined;
+  /** Is somebody else's state what the events give? Whatever cannot be told is taken for no. */
+  const check = async (at: Begin<State> | undefined): Promise<void> => {
+    if (at === undefined) return;
+    const { signal } = controller;
+    const bytes = encodeSnapshot(at.snapshot, false);
+    // Where the source failed, or a reducer: the view itself will meet that, and tells of it.
+    const verdict = await verifySnapshot(deps, view, bytes, { signal }).catch(() => undefined);
+    if (origin.kind !== "shared" || signal.aborted) return;
+    if (verdict?.ok === true) {
+      origin = { ...origin, isVerified: true };
+      return;
+    }
+    restart?.();
+    // Whoever cannot read all events cannot say that somebody else is wrong.
+    if (verdict?.reason !== "SNAPSHOT_STATE_DIFFERS") return;
+    const message = `the snapshot of view ${view.name} by ${origin.author} is false`;
+    snapshots?.onMismatch?.(new ViewError("VIEW_SNAPSHOT_MISMATCH", message));
+  };
+
+  /** As `follow`; a reducer that fails on somebody else's state says nothing of the events. */
+  const followSafely = async (at: Begin<State> | undefined): Promise<boolean> => {
+    try {
+      return await follow(at);
+    } catch (cause) {
+      if (isOwn()) throw cause;
+      taking = undefined;
+      return false;
+    }
+  };
 
   const run = async (): Promise<void> => {
     try {
+      checking = undefined;
       let at = await keeper.begin();
-      if (at !== undefined) beginAt(at);
-      while (!(await follow(at))) {
+      if (at?.origin.kind === "snapshot") beginAt(at);
+      while (!(await followSafely(at))) {
         mustRebuild = false;
         at = undefined;
         isLoading = true;
@@ -273,8 +298,11 @@ export function openView<State>(
     },
     retry,
     keep: async () => {
+      await checking;
       while (taking !== undefined) await taking.catch(() => undefined);
-      await keeper.keep(fold.state);
+      if (isOwn()) return await keeper.keep(fold.state);
+      const message = "the state began at somebody else's snapshot and could not be checked yet";
+      throw new ViewError("VIEW_SNAPSHOT_UNAVAILABLE", message);
     },
     applied,
     withheld: () => fold.withheld(),
@@ -292,7 +320,7 @@ export function openView<State>(
       controller.abort();
       await running;
       await checking;
-      if (!fold.isStale) await keeper.close(fold.state);
+      if (!fold.isStale && isOwn()) await keeper.close(fold.state);
     },
   };
 }

@@ -4,7 +4,6 @@
  */
 import { equalBytes } from "@hawser/codec";
 import { ViewError } from "./errors.ts";
-import type { Begin } from "./keeper.ts";
 import type { ViewDeps } from "./open.ts";
 import { compareEvents } from "./order.ts";
 import { decodeSnapshot, encodeSnapshot, stateOf, type ViewSnapshot } from "./snapshot.ts";
@@ -65,11 +64,7 @@ export async function makeSnapshot<State>(
   const frontier = frontierOf(first);
   const found = mark(frontier);
   if (found === undefined) return undefined;
-  const state = view.encode(await foldAll(deps, view, first));
-  const end = first.at(-1);
-  const last = end && { stamp: end.stamp, hash: end.hash };
-  const { name, version } = view;
-  const snapshot: ViewSnapshot = { view: name, version, count, mark: found, last, state };
+  const snapshot = await snapshotOf(deps, view, first, found);
   return { bytes: encodeSnapshot(snapshot, false), count, frontier, mark: found };
 }
 
@@ -89,8 +84,11 @@ export async function publishSnapshot<State>(
   }
   const made = await makeSnapshot(deps, view, options);
   if (made === undefined) return undefined;
-  const there = (await snapshots.list()).find((found) => equalBytes(found.bytes, made.bytes));
-  if (there !== undefined) return { logId: there.logId, seq: there.seq };
+  for (const there of await snapshots.list()) {
+    const bytes = await there.read();
+    if (bytes === undefined || !equalBytes(bytes, made.bytes)) continue;
+    return { logId: there.logId, seq: there.seq };
+  }
   return await snapshots.publish(made.bytes, made.mark);
 }
 
@@ -101,8 +99,8 @@ export type SnapshotVerdict =
       readonly ok: false;
       /**
        * `SNAPSHOT_UNREADABLE`: no snapshot of this view and version. `SNAPSHOT_JUDGED_OTHERWISE`: rights
-       * make other events count here. `SNAPSHOT_EVENTS_MISSING`: not all its events are here.
-       * `SNAPSHOT_STATE_DIFFERS`: the events give another state.
+       * make other events count here. `SNAPSHOT_EVENTS_MISSING`: not all events are here, open to every
+       * reader. `SNAPSHOT_STATE_DIFFERS`: the events give another state, count or last event.
        */
       readonly reason:
         | "SNAPSHOT_UNREADABLE"
@@ -128,26 +126,22 @@ export async function verifySnapshot<State>(
   if (found?.isShareable !== true) return { ok: false, reason: "SNAPSHOT_EVENTS_MISSING" };
   if (!equalBytes(found.judged, judged)) return { ok: false, reason: "SNAPSHOT_JUDGED_OTHERWISE" };
   const inside = events.filter((event) => event.seq < (frontier.get(event.logId) ?? 0));
-  const state = view.encode(await foldAll(deps, view, inside.sort(compareEvents)));
-  const isSame = equalBytes(state, snapshot.state) && inside.length === snapshot.count;
-  return isSame
-    ? { ok: true, count: snapshot.count }
+  const made = await snapshotOf(deps, view, inside.sort(compareEvents), found);
+  // Nothing but the whole will do: where a liar's last event stands decides what comes late.
+  return equalBytes(encodeSnapshot(made, false), bytes)
+    ? { ok: true, count: made.count }
     : { ok: false, reason: "SNAPSHOT_STATE_DIFFERS" };
 }
 
-/** The error that says a snapshot is false; `undefined` when it is what the events give. */
-export async function checkShared<State>(
+/** Folds events, which are in total order, into a snapshot. */
+async function snapshotOf<State>(
   deps: ViewDeps,
   view: View<State>,
-  begin: Pick<Begin<State>, "snapshot" | "origin">,
-  signal: AbortSignal,
-): Promise<ViewError | undefined> {
-  const bytes = encodeSnapshot(begin.snapshot, false);
-  const verdict = await verifySnapshot(deps, view, bytes, { signal });
-  // Whoever cannot read all events cannot say that somebody else is wrong.
-  if (verdict.ok || verdict.reason !== "SNAPSHOT_STATE_DIFFERS") return undefined;
-  const { origin } = begin;
-  const by = origin.kind === "shared" ? origin.author : "this device";
-  const message = `the snapshot of view ${view.name} by ${by} is false: ${verdict.reason}`;
-  return new ViewError("VIEW_SNAPSHOT_MISMATCH", message);
+  events: readonly ViewEvent[],
+  mark: SourceMark,
+): Promise<ViewSnapshot> {
+  const state = view.encode(await foldAll(deps, view, events));
+  const end = events.at(-1);
+  const last = end && { stamp: end.stamp, hash: end.hash };
+  return { view: view.name, version: view.version, count: events.length, mark, last, state };
 }

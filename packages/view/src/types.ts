@@ -69,8 +69,9 @@ export interface EventBatch {
    */
   readonly reset?: boolean;
   /**
-   * How everything before a frontier was judged, by default everything handed out so far. Asked before
-   * the next batch is. `undefined`, or not there: the source cannot tell, and nothing is kept.
+   * How everything before a frontier was judged, by default everything handed out up to this batch.
+   * Asked at any time, seldom. `undefined`, or not there: the source cannot tell (any more, once a
+   * reset has come), and nothing is kept.
    */
   readonly mark?: (at?: ReadonlyMap<string, number>) => SourceMark | undefined;
 }
@@ -98,7 +99,8 @@ export interface SharedSnapshot extends EventRef {
   readonly author: AuthorId;
   /** May its author write now? And manage? */
   readonly level: "write" | "manage";
-  readonly bytes: Uint8Array;
+  /** Opens it; `undefined` where this device cannot. */
+  read(): Promise<Uint8Array | undefined>;
 }
 
 /** Snapshots that peers give each other (docs/spec/view.md §4). */
@@ -108,7 +110,7 @@ export interface SnapshotLog {
    * cannot be had. Resolves when durable.
    */
   publish(bytes: Uint8Array, mark: SourceMark): Promise<EventRef>;
-  /** Those of authors who may write now, newest first; what does not open is left out. */
+  /** The last ones of each author who may write now, an author's newest first. */
   list(): Promise<readonly SharedSnapshot[]>;
 }
 

@@ -269,6 +269,10 @@ describe("snapshots on this device", () => {
   });
 });
 
+function published(author: ViewEvent["author"], bytes: Uint8Array, seq: number): SharedSnapshot {
+  return { author, level: "manage", logId: "snap", seq, read: async () => bytes };
+}
+
 /** A source with a snapshot log in memory. */
 function withLog(source: MemorySource, log: SharedSnapshot[]): EventSource {
   return {
@@ -280,7 +284,7 @@ function withLog(source: MemorySource, log: SharedSnapshot[]): EventSource {
       list: async () => log,
       publish: async (bytes) => {
         const author = say(1, 0, "").author;
-        log.unshift({ author, level: "manage", logId: "snap", seq: log.length, bytes });
+        log.unshift(published(author, bytes, log.length));
         return { logId: "snap", seq: log.length - 1 };
       },
     },
@@ -371,9 +375,148 @@ describe("snapshots that all peers make alike", () => {
     await expect.poll(() => told.length).toBe(1);
     expect(told[0]?.code).toBe("VIEW_SNAPSHOT_MISMATCH");
     await expect.poll(() => view.origin).toEqual({ kind: "events" });
-    await view.ready;
     await view.applied({ logId: say(2, 0, "").logId, seq: 1_199 });
     expect(view.state).toEqual(oracleFold(ordered, events));
+  });
+
+  /** A true snapshot of all events, changed. */
+  async function changedSnapshot(
+    change: (snapshot: NonNullable<ReturnType<typeof decodeSnapshot>>) => object,
+  ): Promise<SharedSnapshot> {
+    const source = createMemorySource();
+    source.deliver(shuffled(5));
+    const made = await makeSnapshot({ source }, ordered);
+    const snapshot = decodeSnapshot(made?.bytes ?? new Uint8Array(0));
+    if (snapshot === undefined) throw new Error("no snapshot");
+    const bytes = encodeSnapshot({ ...snapshot, ...change(snapshot) }, false);
+    return published(say(1, 0, "").author, bytes, 0);
+  }
+
+  test("[TH-163] a true state with a false last event is found out: it would hide what is late", async () => {
+    const first = [...events].sort(compareEvents)[0];
+    const found = await changedSnapshot(() => ({ last: first }));
+    const newcomer = createMemorySource();
+    newcomer.deliver(shuffled(7));
+    const source = withLog(newcomer, [found]);
+    const bytes = (await found.read()) ?? new Uint8Array(0);
+    expect(await verifySnapshot({ source }, ordered, bytes)).toMatchObject({ ok: false });
+    await using view = openView({ source }, ordered, { snapshots: { trust: "writers" } });
+    await view.ready;
+    await expect.poll(() => view.origin).toEqual({ kind: "events" });
+    const late = say(3, 0, "late", 1_500);
+    newcomer.deliver([late]);
+    await view.applied(late);
+    expect(view.state).toEqual(oracleFold(ordered, [...events, late]));
+  });
+
+  test("[TH-163] a false snapshot that cannot be checked is dropped, and never found true", async () => {
+    const found = await changedSnapshot(() => ({ state: ordered.encode(["lie"]) }));
+    const newcomer = createMemorySource();
+    newcomer.deliver(shuffled(7));
+    const source = withLog(newcomer, [found]);
+    // Somebody wrote an entry that opens to nobody: from then on no mark is the same for all readers.
+    const unopened: EventSource = {
+      ...source,
+      batches: async function* (reading) {
+        for await (const batch of source.batches(reading)) {
+          const mark = (at?: ReadonlyMap<string, number>) => {
+            const known = batch.mark?.(at);
+            return known && { ...known, isShareable: false };
+          };
+          yield { ...batch, mark };
+        }
+      },
+    };
+    const told: ViewError[] = [];
+    const snapshots = { trust: "writers", onMismatch: (e: ViewError) => told.push(e) } as const;
+    await using view = openView({ source: unopened }, ordered, { snapshots });
+    await view.ready;
+    await expect.poll(() => view.origin).toEqual({ kind: "events" });
+    await view.applied({ logId: say(2, 0, "").logId, seq: 1_199 });
+    expect(view.state).toEqual(oracleFold(ordered, events));
+    expect(told).toEqual([]);
+  });
+
+  test("[TH-163] an unchecked snapshot is never kept as one of this device", async () => {
+    const found = await changedSnapshot(() => ({ state: ordered.encode(["lie"]) }));
+    const newcomer = createMemorySource();
+    newcomer.deliver(shuffled(7));
+    const source = withLog(newcomer, [found]);
+    let readings = 0;
+    // The check reads the source a second time, and that takes for ever.
+    const slow: EventSource = {
+      ...source,
+      batches: async function* (reading) {
+        if (++readings === 2)
+          await new Promise((done) => reading.signal.addEventListener("abort", done));
+        yield* source.batches(reading);
+      },
+    };
+    const view = openView({ source: slow }, ordered, {
+      snapshots: { trust: "writers", everyEvents: 1 },
+    });
+    await view.ready;
+    expect(view.origin).toMatchObject({ kind: "shared", isVerified: false });
+    expect(view.state[0]).toBe("lie");
+    const more = Array.from({ length: 120 }, (_, seq) => say(3, seq, "more", 90_000 + seq));
+    newcomer.deliver(more);
+    await view.applied({ logId: say(3, 0, "").logId, seq: 119 });
+    const kept = expect(view.keep()).rejects.toMatchObject({ code: "VIEW_SNAPSHOT_UNAVAILABLE" });
+    await view[Symbol.asyncDispose]();
+    await kept;
+    expect(newcomer.shelved.size).toBe(0);
+  });
+
+  test("[TH-163] a snapshot on which a reducer fails does not stop the view", async () => {
+    const bad = await changedSnapshot(() => ({ state: ordered.encode(["bad"]), count: 1 }));
+    const brittle: typeof ordered = {
+      ...ordered,
+      apply: (state, event) => {
+        if (state[0] === "bad") throw new Error("no such state");
+        return ordered.apply(state, event);
+      },
+    };
+    const newcomer = createMemorySource();
+    newcomer.deliver(shuffled(7));
+    const source = withLog(newcomer, [bad]);
+    await using view = openView({ source }, brittle, { snapshots: { trust: "writers" } });
+    await view.ready;
+    await expect.poll(() => view.origin).toEqual({ kind: "events" });
+    await view.applied({ logId: say(2, 0, "").logId, seq: 1_199 });
+    expect(view.failure).toBeUndefined();
+    expect(view.state).toEqual(oracleFold(ordered, events));
+  });
+
+  test("[TH-163] nothing of a snapshot is shown before its events are here", async () => {
+    const found = await changedSnapshot(() => ({}));
+    const newcomer = createMemorySource();
+    newcomer.deliver(stream(1, 5));
+    const source = withLog(newcomer, [found]);
+    await using view = openView({ source }, ordered, { snapshots: { trust: "writers" } });
+    const shown: number[] = [];
+    view.subscribe(() => shown.push(view.state.length));
+    let isThere = false;
+    const far = view.applied({ logId: say(1, 0, "").logId, seq: 900 }).then(
+      () => (isThere = true),
+      () => undefined,
+    );
+    await view.ready;
+    expect(Math.max(...shown)).toBe(5);
+    expect(isThere).toBe(false);
+    await view[Symbol.asyncDispose]();
+    await far;
+  });
+
+  test("the newest of each author counts, and none of other views hides it", async () => {
+    const source = createMemorySource();
+    source.deliver(shuffled(5));
+    const log: SharedSnapshot[] = [];
+    await publishSnapshot({ source: withLog(source, log) }, ordered);
+    await publishSnapshot({ source: withLog(source, log) }, sum);
+    await using view = openView({ source: withLog(source, log) }, ordered, {
+      snapshots: { trust: "writers" },
+    });
+    await expect.poll(() => view.origin).toMatchObject({ kind: "shared", isVerified: true });
   });
 
   test("nobody is trusted unless it is said", async () => {
