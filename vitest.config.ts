@@ -20,7 +20,9 @@ const config: ViteUserConfig = defineConfig({
       "apps/*/test/**/*.test.ts",
       "tooling/*/test/**/*.test.ts",
     ],
-    testTimeout: 30_000,
+    // A wait for a condition ends with it; a busy machine takes its time.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // Many tests wait for processes and disks: a core left free, as by default, would idle.
     maxWorkers: "100%",
     execArgv: ["--conditions=hawser-source"],

@@ -28,6 +28,7 @@ export type {
 export type { BuildDeps, StampedDraft } from "./build.ts";
 export type { ChainCursor } from "./chain.ts";
 export type { Checkpoint } from "./checkpoint.ts";
+export type { CommitQueue, CommitQueueDeps } from "./commit-queue.ts";
 export type { Drafts, SignMode } from "./committer.ts";
 export type { LinkedEntry } from "./entry-packet.ts";
 export type { LogErrorCode, ProofRejectionCode, RangeRejectionCode } from "./errors.ts";
@@ -46,6 +47,7 @@ export {
   encodeCheckpoint,
   verifyCheckpoint,
 } from "./checkpoint.ts";
+export { createCommitQueue } from "./commit-queue.ts";
 export { checkpointPath } from "./committer.ts";
 export { decodeContext, encodeContext, equalContexts, isLogContext, logIdOf } from "./context.ts";
 export { entryPacket, readEntryPacket } from "./entry-packet.ts";

@@ -16,7 +16,6 @@ import {
   logIdOf,
 } from "@hawser/log";
 import { valueOf, type Tables } from "./database.ts";
-import type { OwnBatch } from "./queue.ts";
 import {
   bytesOf,
   countersKey,
@@ -27,6 +26,7 @@ import {
   type ForkRecord,
   type LogRecord,
   type NewRange,
+  type OwnBatch,
   type RangeRecord,
 } from "./records.ts";
 

@@ -6,6 +6,9 @@ import { fromHex, toHex } from "@hawser/codec";
 import {
   decodeChainState,
   type ChainState,
+  type CommitBatch,
+  type ForkProof,
+  type KvWrite,
   type LogHead,
   type LogId,
   type StoredRange,
@@ -174,4 +177,19 @@ export function newRange(range: VerifiedRange): NewRange {
 export function recordIn<Record>(value: unknown): Record | undefined {
   // Safe: nobody else writes to these tables; what lies in them is checked where it is decoded.
   return value as Record | undefined;
+}
+
+/** A batch in copies. */
+export interface OwnBatch {
+  readonly ranges: readonly NewRange[];
+  readonly writes: readonly KvWrite[];
+  readonly forks: readonly ForkProof[];
+}
+
+export function ownBatch({ ranges = [], writes = [], forks = [] }: CommitBatch): OwnBatch {
+  return {
+    ranges: ranges.map(newRange),
+    writes: writes.map(({ key, value }) => ({ key, value: value && ownBytes(value) })),
+    forks: forks.map((proof) => ({ ...proof, a: ownBytes(proof.a), b: ownBytes(proof.b) })),
+  };
 }

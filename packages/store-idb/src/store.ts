@@ -7,6 +7,7 @@
 import type { Crypto } from "@hawser/crypto";
 import {
   assertStoreKey,
+  createCommitQueue,
   LogError,
   tellListeners,
   type CommitBatch,
@@ -31,7 +32,6 @@ import {
 import { createPersistence, type Persistence, type StorageState } from "./persistence.ts";
 import { browserPlatform, type IdbPlatform, type StoreMarker } from "./platform.ts";
 import { pruneLog } from "./prune.ts";
-import { createCommitQueue } from "./queue.ts";
 import {
   listValues,
   readCounters,
@@ -42,7 +42,7 @@ import {
   readTopics,
   readValue,
 } from "./reads.ts";
-import { noCounters } from "./records.ts";
+import { noCounters, ownBatch, type OwnBatch } from "./records.ts";
 
 export interface IdbStoreDeps {
   readonly crypto: Pick<Crypto, "hash" | "deriveKey">;
@@ -201,7 +201,7 @@ function openWriting(parts: OpenParts, listeners: Listeners, cursor: number): Wr
   );
   const channel = platform.openChannel(options.name, feed.wake);
   const endShown = platform.onShown(feed.wake);
-  const queue = createCommitQueue(async (batches) => {
+  const commit = async (batches: readonly OwnBatch[]): Promise<readonly CommitOutcome[]> => {
     const group = await connection.run({ mode: "readwrite", durability }, (tables) =>
       commitGroup(crypto, tables, batches),
     );
@@ -209,7 +209,18 @@ function openWriting(parts: OpenParts, listeners: Listeners, cursor: number): Wr
     feed.committed(group.stored, group.before, group.after);
     if (group.stored.length > 0) channel?.tell();
     return group.outcomes;
-  }, options.waitingMax ?? 10_000);
+  };
+  const queue = createCommitQueue(
+    {
+      own: ownBatch,
+      commit,
+      // A failed transaction of IndexedDB has no effect.
+      hadNoEffect: () => true,
+      fullError: (waiting) =>
+        new IdbStoreError("STORE_QUEUE_FULL", `${waiting} commits wait already`),
+    },
+    options.waitingMax ?? 10_000,
+  );
   const close = async (): Promise<void> => {
     await queue.drained();
     endShown();

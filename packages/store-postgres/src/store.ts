@@ -6,9 +6,12 @@
  */
 import {
   assertStoreKey,
+  createCommitQueue,
   LogError,
   tellListeners,
   type CommitBatch,
+  type CommitOutcome,
+  type CommitQueue,
   type LogHead,
   type LogId,
   type LogStore,
@@ -16,6 +19,7 @@ import {
 } from "@hawser/log";
 import { commitGroup } from "./commit.ts";
 import { createDatabase, type Database } from "./database.ts";
+import { PostgresStoreError } from "./errors.ts";
 import { createFeed, type Feed } from "./feed.ts";
 import { findSignedEntry, readEntries, readRanges, readStateAt } from "./log-reads.ts";
 import { migrate } from "./migrate.ts";
@@ -26,9 +30,7 @@ import {
   type PostgresStoreOptions,
   type Settings,
 } from "./options.ts";
-import type { GroupOutcome } from "./plan.ts";
 import { pruneLog } from "./prune.ts";
-import { createCommitQueue, type CommitQueue } from "./queue.ts";
 import {
   lanePage,
   listValues,
@@ -225,7 +227,7 @@ function startBackground(
           `hawser_${settings.schema}`,
           writer,
         );
-  const commit = async (batches: readonly CommitBatch[]): Promise<GroupOutcome> => {
+  const commit = async (batches: readonly CommitBatch[]): Promise<readonly CommitOutcome[]> => {
     number += 1;
     const group = await commitGroup(
       { crypto, database, name, writer, seen: feed.seen },
@@ -234,9 +236,28 @@ function startBackground(
     );
     feed.committed(group.stored, group.steps);
     if (group.stored.length > 0) notifier?.send();
-    return group;
+    return group.outcomes;
   };
-  return { feed, notifier, queue: createCommitQueue(commit, settings.waitingMax) };
+  const queue = createCommitQueue(
+    {
+      own: ownBatch,
+      commit,
+      hadNoEffect: (error) =>
+        error instanceof PostgresStoreError && error.code === "STORE_WRITE_FAILED",
+      fullError: (waiting) =>
+        new PostgresStoreError("STORE_QUEUE_FULL", `${waiting} commits wait already`),
+    },
+    settings.waitingMax,
+  );
+  return { feed, notifier, queue };
+}
+
+function ownBatch({ ranges = [], writes = [], forks = [] }: CommitBatch): CommitBatch {
+  return {
+    ranges: ranges.map((range) => ({ ...range, bytes: range.bytes.slice() })),
+    writes: writes.map(({ key, value }) => ({ key, value: value?.slice() })),
+    forks: forks.map((proof) => ({ ...proof, a: proof.a.slice(), b: proof.b.slice() })),
+  };
 }
 
 /** What was accepted before is still committed; then everything ends. */

@@ -1,4 +1,5 @@
 /** What runs in the tabs: everything a test asks of a page, as functions of `hawser`. */
+import { blockMainThread, watchMainThread, type Watched } from "@hawser-tooling/browser/page";
 import { toHex } from "@hawser/codec";
 import { createCrypto } from "@hawser/crypto";
 import type { ChainState, LogStore, StoredRange } from "@hawser/log";
@@ -173,32 +174,9 @@ async function writeMany(name: string, entries: number, size: number): Promise<n
   return performance.now() - start;
 }
 
-interface Load {
-  readonly entries: number;
-  readonly ms: number;
-  /** The longest task of the main thread meanwhile, in ms; 0 when none took 50. */
-  readonly longestMs: number;
-}
-
-/** Does work and watches how long it holds up the main thread at a time. */
-async function watched(work: () => Promise<number>): Promise<Load> {
-  let longestMs = 0;
-  const observer = new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) longestMs = Math.max(longestMs, duration);
-  });
-  observer.observe({ type: "longtask" as "function" });
-  const start = performance.now();
-  const entries = await work();
-  const ms = performance.now() - start;
-  // The observer hears of a task after its end.
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  observer.disconnect();
-  return { entries, ms, longestMs };
-}
-
 /** Opens the database anew and reads a log from its start, with the crypto that is slowest. */
-async function load(name: string): Promise<Load> {
-  return await watched(async () => {
+async function load(name: string): Promise<Watched> {
+  return await watchMainThread(async () => {
     await open(name, { persistence: "leave" });
     return await readAll(1);
   });
@@ -211,16 +189,6 @@ async function readFast(name: string): Promise<number> {
   for await (const _ of opened.entries(testLog(1).start.logId)) entries += 1;
   await opened.close();
   return entries;
-}
-
-/** What the watch must notice: a task of 80 ms. */
-async function block(): Promise<Load> {
-  return await watched(async () => {
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    const end = performance.now() + 80;
-    while (performance.now() < end);
-    return 0;
-  });
 }
 
 /** What a list holds once it has `size` items; whatever it holds after two seconds. */
@@ -284,7 +252,7 @@ Object.assign(globalThis, {
     readAll,
     upgrade,
     usage: async () => (await current().storage()).usageBytes,
-    block,
+    block: blockMainThread,
     holdOpen,
     letGo: () => held?.close(),
   },
