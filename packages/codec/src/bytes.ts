@@ -18,12 +18,21 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
+/** What a hex digit of either case is worth, by its character code; 255 for everything else. */
+const hexValues: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => {
+  const value = "0123456789abcdef".indexOf(String.fromCharCode(code).toLowerCase());
+  return value < 0 ? 255 : value;
+});
+
 /** Bytes of a hex string of either case, or `undefined` when it is not one. */
 export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
+  if (text.length % 2 !== 0) return undefined;
   const bytes = new Uint8Array(text.length / 2);
   for (let index = 0; index < bytes.length; index++) {
-    bytes[index] = Number.parseInt(text.slice(2 * index, 2 * index + 2), 16);
+    const high = hexValues[text.charCodeAt(2 * index)] ?? 255;
+    const low = hexValues[text.charCodeAt(2 * index + 1)] ?? 255;
+    if ((high | low) > 15) return undefined;
+    bytes[index] = (high << 4) | low;
   }
   return bytes;
 }

@@ -2,7 +2,7 @@
  * Rows: the statements of the store, each a small function. The caller owns transactions.
  */
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
-import { fromHex, toHex } from "@hawser/codec";
+import { equalBytes, fromHex, toHex } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import {
   createRangeWalk,
@@ -53,6 +53,17 @@ export interface Rows {
   totals(): Omit<StoreStats, "diskBytes">;
 }
 
+/**
+ * The first range of a topic behind a cursor. CROSS: in receive order from the cursor on. By topic
+ * first, as the planner would have it, each read sorts everything the topic has.
+ */
+export const receivedSql: string =
+  "SELECT ranges.* FROM ranges CROSS JOIN logs ON logs.id = ranges.log" +
+  " WHERE cursor > ? AND cursor <= ? AND logs.topic = ? ORDER BY cursor LIMIT 1";
+
+/** Logs whose state is kept decoded; of a long log about a kilobyte each. */
+const rememberedStatesMax = 1_024;
+
 /** Six bytes of a hash as an exact Number: the index of signed entries. */
 function hashPrefix(hash: Uint8Array): number {
   let value = 0;
@@ -74,11 +85,11 @@ function integer(row: Row, name: string): number {
   return Number(row[name]);
 }
 
-function headOf(crypto: Pick<Crypto, "deriveKey">, row: Row): LogHead {
+function toHead(state: ChainState, row: Row): LogHead {
   const signedHash = row["signed_hash"];
   const forkedAt = row["forked_at"];
   return {
-    ...decodeChainState(crypto, blob(row, "state")),
+    ...state,
     signedHeight: integer(row, "signed_height"),
     signedHash: signedHash instanceof Uint8Array ? signedHash : undefined,
     forkedAt: forkedAt === null || forkedAt === undefined ? undefined : Number(forkedAt),
@@ -129,10 +140,7 @@ export function createRows(
       "SELECT * FROM ranges WHERE log = ? AND first <= ? AND before IS NOT NULL" +
         " ORDER BY first DESC LIMIT 1",
     ),
-    received: database.prepare(
-      "SELECT ranges.* FROM ranges JOIN logs ON logs.id = ranges.log" +
-        " WHERE cursor > ? AND cursor <= ? AND logs.topic = ? ORDER BY cursor LIMIT 1",
-    ),
+    received: database.prepare(receivedSql),
     addSigned: database.prepare("INSERT OR IGNORE INTO signed VALUES (?, ?, ?)"),
     signed: database.prepare("SELECT log, seq FROM signed WHERE prefix = ?"),
     dropSigned: database.prepare("DELETE FROM signed WHERE log = ? AND seq < ? AND prefix = ?"),
@@ -157,6 +165,24 @@ export function createRows(
     logCount: database.prepare("SELECT count(*) AS n FROM logs WHERE height > 0"),
   };
 
+  // States as their bytes were last read or written: a row whose bytes are the same needs no decoding.
+  const states = new Map<number, { readonly bytes: Uint8Array; readonly state: ChainState }>();
+
+  const rememberState = (log: number, bytes: Uint8Array, state: ChainState): void => {
+    if (states.size >= rememberedStatesMax) states.clear();
+    states.set(log, { bytes, state });
+  };
+
+  const headOf = (row: Row): LogHead => {
+    const log = integer(row, "id");
+    const bytes = blob(row, "state");
+    const known = states.get(log);
+    if (known !== undefined && equalBytes(known.bytes, bytes)) return toHead(known.state, row);
+    const state = decodeChainState(crypto, bytes);
+    rememberState(log, bytes, state);
+    return toHead(state, row);
+  };
+
   const logRow = (logId: LogId): Row | undefined => sql.log.get(bytesOf(logId));
 
   const openLog = (start: ChainState): Row => {
@@ -172,7 +198,7 @@ export function createRows(
 
   const head = (logId: LogId): LogHead | undefined => {
     const row = logRow(logId);
-    return row === undefined || integer(row, "height") === 0 ? undefined : headOf(crypto, row);
+    return row === undefined || integer(row, "height") === 0 ? undefined : headOf(row);
   };
 
   const toStored = (
@@ -221,6 +247,7 @@ export function createRows(
     sql.addRange.run(cursor, log, range.from, range.count, dataBytes, before, range.bytes);
     const state = encodeChainState(range.after);
     sql.setHead.run(range.after.height, state, signedHeight, signedHash, markedAt, log);
+    rememberState(log, state, range.after);
     const { context, from, count, bytes } = range;
     const signed = from + count <= signedHeight;
     return { context, logId: range.before.logId, from, count, bytes, signed, cursor };
@@ -267,7 +294,7 @@ export function createRows(
     for (const place of sql.signed.all(hashPrefix(hash))) {
       const row = sql.logById.get(place["log"] ?? null);
       if (row === undefined) continue;
-      const log = headOf(crypto, row);
+      const log = headOf(row);
       const seq = integer(place, "seq");
       for (const entry of entries(log, seq, seq + 1)) {
         if (toHex(entry.hash) === toHex(hash)) return { logId: log.logId, seq };
@@ -299,7 +326,7 @@ export function createRows(
   const prune = (logId: LogId, seq: number): number => {
     const row = logRow(logId);
     if (row === undefined) return 0;
-    const log = headOf(crypto, row);
+    const log = headOf(row);
     const id = integer(row, "id");
     const holding = rowAt(id, Math.min(seq, log.signedHeight));
     const limit = holding === undefined ? log.signedHeight : integer(holding, "first");
@@ -318,7 +345,7 @@ export function createRows(
 
   return {
     head,
-    heads: (topic) => sql.logsOfTopic.all(bytesOf(topic)).map((row) => headOf(crypto, row)),
+    heads: (topic) => sql.logsOfTopic.all(bytesOf(topic)).map((row) => headOf(row)),
     // Safe: only topics are stored in that column.
     topics: () => sql.topics.all().map((row) => toHex(blob(row, "topic")) as Topic),
     addRange,
@@ -352,7 +379,7 @@ export function createRows(
       const row = sql.received.get(cursor, last, bytesOf(topic));
       if (row === undefined) return undefined;
       const log = sql.logById.get(row["log"] ?? null);
-      return log === undefined ? undefined : toStored(headOf(crypto, log), row);
+      return log === undefined ? undefined : toStored(headOf(log), row);
     },
     lastCursor: () => integer(sql.lastCursor.get() ?? {}, "value"),
     prune,

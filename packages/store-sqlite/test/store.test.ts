@@ -3,8 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { createNobleCrypto } from "@hawser/crypto";
+import { toHex } from "@hawser/codec";
+import { createNobleCrypto, type AuthorId } from "@hawser/crypto";
+import { createLogWriter, logIdOf, type Topic } from "@hawser/log";
 import { createSqliteStore, formatVersion } from "@hawser/store-sqlite";
+import { receivedSql } from "../src/rows.ts";
 
 const crypto = createNobleCrypto();
 const scratch = await mkdtemp(join(tmpdir(), "hawser-sqlite-"));
@@ -50,6 +53,38 @@ test("two handles on one file see each other's values", async () => {
   await using two = createSqliteStore({ crypto }, { path });
   await one.commit({ writes: [{ key: "a", value }] });
   expect(await two.get("a")).toEqual(value);
+});
+
+test("two handles on one file see each other's heads, whatever they remember of them", async () => {
+  const path = freshPath();
+  const clock = { nowMicros: () => 1_794_000_000_000_000 };
+  const secret = new Uint8Array(32).fill(7);
+  // Safe: both are 64 hex characters.
+  const author = toHex(crypto.publicKey(secret)) as AuthorId;
+  const context = { topic: "11".repeat(32) as Topic, domain: "two", author };
+  const logId = logIdOf(crypto, context);
+  await using one = createSqliteStore({ crypto }, { path });
+  await using two = createSqliteStore({ crypto }, { path });
+  for (let height = 1; height <= 12; height++) {
+    const [mine, theirs] = height % 2 === 0 ? [one, two] : [two, one];
+    await using writer = await createLogWriter({ store: mine, crypto, clock }, { context, secret });
+    await writer.append([{ data: new Uint8Array([height]) }]);
+    const head = await theirs.head(logId);
+    expect(head?.height).toBe(height);
+    expect(head).toEqual(await mine.head(logId));
+  }
+});
+
+test("reading on from a cursor takes steps for what came since, not for the whole topic", () => {
+  const path = freshPath();
+  void createSqliteStore({ crypto }, { path }).close();
+  const database = new DatabaseSync(path, { readOnly: true });
+  const plan = database.prepare(`EXPLAIN QUERY PLAN ${receivedSql}`).all(0, 1, new Uint8Array(32));
+  database.close();
+  expect(plan.map((step) => step["detail"])).toEqual([
+    "SEARCH ranges USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    "SEARCH logs USING INTEGER PRIMARY KEY (rowid=?)",
+  ]);
 });
 
 test("a writer that cannot get the lock gets a code, and its commit had no effect", async () => {
