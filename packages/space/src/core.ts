@@ -116,7 +116,8 @@ const voidAuthorBytesMax: number = 1024 * 1024;
 const voidAuthorsMax = 16;
 /** Joining logs of which it is remembered that they were refused after much work. */
 const futileLogsMax = 256;
-/** Longest delay that every timer takes, in ms. */
+/** The order of entries is remembered so long after it was due: writes that follow share it. */
+const saveDelayMs = 250;
 /** Nobody tells when a clock is set right, so what waits for it is looked at again this often. */
 export const timerMsMax: number = 30_000;
 
@@ -180,6 +181,8 @@ export async function openCore(
   const futileLogs = new Map<string, string>();
   let stopTimer: (() => void) | undefined;
   let advancing: Promise<void> | undefined;
+  let stopSaving: (() => void) | undefined;
+  let saving: Promise<void> | undefined;
 
   function emptyFold(keys: Uint8Array | undefined, book: AddressBook = addresses): ControlFold {
     const { createOp, metadataKey } = about;
@@ -324,8 +327,19 @@ export async function openCore(
   };
 
   const saveOrder = async (isClosing: boolean): Promise<void> => {
+    const { releasedCount } = sequencer;
     if (forks.ends.size > 0 || deps.isWriter?.() === false) return;
-    await order.save(sequencer.releasedCount, sequencer.image, isClosing);
+    if (order.isDue(releasedCount, isClosing)) await order.save(releasedCount, sequencer.image());
+  };
+
+  /** The order can be found again: nobody who writes or reads waits until it is remembered. */
+  const saveOrderSoon = (): void => {
+    if (closed || !order.isDue(sequencer.releasedCount, false)) return;
+    stopSaving ??= deps.timers.after(saveDelayMs, () => {
+      stopSaving = undefined;
+      // Without the image the next opening takes longer; whoever writes hears of a store that fails.
+      saving = saveOrder(false).catch(() => undefined);
+    });
   };
 
   const advance = async (): Promise<void> => {
@@ -335,7 +349,7 @@ export async function openCore(
       sequencer = newSequencer(order.compacted?.image);
       await sequencer.advance();
     }
-    await saveOrder(false);
+    saveOrderSoon();
     const due = sequencer.nextDue();
     stopTimer?.();
     stopTimer = undefined;
@@ -646,6 +660,8 @@ export async function openCore(
       changed.notify();
       await queue.idle();
       await advancing;
+      stopSaving?.();
+      await saving;
       await saveOrder(true);
       await bodies.idle();
       await own.close();

@@ -51,6 +51,11 @@ export interface Opener {
   /** Opens data that is sealed like an entry's, at a place of its own. */
   openAt(place: Place, data: Uint8Array): Opened;
   open(author: AuthorId, entry: Entry): Opened;
+  /**
+   * Tells what an entry says that was just sealed here: `open` takes that for this very object, without
+   * key and cipher, as long as somebody holds it.
+   */
+  know(entry: Entry, opened: Opened): void;
   /** How many epochs of that reference the read key is at hand of. */
   keyCount(reference: Uint8Array): number;
   /** The read key of an epoch, derived once. */
@@ -80,6 +85,7 @@ export function createOpener(deps: OpenerDeps): Opener {
   const readKeys = new Map<EpochId, Uint8Array>();
   const idBytes = new Map<EpochId, Uint8Array>();
   const places = new Map<LogId, (seq: number) => Place>();
+  const known = new WeakMap<Entry, Opened>();
 
   const readKeyOf = (id: EpochId): Uint8Array | undefined => {
     const known = readKeys.get(id);
@@ -132,7 +138,10 @@ export function createOpener(deps: OpenerDeps): Opener {
       const envelope = parseEnvelope(data);
       return envelope === undefined ? { status: "malformed" } : openEnvelope(place, envelope);
     },
+    know: (entry, opened) => void known.set(entry, opened),
     open: (author, entry) => {
+      const own = known.get(entry);
+      if (own !== undefined) return own;
       if (entry.data.length === 0) return { status: "empty" };
       const envelope = parseEnvelope(entry.data);
       if (envelope === undefined) return { status: "malformed" };

@@ -57,8 +57,10 @@ export interface OrderCache {
   readonly compacted: Compacted | undefined;
   /** The newest image to go on from. */
   image(): OrderImage | undefined;
-  /** Remembers an image if enough was released since the last one. */
-  save(released: number, make: () => OrderImage | undefined, isClosing: boolean): Promise<void>;
+  /** Was enough released since the last image for another one? Less will do before closing. */
+  isDue(released: number, isClosing: boolean): boolean;
+  /** Remembers an image of so many released entries. */
+  save(released: number, image: OrderImage | undefined): Promise<void>;
   /** Makes the compaction last; the caller prunes afterwards. */
   compact(compacted: Compacted): Promise<void>;
 }
@@ -85,11 +87,10 @@ export async function openOrderCache(
       return compacted;
     },
     image: () => latest ?? compacted?.image,
-    save: async (released, make, isClosing) => {
-      const wait = isClosing ? releasedMinAtClose : Math.max(releasedMin, saved >> 3);
-      if (released - saved < wait) return;
+    isDue: (released, isClosing) =>
+      released - saved >= (isClosing ? releasedMinAtClose : Math.max(releasedMin, saved >> 3)),
+    save: async (released, image) => {
       saved = released;
-      const image = make();
       if (image === undefined) return;
       await store.commit({ writes: [vault.write(orderKey, encodeImage(image))] });
     },

@@ -238,7 +238,7 @@ export async function openRawCore(
       throw new SpaceError("SPACE_NO_ACCESS", "a follower of a raw space has no key to write with");
     }
     await advance();
-    const writer = { deps, device, own, syncTopic, time };
+    const writer = { deps, device, own, syncTopic, time, opener: () => opener };
     const entries = await writeDrafts(writer, { drafts, epoch: contentEpoch, heads: heads() });
     recent.remember(own.logId("data"), entries);
     await advance();

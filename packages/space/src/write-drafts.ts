@@ -17,13 +17,14 @@ import {
   type ContentEpoch,
   type EventContent,
 } from "./layers.ts";
+import type { Opened } from "./opener.ts";
 import type { OwnLogs } from "./own-logs.ts";
 import { placesIn, type Place } from "./place.ts";
 import type { Reading } from "./reading.ts";
 import type { SignedHead } from "./sequencer.ts";
 
 /** What writing asks of a space. */
-export interface DraftWriter extends Sealer, Pick<Reading, "syncTopic"> {
+export interface DraftWriter extends Sealer, Pick<Reading, "syncTopic" | "opener"> {
   readonly device: { readonly author: AuthorId };
   readonly own: OwnLogs;
 }
@@ -43,23 +44,50 @@ interface Sealing {
 }
 
 const attemptsMax = 3;
-const poolBytes = 3_072;
+/** Drawn at once at most. */
+const poolBytesMax = 3_072;
+/** What sealing one draft draws, mostly. */
+const nonceBytes = 24;
 
-/** Appends the batch to the own data log. */
+/** Appends the batch to the own data log. What was sealed needs no opening afterwards. */
 export async function writeDrafts(core: DraftWriter, batch: DraftBatch): Promise<readonly Entry[]> {
   const { epoch, drafts, heads } = batch;
   const { crypto, random } = core.deps;
-  const sealing: Sealing = { crypto, random: pooledRandom(random), epoch };
+  const poolBytes = Math.min(poolBytesMax, drafts.length * nonceBytes);
+  const sealing: Sealing = { crypto, random: pooledRandom(random, poolBytes), epoch };
   const placesOf = (logId: LogId): ((seq: number) => Place) =>
     placesIn(core.syncTopic.topic, logId, core.device.author);
   if (drafts.some(({ beside }) => beside !== undefined)) {
     return writeBeside(core, batch, sealing, placesOf(core.own.logId("data")));
   }
+  let contents: readonly (Opened | undefined)[] = [];
   const make = (logId: LogId, seq: number): readonly Uint8Array[] => {
     const placeAt = placesOf(logId);
+    // Together with the sealing: afterwards the caller may have changed its bytes.
+    contents = drafts.map(plainlyOpened);
     return drafts.map((draft, index) => sealDraft(core, sealing, placeAt(seq + index), draft).data);
   };
-  return core.own.append("data", { make, heads });
+  const entries = await core.own.append("data", { make, heads });
+  for (const [index, entry] of entries.entries()) {
+    const opened = contents[index];
+    if (opened !== undefined) core.opener().know(entry, opened);
+  }
+  return entries;
+}
+
+/** What opening the entry of a draft will give; `undefined` where that has to be seen. */
+function plainlyOpened({
+  type,
+  sequence,
+  body,
+  audience,
+  beside,
+}: PreparedDraft): Opened | undefined {
+  if (beside !== undefined || typeof audience === "object") return undefined;
+  // Lone surrogates do not come back as they went.
+  if (!type.isWellFormed() || sequence?.isWellFormed() === false) return undefined;
+  const content = { type, sequence, body: body.slice() };
+  return { status: "opened", ...content, recipients: undefined, detached: undefined };
 }
 
 /**
@@ -141,7 +169,7 @@ function requireEpoch({ epoch }: Sealing): ContentEpoch {
 }
 
 /** Small draws out of a larger one: a call to the platform for each nonce costs more than sealing. */
-function pooledRandom(random: Random): Random {
+function pooledRandom(random: Random, poolBytes: number): Random {
   let pool = new Uint8Array(0);
   return (byteCount) => {
     if (pool.length < byteCount) pool = random(Math.max(byteCount, poolBytes)).slice();
