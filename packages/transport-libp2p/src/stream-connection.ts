@@ -1,7 +1,8 @@
 /**
  * A sync Connection over a libp2p stream (docs/spec/transport-libp2p.md §2). Layer 5.
  */
-import { type Connection, frameBytesMax, SyncError, type Timers } from "@hawser/sync";
+import { createFrameQueue, frameBytesMax, SyncError } from "@hawser/sync";
+import type { Connection, FrameQueue, Timers } from "@hawser/sync";
 import type { Stream } from "@libp2p/interface";
 import { createFrameDecoder, encodeFrame } from "./frames.ts";
 import {
@@ -35,7 +36,9 @@ export function createStreamConnection(parts: StreamConnectionParts): Connection
     wakeSenders();
   };
   const close = (): void => {
-    received.stop();
+    received.end();
+    // A paused stream would not see the other side's end.
+    resume(stream);
     if (!isOpen) return;
     shut();
     closeStream(stream, timers);
@@ -109,66 +112,18 @@ function isGone({ status }: Stream): boolean {
   return status === "closed" || status === "aborted" || status === "reset";
 }
 
-/** Frames that were received and not yet read. */
-interface Received {
-  push(frame: Uint8Array): void;
-  /** No more will come; what is here can still be read. */
-  end(): void;
-  /** Nothing more is wanted. */
-  stop(): void;
-  readonly frames: AsyncIterable<Uint8Array>;
-}
-
-/** A queue that pauses the stream while its reader is behind. */
-function createReceived(stream: Stream): Received {
-  const queue: Uint8Array[] = [];
-  let queuedBytes = 0;
-  let isEnded = false;
-  let isStopped = false;
-  let isTaken = false;
-  let wakeReader = (): void => {};
-
-  const took = (frame: Uint8Array): void => {
-    queuedBytes -= frame.length;
-    if (queuedBytes <= receiveBufferBytesMax / 2) resume(stream);
-  };
-  async function* read(): AsyncGenerator<Uint8Array> {
-    if (isTaken) throw new SyncError("SYNC_CONNECTION_LOST", "frames can be iterated once");
-    isTaken = true;
-    for (;;) {
-      const frame = queue.shift();
-      if (frame !== undefined) {
-        took(frame);
-        yield frame;
-      } else if (isEnded) {
-        return;
-      } else {
-        await new Promise<void>((wake) => {
-          wakeReader = wake;
-        });
-      }
-    }
-  }
+/** Pauses the stream while its reader is behind. */
+function createReceived(stream: Stream): FrameQueue {
+  const queue = createFrameQueue(() => {
+    if (queue.byteCount() <= receiveBufferBytesMax / 2) resume(stream);
+  });
   return {
+    ...queue,
     push: (frame) => {
-      if (isStopped) return;
       queue.push(frame);
-      queuedBytes += frame.length;
-      if (queuedBytes > receiveBufferBytesMax && stream.readStatus === "readable") stream.pause();
-      wakeReader();
+      const isBehind = queue.byteCount() > receiveBufferBytesMax;
+      if (isBehind && stream.readStatus === "readable") stream.pause();
     },
-    end: () => {
-      isEnded = true;
-      wakeReader();
-    },
-    stop: () => {
-      isEnded = true;
-      isStopped = true;
-      // A paused stream would not see the other side's end.
-      resume(stream);
-      wakeReader();
-    },
-    frames: { [Symbol.asyncIterator]: () => read() },
   };
 }
 

@@ -2,7 +2,7 @@
  * A sync Connection over a channel that two tabs share (docs/spec/3-sync.md §11). A sender has credit
  * for what the reader has room for; nothing else bounds a BroadcastChannel. Layer 5.
  */
-import { type Connection, frameBytesMax, SyncError } from "@hawser/sync";
+import { type Connection, createFrameQueue, frameBytesMax, SyncError } from "@hawser/sync";
 import { type PipeMessage, parsePipeMessage, toReason, wrapMessage } from "./message.ts";
 import type { TabChannel } from "./types.ts";
 
@@ -140,50 +140,24 @@ interface Received {
 }
 
 function createReceived(giveCredit: (bytes: number) => void): Received {
-  const queue: Uint8Array[] = [];
   // What the sender counts as used: unread, and read without credit given back.
   let usedBytes = 0;
   let readBytes = 0;
-  let isEnded = false;
-  let isTaken = false;
-  let wakeReader = (): void => {};
-
-  const took = (frame: Uint8Array): void => {
+  const { push, end, frames } = createFrameQueue((frame) => {
     readBytes += costOf(frame);
     if (readBytes < creditPortionBytes) return;
     usedBytes -= readBytes;
     giveCredit(readBytes);
     readBytes = 0;
-  };
-  async function* read(): AsyncGenerator<Uint8Array> {
-    if (isTaken) throw new SyncError("SYNC_CONNECTION_LOST", "frames can be iterated once");
-    isTaken = true;
-    for (;;) {
-      const frame = queue.shift();
-      if (frame !== undefined) {
-        took(frame);
-        yield frame;
-      } else if (isEnded) {
-        return;
-      } else {
-        await new Promise<void>((resume) => {
-          wakeReader = resume;
-        });
-      }
-    }
-  }
+  });
   return {
     push: (frame) => {
       usedBytes += costOf(frame);
       if (usedBytes > windowBytes) return false;
-      queue.push(frame);
-      wakeReader();
+      push(frame);
       return true;
     },
-    end: () => {
-      isEnded = true;
-      wakeReader();
-    },
-    frames: { [Symbol.asyncIterator]: () => read() },
+    end,
+    frames,
   };
 }

@@ -4,7 +4,8 @@
  * can stop a channel from receiving. Layer 5.
  */
 import { concatBytes, utf8 } from "@hawser/codec";
-import { type Connection, frameBytesMax, SyncError, type Timers } from "@hawser/sync";
+import { createFrameQueue, frameBytesMax, SyncError } from "@hawser/sync";
+import type { Connection, Timers } from "@hawser/sync";
 import type { RtcChannel } from "./types.ts";
 
 /** Bytes on their way or unread, in one direction. */
@@ -266,40 +267,19 @@ interface Received {
 }
 
 function createReceived(giveCredit: (bytes: number) => void): Received {
-  const queue: Uint8Array[] = [];
   let parts: Uint8Array[] = [];
   let partBytes = 0;
   // What the sender counts as used: unread, and read without credit given back.
   let usedBytes = 0;
   let readBytes = 0;
   let isEnded = false;
-  let isTaken = false;
-  let wakeReader = (): void => {};
-
-  const took = (frame: Uint8Array): void => {
+  const queue = createFrameQueue((frame) => {
     readBytes += costOf(frame);
     if (readBytes < creditPortionBytes || isEnded) return;
     usedBytes -= readBytes;
     giveCredit(readBytes);
     readBytes = 0;
-  };
-  async function* read(): AsyncGenerator<Uint8Array> {
-    if (isTaken) throw new SyncError("SYNC_CONNECTION_LOST", "frames can be iterated once");
-    isTaken = true;
-    for (;;) {
-      const frame = queue.shift();
-      if (frame !== undefined) {
-        took(frame);
-        yield frame;
-      } else if (isEnded) {
-        return;
-      } else {
-        await new Promise<void>((resume) => {
-          wakeReader = resume;
-        });
-      }
-    }
-  }
+  });
   return {
     push: (part, isLast) => {
       if (part.length < partBytesMin && !isLast) return "SYNC_BAD_MESSAGE";
@@ -308,28 +288,17 @@ function createReceived(giveCredit: (bytes: number) => void): Received {
       if (usedBytes + partBytes + frameCostBytes > windowBytes) return "SYNC_CREDIT";
       parts.push(part);
       if (!isLast) return "taken";
-      queue.push(joinParts(parts, partBytes));
       usedBytes += partBytes + frameCostBytes;
+      queue.push(concatBytes(...parts));
       parts = [];
       partBytes = 0;
-      wakeReader();
       return "taken";
     },
     end: () => {
       isEnded = true;
       parts = [];
-      wakeReader();
+      queue.end();
     },
-    frames: { [Symbol.asyncIterator]: () => read() },
+    frames: queue.frames,
   };
-}
-
-function joinParts(parts: readonly Uint8Array[], byteCount: number): Uint8Array {
-  const frame = new Uint8Array(byteCount);
-  let at = 0;
-  for (const part of parts) {
-    frame.set(part, at);
-    at += part.length;
-  }
-  return frame;
 }

@@ -2,7 +2,13 @@
  * A sync Connection over an open socket (docs/spec/3-sync.md §11): one binary message is one frame.
  * Layer 5.
  */
-import { type Connection, frameBytesMax, SyncError } from "@hawser/sync";
+import {
+  type Connection,
+  createFrameQueue,
+  type FrameQueue,
+  frameBytesMax,
+  SyncError,
+} from "@hawser/sync";
 import type { Socket } from "./socket.ts";
 
 /** Bytes in the socket's buffer above which `send` waits. */
@@ -68,60 +74,21 @@ export function createConnection(socket: Socket): Connection {
   };
 }
 
-/** Frames that were received and not yet read. */
-interface Received {
-  push(frame: Uint8Array): void;
-  /** No more will come; what is here can still be read. */
-  end(): void;
-  readonly frames: AsyncIterable<Uint8Array>;
-}
-
-/** A queue that pauses the socket while its reader is behind. */
-function createReceived(socket: Pick<Socket, "pause" | "resume">): Received {
-  const queue: Uint8Array[] = [];
-  let queuedBytes = 0;
-  let isEnded = false;
+/** Pauses the socket while its reader is behind. */
+function createReceived(socket: Pick<Socket, "pause" | "resume">): FrameQueue {
   let isPaused = false;
-  let isTaken = false;
-  let wakeReader = (): void => {};
-
-  const took = (frame: Uint8Array): void => {
-    queuedBytes -= frame.length;
-    if (!isPaused || queuedBytes > receiveBufferBytesMax / 2) return;
+  const queue = createFrameQueue(() => {
+    if (!isPaused || queue.byteCount() > receiveBufferBytesMax / 2) return;
     isPaused = false;
     socket.resume();
-  };
-  async function* read(): AsyncGenerator<Uint8Array> {
-    if (isTaken) throw new SyncError("SYNC_CONNECTION_LOST", "frames can be iterated once");
-    isTaken = true;
-    for (;;) {
-      const frame = queue.shift();
-      if (frame !== undefined) {
-        took(frame);
-        yield frame;
-      } else if (isEnded) {
-        return;
-      } else {
-        await new Promise<void>((resume) => {
-          wakeReader = resume;
-        });
-      }
-    }
-  }
+  });
   return {
+    ...queue,
     push: (frame) => {
       queue.push(frame);
-      queuedBytes += frame.length;
-      if (queuedBytes > receiveBufferBytesMax && !isPaused) {
-        isPaused = true;
-        socket.pause();
-      }
-      wakeReader();
+      if (isPaused || queue.byteCount() <= receiveBufferBytesMax) return;
+      isPaused = true;
+      socket.pause();
     },
-    end: () => {
-      isEnded = true;
-      wakeReader();
-    },
-    frames: { [Symbol.asyncIterator]: () => read() },
   };
 }

@@ -4,7 +4,8 @@
  * one-way or whole partition holds frames back until it ends or somebody gives up. A *broken* pipe
  * also repeats, swaps, flips and swallows frames within one connection: its ends may only close.
  */
-import { type Connection, frameBytesMax, SyncError } from "@hawser/sync";
+import { createFrameQueue, frameBytesMax, SyncError } from "@hawser/sync";
+import type { Connection, FrameQueue } from "@hawser/sync";
 import type { Draws } from "./draws.ts";
 import type { Owner, Schedule } from "./schedule.ts";
 
@@ -102,50 +103,6 @@ interface Way extends NetworkDeps {
   hold(resume: () => void): void;
 }
 
-/** What one end reads. */
-interface Inbox {
-  push(frame: Uint8Array): void;
-  end(): void;
-  readonly frames: AsyncIterable<Uint8Array>;
-  waitingBytes(): number;
-}
-
-function createInbox(onRead: () => void): Inbox {
-  const queue: Uint8Array[] = [];
-  let bytes = 0;
-  let isEnded = false;
-  let wake = (): void => {};
-  async function* read(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const frame = queue.shift();
-      if (frame !== undefined) {
-        bytes -= frame.length;
-        onRead();
-        yield frame;
-      } else if (isEnded) return;
-      else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  }
-  return {
-    push: (frame) => {
-      if (isEnded) return;
-      queue.push(frame);
-      bytes += frame.length;
-      wake();
-    },
-    end: () => {
-      isEnded = true;
-      wake();
-    },
-    frames: { [Symbol.asyncIterator]: () => read() },
-    waitingBytes: () => bytes,
-  };
-}
-
 interface Half {
   readonly connection: Connection;
   /** The end learns that the pipe is gone. */
@@ -163,7 +120,10 @@ function createPipe(
   isBroken: boolean,
 ): Pipe & { onEnd(listener: () => void): void } {
   const endListeners: (() => void)[] = [];
-  const inboxes = { a: createInbox(() => halfB.wake()), b: createInbox(() => halfA.wake()) };
+  const inboxes = {
+    a: createFrameQueue(() => halfB.wake()),
+    b: createFrameQueue(() => halfA.wake()),
+  };
   const cut = (): void => {
     halfA.lose();
     halfB.lose();
@@ -206,8 +166,8 @@ interface HalfParts {
   readonly way: Way;
   readonly self: PipeEnd;
   readonly peer: PipeEnd;
-  readonly inbox: Inbox;
-  readonly outbox: Inbox;
+  readonly inbox: FrameQueue;
+  readonly outbox: FrameQueue;
   readonly isBroken: boolean;
   readonly cut: () => void;
   /** Our close has reached the other end. */
@@ -240,7 +200,7 @@ function createHalf(parts: HalfParts): Half & { wake(): void } {
       if (peer.owner.isAlive) outbox.push(frame);
       wake();
     });
-    while (onWayBytes + outbox.waitingBytes() > bufferBytesMax) {
+    while (onWayBytes + outbox.byteCount() > bufferBytesMax) {
       await new Promise<void>((resolve) => {
         senders.push(resolve);
       });
@@ -263,7 +223,7 @@ function createHalf(parts: HalfParts): Half & { wake(): void } {
     isOpen: () => isOpen,
     lose: () => line.lose(),
     wake,
-    waitingBytes: () => onWayBytes + outbox.waitingBytes(),
+    waitingBytes: () => onWayBytes + outbox.byteCount(),
   };
 }
 
