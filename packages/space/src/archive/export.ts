@@ -6,13 +6,13 @@ import type { Crypto, Random } from "@hawser/crypto";
 import {
   encodeChainState,
   encodeForkProof,
-  joinRanges,
   type Clock,
   type EncodedRange,
   type LogHead,
   type LogStore,
   type Topic,
 } from "@hawser/log";
+import { gathered } from "../gathered.ts";
 import { aboutPrefix, keysKey } from "../core.ts";
 import { deviceKey } from "../device.ts";
 import { SpaceError } from "../errors.ts";
@@ -93,8 +93,6 @@ const accountPrefixes: readonly string[] = [
   "hawser/relays",
   "hawser/hosted/",
 ];
-/** Compact bytes of one range record, about. */
-const rangeBytesGoal: number = 256 * 1024;
 /** How often a space is read again when something was written meanwhile. */
 const snapshotTriesMax = 64;
 
@@ -325,23 +323,6 @@ function valueOf(
 ): ArchiveRecord & { readonly kind: "value" } {
   const plaintext = vault.open(key, value);
   return { kind: "value", key, isSealed: plaintext !== undefined, value: plaintext ?? value };
-}
-
-/** Consecutive ranges joined until they are worth a record. */
-async function* gathered(
-  ranges: AsyncIterable<EncodedRange>,
-): AsyncGenerator<EncodedRange, void, undefined> {
-  let waiting: EncodedRange[] = [];
-  let byteCount = 0;
-  for await (const range of ranges) {
-    if (byteCount > 0 && byteCount + range.bytes.length > rangeBytesGoal) {
-      yield joinRanges(waiting);
-      [waiting, byteCount] = [[], 0];
-    }
-    waiting.push(range);
-    byteCount += range.bytes.length;
-  }
-  if (waiting.length > 0) yield joinRanges(waiting);
 }
 
 function damaged(message: string): SpaceError {

@@ -4,7 +4,6 @@
  */
 import type { Crypto, Random } from "@hawser/crypto";
 import {
-  joinRanges,
   type Clock,
   type EncodedRange,
   type LogHead,
@@ -12,6 +11,7 @@ import {
   type LogStore,
   type Topic,
 } from "@hawser/log";
+import { gathered } from "../gathered.ts";
 import { SpaceError } from "../errors.ts";
 import type { Spaces } from "../spaces.ts";
 import { controlDomain } from "../words.ts";
@@ -76,8 +76,6 @@ export interface BundleExport {
   report(): BundleExportReport | undefined;
 }
 
-/** Compact bytes of one record, about. */
-const rangeBytesGoal: number = 256 * 1024;
 /** Compact bytes that an envelope has room for beside its padding. */
 const rangeBytesMax: number = 14 * 1024 * 1024;
 /** Logs of one space in a frontier, as in sync. */
@@ -248,21 +246,4 @@ async function* heightRecords(
     yield { kind: "heights", heights: heights.slice(index, index + heightsPerRecordMax) };
   }
   yield { kind: "end", rangeCount: heights.length, withheld: heads.length - heights.length };
-}
-
-/** Consecutive ranges joined until they are worth a record. */
-async function* gathered(
-  ranges: AsyncIterable<EncodedRange>,
-): AsyncGenerator<EncodedRange, void, undefined> {
-  let waiting: EncodedRange[] = [];
-  let byteCount = 0;
-  for await (const range of ranges) {
-    if (byteCount > 0 && byteCount + range.bytes.length > rangeBytesGoal) {
-      yield joinRanges(waiting);
-      [waiting, byteCount] = [[], 0];
-    }
-    waiting.push(range);
-    byteCount += range.bytes.length;
-  }
-  if (waiting.length > 0) yield joinRanges(waiting);
 }
