@@ -7,9 +7,11 @@
  * connection does, loses it with the session. Nothing depends on that being exact: the store lets an
  * entry in only behind the head it was made for, so two writers cannot fork the relay's log.
  */
+import { randomBytes } from "node:crypto";
 import { Client, Pool } from "pg";
 import type { Crypto } from "@hawser/crypto";
 import type { Timers } from "@hawser/sync";
+import { createLiveBus, type LiveBus } from "./live-bus.ts";
 import { createMailboxTable, type MailboxTable } from "./mailbox-table.ts";
 import { RelayError } from "./errors.ts";
 import { proofKeptSeconds, usedProofId, type UsedProofs } from "./used-proofs.ts";
@@ -30,6 +32,8 @@ export interface Cluster {
   /** Hears and leads no more. */
   leave(): Promise<void>;
   readonly mailboxes: MailboxTable;
+  /** What the nodes say to each other and nobody keeps. */
+  readonly live: LiveBus;
   /** Proofs that changed something, at whichever node. */
   usedProofs(deps: { readonly crypto: Crypto }): UsedProofs;
   close(): Promise<void>;
@@ -93,6 +97,15 @@ export async function openCluster(timers: Timers, connectionString: string): Pro
     timers,
     tell: (name) => tell(`mail ${name}`),
   });
+  const live = createLiveBus({
+    timers,
+    random: (byteCount) => new Uint8Array(randomBytes(byteCount)),
+    nowMs: () => performance.now(),
+    tell: async (parts) => {
+      const text = "SELECT pg_notify($1, 'live ' || part) FROM unnest($2::text[]) AS part";
+      await pool.query(text, [channel, parts]);
+    },
+  });
   let member: Member | undefined;
   const tell = (payload: string): void => {
     pool
@@ -103,15 +116,18 @@ export async function openCluster(timers: Timers, connectionString: string): Pro
     isLeader: () => member?.isLeader() ?? false,
     exclusively,
     join: async (listener) => {
-      member = createMember({ timers, listener, makeClient: () => new Client(config), mailboxes });
+      const makeClient = (): Client => new Client(config);
+      member = createMember({ timers, listener, makeClient, mailboxes, live });
       await member.started;
     },
     tellSpaces: () => tell("spaces"),
     leave: async () => member?.stop(),
     mailboxes,
+    live,
     usedProofs: ({ crypto }) => usedProofsIn(pool, crypto),
     close: async () => {
       mailboxes.stop();
+      live.stop();
       await member?.stop();
       await pool.end();
     },
@@ -157,6 +173,7 @@ function createMember(deps: {
   readonly listener: ClusterListener;
   readonly makeClient: () => Client;
   readonly mailboxes: MailboxTable;
+  readonly live: LiveBus;
 }): Member {
   const { timers, listener } = deps;
   let client: Client | undefined;
@@ -173,6 +190,7 @@ function createMember(deps: {
   const hear = (payload: string): void => {
     if (isStopped) return;
     if (payload === "spaces") listener.onSpaces();
+    else if (payload.startsWith("live ")) deps.live.hear(payload.slice("live ".length));
     else if (payload.startsWith("mail ")) deps.mailboxes.wake(payload.slice("mail ".length));
   };
   const connect = async (): Promise<Client> => {

@@ -1,15 +1,24 @@
 /** The part of a relay that needs no network: spaces, quotas, sync. Layer 9. */
 import type { Crypto } from "@hawser/crypto";
-import type { StoredRange } from "@hawser/log";
-import { createSpaces, rawQuota, type AdmissionRequest, type Spaces } from "@hawser/space";
-import { createSyncPeer, type Ingest, type SyncPeer } from "@hawser/sync";
+import type { StoredRange, Topic } from "@hawser/log";
+import {
+  createBodyDepot,
+  createSpaces,
+  rawQuota,
+  type AdmissionRequest,
+  type BodyDepot,
+  type Spaces,
+} from "@hawser/space";
+import { broadcastBytesMax, createSyncPeer, type Ingest, type SyncPeer } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
+import { createBodyBook } from "./body-quota.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Data } from "./data.ts";
 import { codeOf, RelayError } from "./errors.ts";
 import { isFull } from "./hosting.ts";
 import { openIdentity } from "./identity.ts";
 import type { RelaySettings } from "./options.ts";
+import type { LiveBus } from "./live-bus.ts";
 import { withRecentRanges } from "./recent-ranges.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
 import { createRetention, type Dropped, type Retention } from "./retention.ts";
@@ -57,8 +66,12 @@ export async function openFollower(
   const admit = (request: AdmissionRequest): string | undefined =>
     overQuota(request) ?? usage.admit(request);
   const isWriter = (): boolean => cluster?.isLeader() ?? true;
+  const bodies = createBodyDepot(
+    { store, crypto },
+    { fetch: { upToBytes: limits.bodyBytesMax }, quota: createBodyBook(limits) },
+  );
   const spaces = await createSpaces(
-    { store, crypto, clock, random, timers, identity, isWriter },
+    { store, crypto, clock, random, timers, identity, isWriter, bodies },
     { admit, admitSpace },
   );
   const takeTurn = createTurns(settings.nowMs);
@@ -75,6 +88,7 @@ export async function openFollower(
       random,
       timers,
       ingest,
+      bodies: bodies.source,
       onFork: (topic) => spaces.recheck(topic),
       // A store that came out of an archive writes only after a peer said how far its own logs go.
       onSessionChange: (session) => spaces.compare(session),
@@ -88,8 +102,10 @@ export async function openFollower(
       broadcasts: "forward",
     },
   );
+  bodies.fetchFrom(peer);
   const unsubscribe = spaces.onTopicsChanged(() => peer.topicsChanged());
-  const retention = openRetention(settings, { data, spaces, usage, metrics });
+  const leaveLive = cluster === undefined ? undefined : shareBroadcasts(peer, cluster.live);
+  const retention = openRetention(settings, { data, spaces, usage, metrics, bodies });
   const leave =
     cluster === undefined ? undefined : await followOthers({ cluster, spaces, data, settings });
   return {
@@ -100,6 +116,7 @@ export async function openFollower(
     ingesting: count,
     close: async () => {
       unsubscribe();
+      leaveLive?.();
       retention?.stop();
       await leave?.();
       await peer[Symbol.asyncDispose]();
@@ -111,14 +128,30 @@ export async function openFollower(
   };
 }
 
+/** What is broadcast at one node is heard at all. Returns what ends that. */
+function shareBroadcasts(peer: SyncPeer, live: LiveBus): () => void {
+  const endings = [
+    peer.onBroadcast((topic, bytes) => live.say({ kind: "broadcast", to: topic, bytes })),
+    live.listen(({ kind, to, bytes }) => {
+      const isBroadcast = kind === "broadcast" && bytes.length > 0;
+      // Safe: 64 hex characters, which only name a topic; one that is not here has no sessions.
+      if (isBroadcast && bytes.length <= broadcastBytesMax) peer.broadcast(to as Topic, bytes);
+    }),
+  ];
+  return () => {
+    for (const end of endings) end();
+  };
+}
+
 function openRetention(
   { retention, clock, logger, onFailure }: RelaySettings,
   parts: Pick<Follower, "spaces" | "usage"> & {
     readonly data: Data;
     readonly metrics: RelayMetrics;
+    readonly bodies: BodyDepot;
   },
 ): Retention | undefined {
-  const { data, spaces, usage, metrics } = parts;
+  const { data, spaces, usage, metrics, bodies } = parts;
   const { store, cluster } = data;
   if (retention.days === undefined && retention.idleDays === undefined) return undefined;
   const { topics } = spaces;
@@ -127,7 +160,8 @@ function openRetention(
     logger.info("dropped", { ...dropped });
     metrics.dropped(dropped.entries);
   };
-  const base = { store, clock, usage, topics, isWriter, onDropped, onFailure };
+  const { dropBefore: dropBodies } = bodies;
+  const base = { store, clock, usage, topics, dropBodies, isWriter, onDropped, onFailure };
   return createRetention({ ...base, timers: platformTimers }, retention);
 }
 

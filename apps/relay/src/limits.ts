@@ -16,6 +16,12 @@ export interface RelayLimits {
   readonly authorBytesMax: number;
   /** Compact bytes of all spaces together. */
   readonly storeBytesMax: number;
+  /** Bytes of one detached body; longer ones are not kept. */
+  readonly bodyBytesMax: number;
+  /** Bytes of detached bodies of one space. */
+  readonly topicBodyBytesMax: number;
+  /** Bytes of detached bodies of all spaces together. */
+  readonly storeBodyBytesMax: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
   /** Hosting requests of one address in an hour; each may add a space. */
@@ -47,6 +53,9 @@ export const defaultRelayLimits: RelayLimits = {
   topicEntriesMax: 10_000_000,
   authorBytesMax: 4 * 1024 * 1024 * 1024,
   storeBytesMax: 64 * 1024 * 1024 * 1024,
+  bodyBytesMax: 1024 * 1024 * 1024,
+  topicBodyBytesMax: 4 * 1024 * 1024 * 1024,
+  storeBodyBytesMax: 64 * 1024 * 1024 * 1024,
   connectionsMax: 2_000,
   connectionsPerAddressMax: 64,
   hostRequestsPerHourMax: 60,

@@ -151,7 +151,13 @@ async function serve(
       if (code === "SYNC_LOCAL_FAILURE") onFailure(cause);
     });
   };
-  const signalRooms = createSignalRooms({ ...signalLimits, timers, nowMs });
+  const live = data.cluster?.live;
+  const onSignal = (to: string, bytes: Uint8Array): void =>
+    live?.say({ kind: "signal", to, bytes });
+  const signalRooms = createSignalRooms({ ...signalLimits, timers, nowMs, onSignal });
+  live?.listen(({ kind, to, bytes }) => {
+    if (kind === "signal") signalRooms.hear(to, bytes);
+  });
   const attachSignals = (connection: Connection): void => void signalRooms.serve(connection);
   const webSockets = serveWebSockets(
     { server, connects, attach, attachSignals, ...shared },

@@ -8,7 +8,7 @@
  */
 import { decodeCbor, encodeCbor } from "@hawser/codec";
 import type { Clock, KvWrite, LogHead, LogStore, Topic } from "@hawser/log";
-import { controlDomain } from "@hawser/space";
+import { controlDomain, type BodyDepot } from "@hawser/space";
 import type { SyncSession, Timers } from "@hawser/sync";
 import { nowSeconds } from "./gate.ts";
 import type { UsageBook } from "./usage.ts";
@@ -43,6 +43,8 @@ export interface RetentionDeps {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly usage: Pick<UsageBook, "dropped" | "applyDropped">;
+  /** Deletes the bodies of a log's entries before `seq`. */
+  readonly dropBodies: BodyDepot["dropBefore"];
   readonly topics: () => readonly { readonly topic: Topic }[];
   /** Of several nodes one drops. */
   readonly isWriter: () => boolean;
@@ -169,6 +171,8 @@ async function dropBefore(deps: RetentionDeps, topic: Topic, cutoff: number): Pr
     for (;;) {
       const step = await findOld(deps.store, head, cutoff);
       if (step.entries === 0) break;
+      // Bodies first: without their entries nobody would find them.
+      await deps.dropBodies(topic, head.logId, step.to);
       await deps.store.prune(head.logId, step.to);
       await deps.usage.dropped(head.context, step);
       entries += step.entries;

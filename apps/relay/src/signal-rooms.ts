@@ -21,12 +21,16 @@ export interface SignalRoomsOptions {
   readonly membersMax: number;
   readonly timers: Timers;
   readonly nowMs: () => number;
+  /** Hears of every signal that is said here, for other nodes. */
+  readonly onSignal?: (room: string, frame: Uint8Array) => void;
 }
 
 /** The rooms of a relay. */
 export interface SignalRooms {
   /** Serves one connection until it ends. Never rejects. */
   serve(connection: Connection): Promise<void>;
+  /** Says at this node what was said at another one. */
+  hear(room: string, frame: Uint8Array): void;
   /** Rooms with somebody in them. */
   roomCount(): number;
   /** Ends every connection. */
@@ -83,6 +87,7 @@ export function createSignalRooms(options: SignalRoomsOptions): SignalRooms {
           if (frame.length === 0 || frame.length > signalFrameBytesMax) return "SIGNAL_BAD_FRAME";
           if (!frames.take("")) return "SIGNAL_RATE_LIMITED";
           tellOthers(rooms.get(name), member, frame);
+          options.onSignal?.(name, frame);
         }
       }
       return undefined;
@@ -101,6 +106,10 @@ export function createSignalRooms(options: SignalRoomsOptions): SignalRooms {
       connections.delete(connection);
       connection.close(code);
     },
+    hear: (room, frame) => {
+      const isSignal = frame.length > 0 && frame.length <= signalFrameBytesMax;
+      if (isSignal) tellOthers(rooms.get(room), undefined, frame);
+    },
     roomCount: () => rooms.size,
     stop: () => {
       for (const connection of connections) connection.close("SIGNAL_OVER");
@@ -108,7 +117,11 @@ export function createSignalRooms(options: SignalRoomsOptions): SignalRooms {
   };
 }
 
-function tellOthers(room: ReadonlySet<Member> | undefined, from: Member, frame: Uint8Array): void {
+function tellOthers(
+  room: ReadonlySet<Member> | undefined,
+  from: Member | undefined,
+  frame: Uint8Array,
+): void {
   for (const member of room ?? []) {
     // A signal that comes late is worth nothing: who does not read misses some.
     if (member === from || member.sending >= sendingMax) continue;

@@ -1,7 +1,7 @@
 /** Several nodes on one PostgreSQL database: one relay to its clients, whichever node they use. */
 import { createPostgresStore } from "@hawser/store-postgres";
 import { startTestServer } from "@hawser/store-postgres/testing";
-import { platformTimers } from "@hawser/transport-ws";
+import { connectWebSocket, platformTimers } from "@hawser/transport-ws";
 import { logIdOf } from "@hawser/log";
 import { controlDomain, type Space } from "@hawser/space";
 import { afterAll, describe, expect, test } from "vitest";
@@ -91,6 +91,59 @@ describe.skipIf(!outcome.ok)("nodes on one database", { timeout: 120_000 }, () =
       ),
     );
     expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 401, 401]);
+  });
+
+  test("who is there now is there at every node: broadcasts and signals cross them", async () => {
+    const { nodes } = await startNodes(2);
+    const [one, two] = [nodes[0]!, nodes[1]!];
+    const ada = await createDevice("ada");
+    const adas = await ada.spaces.create();
+    expect((await hostAt(one, adas)).status).toBe(204);
+    const link = await adas.invite({ level: "write", addresses: [one.url] });
+    await ada.connect(one);
+    const bob = await createDevice("bob");
+    const bobs = await bob.spaces.join(link);
+    await bob.connect(two);
+    await bobs.ready();
+    const heard: string[] = [];
+    bob.peer.onBroadcast((topic, bytes) => void heard.push(`${topic} ${bytes.length}`));
+    // Said again until it is heard: bob's proof of the new key may still be on its way.
+    await expect
+      .poll(
+        () => {
+          ada.peer.broadcast(adas.topic, new Uint8Array(17_000 - heard.length));
+          ada.peer.broadcast(adas.topic, crypto.hash(Uint8Array.of(heard.length)));
+          return heard.length > 0;
+        },
+        { timeout: 60_000 },
+      )
+      .toBe(true);
+    expect(heard[0]).toMatch(new RegExp(`^${adas.topic} (17000|32)$`));
+
+    const room = new Uint8Array(32).fill(5);
+    const [a, b] = await Promise.all(
+      [one, two].map(async (node) => {
+        const pipe = await connectWebSocket(`${node.url}/v1/signal`);
+        await pipe.send(room);
+        return pipe;
+      }),
+    );
+    const frame = new Uint8Array(8_232).fill(6);
+    const got = b!.frames[Symbol.asyncIterator]().next();
+    // As devices do: whoever is not in the room yet hears a later one.
+    let isOver = false;
+    void got.then(() => (isOver = true));
+    await expect
+      .poll(
+        async () => {
+          await a!.send(frame);
+          return isOver;
+        },
+        { timeout: 60_000, interval: 1_000 },
+      )
+      .toBe(true);
+    expect((await got).value).toEqual(frame);
+    for (const pipe of [a!, b!]) pipe.close();
   });
 
   test("a member who is removed at one node loses the others", async () => {
