@@ -14,27 +14,5 @@ export function createPresence(
         if (topic === space.topic) listener(bytes);
       }),
   };
-  return shared(space.ephemeral(pipe));
-}
-
-/** A channel takes each message once, so its listeners here share one subscription. */
-function shared(channel: EphemeralChannel): EphemeralChannel {
-  type Listener = Parameters<EphemeralChannel["onMessage"]>[0];
-  const listeners = new Set<{ readonly call: Listener }>();
-  let stop = (): void => {};
-  return {
-    send: (bytes) => channel.send(bytes),
-    onMessage: (call) => {
-      const own = { call };
-      listeners.add(own);
-      if (listeners.size === 1) {
-        stop = channel.onMessage((from, bytes) => {
-          for (const listener of listeners) listener.call(from, bytes);
-        });
-      }
-      return () => {
-        if (listeners.delete(own) && listeners.size === 0) stop();
-      };
-    },
-  };
+  return space.ephemeral(pipe);
 }

@@ -69,7 +69,17 @@ const authorsMax = 4_096;
 /** A channel of one space over a pipe. */
 export function createEphemeralChannel(deps: EphemeralDeps, pipe: EphemeralPipe): EphemeralChannel {
   const gate = createGate(deps.clock);
+  const listeners = new Set<{ readonly call: (from: AuthorId, bytes: Uint8Array) => void }>();
   let lastStamp = 0;
+  let stop: (() => void) | undefined;
+  // Each message is opened once, whoever listens: a second time it would be a repetition.
+  const take = (sealed: Uint8Array): void => {
+    const message = open(deps, sealed);
+    if (message === undefined || message.author === deps.device.author) return;
+    if (!deps.isReader(message.author) || !gate.isNews(message)) return;
+    if (!isSigned(deps, message) || !gate.admits(message)) return;
+    for (const { call } of listeners) call(message.author, message.bytes);
+  };
   return {
     send: (bytes) => {
       const epoch = deps.sealingEpoch();
@@ -77,14 +87,17 @@ export function createEphemeralChannel(deps: EphemeralDeps, pipe: EphemeralPipe)
       lastStamp = Math.max(deps.clock.nowMicros(), lastStamp + 1);
       pipe.send(seal(deps, epoch, lastStamp, bytes));
     },
-    onMessage: (listener) =>
-      pipe.onMessage((sealed) => {
-        const message = open(deps, sealed);
-        if (message === undefined || message.author === deps.device.author) return;
-        if (!deps.isReader(message.author) || !gate.isNews(message)) return;
-        if (!isSigned(deps, message) || !gate.admits(message)) return;
-        listener(message.author, message.bytes);
-      }),
+    onMessage: (call) => {
+      const listener = { call };
+      listeners.add(listener);
+      stop ??= pipe.onMessage(take);
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size > 0) return;
+        stop?.();
+        stop = undefined;
+      };
+    },
   };
 }
 

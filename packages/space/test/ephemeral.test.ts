@@ -54,6 +54,27 @@ describe("ephemeral messages", () => {
     expect(cyd).toEqual(ben);
   });
 
+  test("reach all who listen at one end, until they stop", async () => {
+    const { spaces, hub } = await scene("ben");
+    const ada = at(spaces, 0).ephemeral(hub.pipe());
+    const ben = at(spaces, 1).ephemeral(hub.pipe());
+    const counts = [0, 0];
+    const stops = counts.map((_, index) =>
+      ben.onMessage(() => void (counts[index] = at(counts, index) + 1)),
+    );
+    ada.send(utf8("one"));
+    expect(counts).toEqual([1, 1]);
+    at(stops, 0)();
+    at(stops, 0)();
+    ada.send(utf8("two"));
+    expect(counts).toEqual([1, 2]);
+    at(stops, 1)();
+    ada.send(utf8("three"));
+    ben.onMessage(() => void (counts[0] = at(counts, 0) + 1));
+    ada.send(utf8("four"));
+    expect(counts).toEqual([2, 2]);
+  });
+
   test("are nothing to who is not in, and show no author", async () => {
     const { world, spaces, devices } = await scene("ben");
     const other = await spaceWith(world);
