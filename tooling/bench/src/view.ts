@@ -1,13 +1,15 @@
 /**
  * `pnpm bench view`: what an application waits for. Key-value puts and gets beside Hyperbee and OrbitDB,
- * documents with and without an index beside HyperDB and OrbitDB, live queries, and opening a space again. Ours is encrypted, signed
- * and durable in SQLite (`normal`); Hyperbee is signed and plain on disk, OrbitDB signed and plain with
- * its blocks in memory. Peers that are slower do fewer operations of the same kind; rates are compared,
- * single puts with single ones and batches with batches.
+ * documents with and without an index beside HyperDB and OrbitDB, live queries, and opening a space
+ * again. Ours is encrypted, signed and durable in SQLite (`full`: each commit is synced); Hyperbee is
+ * signed and plain on disk, OrbitDB signed and plain with its blocks in memory. Peers that are slower
+ * do fewer operations of the same kind; rates are compared, single puts with single ones and batches
+ * with batches. Beside our single durable changes stands what a bare commit of SQLite takes.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { toHex } from "@hawser/codec";
 import { createCrypto, type AuthorId } from "@hawser/crypto";
 import { createDocs, defineTable, eq, ge, type Docs } from "@hawser/doc";
@@ -23,6 +25,8 @@ const entryCount = 100_000;
 const batchSize = 2_000;
 /** Puts that are awaited one by one. */
 const singleCount = 300;
+/** Puts made at once. */
+const burstCount = 1_000;
 /** Puts in batches. */
 const batchedCount = 20_000;
 const orbitCount = 100;
@@ -138,6 +142,8 @@ async function benchMaps(space: Space): Promise<readonly Comparison[]> {
     Promise.all(pairs.map(({ key, value }) => many.put(key, value))).then(() => undefined);
   const ms = await timed(() => putAll({ ...many, putMany: together }, entryCount));
   console.log(`${entryCount} puts, 2,000 in flight, an entry each: ${ms.toFixed(0)} ms`);
+  const burstMs = await timed(() => putAll({ ...many, putMany: together }, burstCount));
+  console.log(`${burstCount} puts at once, all of them durable: ${burstMs.toFixed(0)} ms`);
   await many.close();
   return comparisons;
 }
@@ -212,7 +218,7 @@ async function benchDocs(space: Space): Promise<string> {
       name === "indexed" ? "" : `, ${((ms * 1_000) / count / docCount).toFixed(1)} µs a document`;
     lines.push(`${name} query over ${docCount}: ${(ms / count).toFixed(3)} ms${perDoc}`);
   }
-  lines.push(await benchLive(docs, "a durable change"));
+  lines.push(await benchLive(docs, "a durable change", openBareStore()));
   await docs[Symbol.asyncDispose]();
   const bytes = new Uint8Array(100);
   const appendMs = await timed(async () => {
@@ -226,8 +232,23 @@ async function benchDocs(space: Space): Promise<string> {
   return lines.join("\n");
 }
 
-/** From the call to the update of what is shown. */
-async function benchLive(docs: Docs, what: string): Promise<string> {
+/** One row at a time into SQLite by itself, as durable as ours: what the disk takes whatever one does. */
+interface BareStore {
+  commit(): void;
+  close(): void;
+}
+
+function openBareStore(): BareStore {
+  const database = new DatabaseSync(join(folder, "bare.sqlite"));
+  database.exec("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  database.exec("CREATE TABLE bare (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT");
+  const insert = database.prepare("INSERT INTO bare (bytes) VALUES (?)");
+  const bytes = new Uint8Array(200);
+  return { commit: () => void insert.run(bytes), close: () => database.close() };
+}
+
+/** From the call to the update of what is shown, in turns with bare commits: disk and code apart. */
+async function benchLive(docs: Docs, what: string, bare?: BareStore): Promise<string> {
   const list = docs.in(indexed);
   const live = list.live({
     where: ge("rank", docCount / 2),
@@ -237,11 +258,22 @@ async function benchLive(docs: Docs, what: string): Promise<string> {
   live.subscribe(() => {
     updates += 1;
   });
-  const ms = await timed(async () => {
-    for (let n = 0; n < changeCount; n++) await list.patch(`d${docCount - 1 - n}`, { owner: "x" });
-  });
-  const each = (ms / changeCount).toFixed(2);
-  return `live query with ${docCount} documents, ${what} and its ${updates} updates: ${each} ms each`;
+  let ms = 0;
+  let cpuMs = 0;
+  let bareMs = 0;
+  for (let n = 0; n < changeCount; n++) {
+    const before = process.cpuUsage();
+    ms += await timed(() => list.patch(`d${docCount - 1 - n}`, { owner: "x" }));
+    const { user, system } = process.cpuUsage(before);
+    cpuMs += (user + system) / 1_000;
+    bareMs += await timed(() => Promise.resolve(bare?.commit()));
+  }
+  bare?.close();
+  const each = (total: number): string => (total / changeCount).toFixed(2);
+  const took = `${each(ms)} ms each, ${each(cpuMs)} ms of processor time`;
+  const disk = `; a bare SQLite commit in turns with it: ${each(bareMs)} ms`;
+  const line = `live query with ${docCount} documents, ${what} and its ${updates} updates: ${took}`;
+  return bare === undefined ? line : line + disk;
 }
 
 /** The same documents in HyperDB, indexed by rank; signed, plain on disk. */
