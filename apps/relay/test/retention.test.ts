@@ -66,6 +66,7 @@ async function setUp(options: RetentionOptions, given: { readonly isWriter?: boo
       clock,
       timers,
       usage,
+      dropBodies: () => Promise.resolve(),
       topics: () => [a, b],
       isWriter: () => given.isWriter ?? true,
       onDropped: () => {},
