@@ -5,7 +5,7 @@
 import { toHex } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import type { LogStore } from "@hawser/log";
-import { createSpaces, type Space, type Spaces } from "@hawser/space";
+import { createBodyDepot, createSpaces, type Space, type Spaces } from "@hawser/space";
 import { createSyncPeer, type SyncPeer } from "@hawser/sync";
 import { platformTimers } from "@hawser/transport-ws";
 import { loadAccountTopic, loadRelays, loadSecret, saveRelays } from "./device-store.ts";
@@ -69,7 +69,10 @@ export async function assemble(
   // Safe: 32 bytes in hex name an author.
   const author = toHex(crypto.publicKey(secret)) as AuthorId;
   const timers = platformTimers;
+  const { fetchBodies = "read" } = options;
+  const bodies = createBodyDepot({ store, crypto }, { fetch: fetchBodies });
   const spaces = await createSpaces({
+    bodies,
     store,
     crypto,
     clock: systemClock,
@@ -85,11 +88,13 @@ export async function assemble(
     random: systemRandom,
     timers,
     ingest: (range) => spaces.ingest(range),
+    bodies: bodies.source,
     onFork: (topic) => spaces.recheck(topic),
     onSessionChange: (session) => spaces.compare(session),
     identities: () => spaces.identities(),
     topics: () => spaces.topics(),
   });
+  bodies.fetchFrom(peer);
   spaces.onTopicsChanged(() => {
     peer.topicsChanged();
     parts.direct?.changed();

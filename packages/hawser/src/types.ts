@@ -7,6 +7,7 @@ import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { Kv } from "@hawser/kv";
 import type { Clock, Frontier, LogStore, StoreStats } from "@hawser/log";
 import type {
+  BodyFetch,
   DamagedSpace,
   EntryRange,
   EphemeralChannel,
@@ -74,6 +75,11 @@ export interface HawserOptions {
   readonly store?: LogStore;
   /** A WebSocket URL, or a client. Default: none; spaces then live on this device. */
   readonly relay?: string | RelayClient;
+  /**
+   * Which detached bodies are fetched: `"read"` (default) those that are read, `"never"` none,
+   * `{ upToBytes }` besides all of up to so many bytes, as soon as their entries are here.
+   */
+  readonly fetchBodies?: BodyFetch;
   /**
    * Connects to other members without a relay in between, beside the relay: `webRtc()` of
    * `@hawser/transport-webrtc`. Default: none.

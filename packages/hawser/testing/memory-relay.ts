@@ -6,7 +6,7 @@ import { toHex } from "@hawser/codec";
 import { createCrypto, type AuthorId } from "@hawser/crypto";
 import { encodeBundle } from "@hawser/keys";
 import { createMemoryStore, type LogStore } from "@hawser/log";
-import { createSpaces } from "@hawser/space";
+import { createBodyDepot, createSpaces } from "@hawser/space";
 import { createSyncPeer, type Timers } from "@hawser/sync";
 import { createMemoryPair } from "@hawser/sync/testing";
 import type { RelayClient } from "@hawser/hawser";
@@ -38,7 +38,8 @@ export async function createMemoryRelay(): Promise<MemoryRelay> {
   const author = toHex(crypto.publicKey(secret)) as AuthorId;
   const clock = { nowMicros: () => Date.now() * 1_000 };
   const identity = { author, secret };
-  const spaces = await createSpaces({ store, crypto, clock, random, timers, identity });
+  const bodies = createBodyDepot({ store, crypto }, { fetch: { upToBytes: 2 ** 30 } });
+  const spaces = await createSpaces({ store, crypto, clock, random, timers, identity, bodies });
   const peer = createSyncPeer(
     {
       store,
@@ -46,6 +47,7 @@ export async function createMemoryRelay(): Promise<MemoryRelay> {
       random,
       timers,
       ingest: (range) => spaces.ingest(range),
+      bodies: bodies.source,
       onFork: (topic) => spaces.recheck(topic),
       onSessionChange: (session) => spaces.compare(session),
       identities: () => spaces.identities(),
@@ -53,6 +55,7 @@ export async function createMemoryRelay(): Promise<MemoryRelay> {
     },
     { broadcasts: "forward" },
   );
+  bodies.fetchFrom(peer);
   spaces.onTopicsChanged(() => peer.topicsChanged());
   const cuts = new Set<() => void>();
   return {

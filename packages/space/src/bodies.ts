@@ -347,16 +347,18 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
       self: host.self,
       isShredded: (body) => isShredded(body, body.hash),
       catchUp: () => index.catchUp(),
-      hasRoot: async ({ root }) => (await points?.get(root)) !== undefined,
-      discard: (body) => discard(body, (other) => nameOf(other) !== nameOf(body), []),
-      fetch: async (named, signal) => {
+      discard: (body, writes) => discard(body, (other) => nameOf(other) !== nameOf(body), writes),
+      fetch: async (named, part, signal) => {
         try {
           const found = await bodyAt(named);
           if (found === undefined) return "invalid";
-          await fetchWhole(found, { signal, patience: "none" });
+          const given = { signal, patience: "none" } as const;
+          if (part === "all") await fetchWhole(found, given);
+          else await partsOf(found.entry).chunks(blobOf(found.body), { from: 0, to: 0 }, given);
           return "whole";
         } catch (cause) {
-          const isInvalid = cause instanceof SpaceError && cause.code === "SPACE_BODY_INVALID";
+          const fault = bodyError(cause);
+          const isInvalid = fault instanceof SpaceError && fault.code === "SPACE_BODY_INVALID";
           return isInvalid ? "invalid" : "missing";
         }
       },
@@ -388,7 +390,7 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     }
   };
   if (depot !== undefined && keeping !== undefined) {
-    depot.register(topic, { read: serve, look: keeping.look, end: keeping.end });
+    depot.register(topic, { read: serve, ...keeping });
     keeping.look();
   }
 

@@ -4,7 +4,7 @@
  */
 import { toHex } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
-import type { LogStore, Topic } from "@hawser/log";
+import type { LogId, LogStore, Topic } from "@hawser/log";
 import {
   defaultNetHeader,
   netHeaderBytes,
@@ -69,6 +69,8 @@ export interface BodyKeeper {
   read(place: BodyPlace): Promise<PieceRead>;
   /** New entries may name bodies, or somebody came who may have them. */
   look(): void;
+  /** Deletes what was kept unread for entries of the log before `seq`. */
+  dropBefore(logId: LogId, seq: number): Promise<void>;
   /** The topic is about to go: stops, and counts nothing of it any more. */
   end(): Promise<void>;
 }
@@ -79,6 +81,11 @@ export interface BodyDepot {
   readonly source: BodySource;
   /** From now on what is missing is fetched by this peer object's sessions. */
   fetchFrom(peer: BodyPeer): void;
+  /**
+   * Deletes the bodies that were kept unread for entries of a log before `seq`: for those who prune
+   * what is old. To be called before the entries go.
+   */
+  dropBefore(topic: Topic, logId: LogId, seq: number): Promise<void>;
 
   /** For spaces: what is fetched at all. */
   readonly fetch: BodyFetch;
@@ -126,6 +133,7 @@ export function createBodyDepot(
       from = peer;
       peer.onBodies((topic) => keepers.get(topic)?.look());
     },
+    dropBefore: async (topic, logId, seq) => keepers.get(topic)?.dropBefore(logId, seq),
     fetch,
     quota,
     shelf: shelves.of,

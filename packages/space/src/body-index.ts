@@ -46,16 +46,12 @@ export function createBodyIndex(
   const { store, topic } = deps;
   const queue = createQueue();
   const cursorKey = `${bodyPrefix(topic)}cursor`;
-  const prefixOf = (hash: Uint8Array): string => `${bodyPrefix(topic)}named/${toHex(hash)}/`;
+  const prefixOf = (hash: Uint8Array): string => namedPrefix(topic, hash);
   let cursor: number | undefined;
 
   const writesOf = (body: NamedBody): readonly KvWrite[] => {
     const value = encodeNamedBody(body);
-    const place = `${body.logId}/${body.seq}`;
-    const named = [body.root, body.keyPacket].map((hash) => ({
-      key: prefixOf(hash) + place,
-      value,
-    }));
+    const named = namesWithout(topic, body).map(({ key }) => ({ key, value }));
     return [...named, ...alsoWrite(body)];
   };
   const catchUp = async (): Promise<void> => {
@@ -90,6 +86,18 @@ export function createBodyIndex(
       return listed.flatMap(({ value }) => decodeNamedBody(value) ?? []);
     },
   };
+}
+
+function namedPrefix(topic: Topic, hash: Uint8Array): string {
+  return `${bodyPrefix(topic)}named/${toHex(hash)}/`;
+}
+
+/** What takes a body out of the index. */
+export function namesWithout(topic: Topic, body: NamedBody): readonly KvWrite[] {
+  return [body.root, body.keyPacket].map((hash) => ({
+    key: `${namedPrefix(topic, hash)}${body.logId}/${body.seq}`,
+    value: undefined,
+  }));
 }
 
 /** The detached body of an entry, as anybody sees it; `undefined` for none. */

@@ -6,7 +6,7 @@ import { toHex } from "@hawser/codec";
 import type { AuthorId } from "@hawser/crypto";
 import type { KvWrite, LogId, LogStore, Topic } from "@hawser/log";
 import { bodyPrefix, type BodyDepot } from "./body-depot.ts";
-import { decodeNamedBody, encodeNamedBody, type NamedBody } from "./body-index.ts";
+import { decodeNamedBody, encodeNamedBody, namesWithout, type NamedBody } from "./body-index.ts";
 
 /** What keeping takes of the bodies of a space. */
 export interface KeepingHost {
@@ -17,13 +17,14 @@ export interface KeepingHost {
   isShredded(body: NamedBody): boolean;
   /** Takes in new entries; each body that they name goes through `noteOf` once. */
   catchUp(): Promise<void>;
-  /** Whether its root is here. */
-  hasRoot(body: NamedBody): Promise<boolean>;
-  /** Fetches all that is missing, of those who are there now. */
-  fetch(body: NamedBody, signal: AbortSignal): Promise<"whole" | "missing" | "invalid">;
-  /** Deletes its packets, unless another entry names them. */
-  discard(body: NamedBody): Promise<void>;
+  /** Fetches what is missing of its root, or of all of it, from those who are there now. */
+  fetch(body: NamedBody, part: "root" | "all", signal: AbortSignal): Promise<Fetched>;
+  /** Deletes its packets, unless another entry names them, and writes what is given. */
+  discard(body: NamedBody, writes: readonly KvWrite[]): Promise<void>;
 }
+
+/** What came of fetching. */
+export type Fetched = "whole" | "missing" | "invalid";
 
 /** Bodies of one space that are to be here. */
 export interface Keeping {
@@ -35,6 +36,8 @@ export interface Keeping {
   look(): void;
   /** What is written when a body is shredded. */
   forgetting(body: NamedBody): readonly KvWrite[];
+  /** Deletes what is kept and due for entries of the log before `seq`. */
+  dropBefore(logId: LogId, seq: number): Promise<void>;
   /** Stops; resolves when nothing is being written. */
   stop(): Promise<void>;
   /** Stops, and gives back what the quota counts. */
@@ -52,7 +55,7 @@ interface Due {
   readonly names: readonly string[];
   /** The quota counts it. */
   isAdmitted: boolean;
-  /** The quota does not let it in for now. */
+  /** The quota did not let it in when it was last looked at. */
   isRefused: boolean;
 }
 
@@ -96,41 +99,44 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
     if (body !== undefined) addDue(body);
   }
 
-  const settle = async (due: Due, how: "whole" | "missing" | "invalid"): Promise<void> => {
+  const settle = async (due: Due, how: Fetched): Promise<void> => {
     const { body } = due;
     const name = nameOf(body);
     const done = { key: duePrefix + name, value: undefined };
-    switch (how) {
-      case "whole":
-        await store.commit({
-          writes: [done, { key: keptPrefix + name, value: encodeNamedBody(body) }],
-        });
-        removeDue(body);
-        kept.set(name, body.byteCount);
-        depot.came(topic, body.keyPacket);
-        return depot.came(topic, body.root);
-      case "invalid":
-        await host.discard(body);
-        await store.commit({ writes: [done] });
-        release(due);
-        return removeDue(body);
-      case "missing":
-        // Naming what nobody has takes up nobody's quota.
-        if (!(await host.hasRoot(body))) release(due);
+    if (how === "missing") return;
+    if (how === "invalid") {
+      await host.discard(body, [done]);
+      release(due);
+      return removeDue(body);
     }
+    await store.commit({
+      writes: [done, { key: keptPrefix + name, value: encodeNamedBody(body) }],
+    });
+    removeDue(body);
+    kept.set(name, body.byteCount);
+    depot.came(topic, body.keyPacket);
+    depot.came(topic, body.root);
   };
 
+  const admit = (due: Due): boolean => {
+    const { author, byteCount } = due.body;
+    due.isAdmitted ||= quota?.admit({ topic, author, byteCount }) === undefined;
+    due.isRefused = !due.isAdmitted;
+    return due.isAdmitted;
+  };
+
+  /** The root comes first: naming what nobody has takes up nobody's quota. */
   const attempt = async (due: Due): Promise<void> => {
     const { body } = due;
-    if (abort.signal.aborted || !dues.has(nameOf(body)) || host.isShredded(body)) return;
-    if (!due.isAdmitted) {
-      const { author, byteCount } = body;
-      due.isRefused = quota?.admit({ topic, author, byteCount }) !== undefined;
-      if (due.isRefused) return;
-      due.isAdmitted = true;
-    }
-    const how = await host.fetch(body, abort.signal);
-    if (dues.has(nameOf(body)) && !abort.signal.aborted) await settle(due, how);
+    const isOff = (): boolean =>
+      abort.signal.aborted || !dues.has(nameOf(body)) || host.isShredded(body);
+    if (isOff() || (due.isRefused && !admit(due))) return;
+    const root = await host.fetch(body, "root", abort.signal);
+    if (isOff()) return;
+    if (root !== "whole") return settle(due, root);
+    if (!admit(due)) return host.discard(body, []);
+    const how = await host.fetch(body, "all", abort.signal);
+    if (!isOff()) await settle(due, how);
   };
 
   const pass = async (): Promise<void> => {
@@ -155,6 +161,17 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
     await running;
   };
 
+  const forgetting = (body: NamedBody): readonly KvWrite[] => {
+    const name = nameOf(body);
+    const due = dues.get(name);
+    if (due !== undefined) release(due);
+    removeDue(body);
+    const bytes = kept.get(name);
+    if (bytes !== undefined) quota?.release(topic, bytes);
+    kept.delete(name);
+    return [duePrefix, keptPrefix].map((prefix) => ({ key: prefix + name, value: undefined }));
+  };
+
   return {
     noteOf: (body) => {
       const isFull = (countByLog.get(body.logId) ?? 0) >= duePerLogMax;
@@ -175,15 +192,15 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
       isWanted = true;
       running ??= run();
     },
-    forgetting: (body) => {
-      const name = nameOf(body);
-      const due = dues.get(name);
-      if (due !== undefined) release(due);
-      removeDue(body);
-      const bytes = kept.get(name);
-      if (bytes !== undefined) quota?.release(topic, bytes);
-      kept.delete(name);
-      return [duePrefix, keptPrefix].map((prefix) => ({ key: prefix + name, value: undefined }));
+    forgetting,
+    dropBefore: async (logId, seq) => {
+      for (const prefix of [duePrefix, keptPrefix]) {
+        for (const { value } of await store.list(`${prefix}${logId}/`)) {
+          const body = decodeNamedBody(value);
+          if (body === undefined || body.seq >= seq) continue;
+          await host.discard(body, [...forgetting(body), ...namesWithout(topic, body)]);
+        }
+      }
     },
     stop,
     end: async () => {
