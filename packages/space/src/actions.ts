@@ -62,13 +62,15 @@ export async function changeMembership(core: Core, change: Change): Promise<void
   const ways = waysBack(core, change.action);
   const { graph, group } = core.fold();
   const members = graph.members(group);
+  // Whoever leaves may be the last who holds keys: newcomers get theirs before that.
+  const parting = change.action.type === "leave" ? givesFor(core, debtsOf(core).gives) : [];
   const { op, content } = issue(core, change.action, change.beside);
   try {
     const ends = ways.flatMap(
       (invite) => tryIssue(core, { type: "revoke", invite })?.content ?? [],
     );
     const own = bundle === undefined ? [] : [bundleContent(bundle)];
-    const before = [...(change.before ?? []), ...own];
+    const before = [...(change.before ?? []), ...own, ...parting];
     const more = moreBundles.map(bundleContent);
     const keys = core.state() === "active" ? keysDue(core, change.rotate === true) : noKeys;
     const contents = [...before, content, ...more, ...ends, ...keys.contents];

@@ -193,6 +193,22 @@ describe("invites", () => {
     expect((await space.read(ref)).author).toBe(eve.author);
   });
 
+  test("the last who holds the keys hands them to a newcomer before leaving", async () => {
+    const world = await createWorld();
+    const [ada, eve] = [await world.device("ada"), await world.device("eve")];
+    const space = await ada.spaces.create();
+    const ref = await write(space, "left behind");
+    const other = await eve.spaces.join(await space.invite({ level: "manage" }));
+    await world.copy(ada, eve);
+    await world.pass(300);
+    await world.copy(eve, ada);
+    expect(other.status().state).toBe("waiting");
+    await space.leave({ successor: eve.author });
+    await world.settle(ada, eve);
+    expect(other.status().state).toBe("active");
+    expect((await other.read(ref)).author).toBe(ada.author);
+  });
+
   test("a used link carries no follow key that still proves anything", async () => {
     const world = await createWorld();
     const ada = await world.device("ada");
