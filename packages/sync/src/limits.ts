@@ -55,6 +55,10 @@ export const splitsPerTurnMax = 262_144;
 export const splitsPerMessageMax = 1_024;
 /** Summaries of one topic that a session takes from its peer. */
 export const summariesPerTopicMax = 256;
+/** How often in a row a peer may make us announce a topic anew: by proofs, or by coming back to it. */
+export const restartsMax = 64;
+/** How much of that comes back with each heartbeat. */
+export const restartsPerBeat = 4;
 /** Items of one frontier, wants or acks message. */
 export const itemsPerMessageMax = 2_048;
 /** Entries one range may hold. */

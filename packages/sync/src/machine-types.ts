@@ -312,6 +312,8 @@ export interface TopicState {
   /** Since our last summary, until one side announces by frontier after all. */
   recon: Reconciliation | undefined;
   summariesTaken: number;
+  /** How often the peer made us begin anew of late: falls with each heartbeat. */
+  restarts: number;
   /** Fork proofs told to the peer in this session. */
   forksTold: number;
   entriesTaken: number;

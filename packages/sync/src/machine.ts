@@ -38,6 +38,7 @@ import {
   onRange,
 } from "./step-receive.ts";
 import { onAnyFrontier, onReconcile, onSummary } from "./step-reconcile.ts";
+import { forgiveRestarts } from "./step-publish.ts";
 import { onAcks, onCredit, onRangeRead, onWants, pump } from "./step-serve.ts";
 import { onProof, onTopics, onTopicsMessage, topicOfPeer } from "./step-topics.ts";
 import { passStalled } from "./step-stalled.ts";
@@ -322,6 +323,7 @@ function onHeartbeat(turn: Turn): void {
   turn.effects.push({ type: "startTimer", name: "heartbeat", delayMs: deps.options.heartbeatMs });
   for (const topic of state.topics.values()) retryRefused(turn, topic, isWorthAnotherTry);
   passStalled(turn);
+  forgiveRestarts(turn);
   dropQuietAsks(turn);
 }
 

@@ -118,6 +118,7 @@ function addTopic(
     in: freshIn(),
     recon: undefined,
     summariesTaken: 0,
+    restarts: 0,
     forksTold: 0,
     entriesTaken: 0,
     bytesTaken: 0,

@@ -445,6 +445,37 @@ describe("broken rules", () => {
     expect(session?.progress().entriesToSend).toBe(5);
   });
 
+  test("a peer that proves and unproves itself by turns is not told everything each time", async () => {
+    const world = createWorld(14);
+    const node = member(world, "ada");
+    await node.append(topic, 3);
+    const raw = connectRaw(world, node);
+    await raw.shakeHands();
+    await raw.announce(topic);
+    const wrong = keyOf("no follow key");
+    for (let counter = 1; counter < 1_000 && raw.ofType("bye").length === 0; counter++) {
+      await raw.prove(0, topic, counter % 2 === 1 ? followKey : wrong, counter);
+    }
+    expect(raw.ofType("bye")).toMatchObject([{ code: "SYNC_OVER_LIMIT" }]);
+    expect(raw.ofType("frontier").length).toBeLessThan(140);
+  });
+
+  test("a peer that keeps changing its keys slowly is told each time", async () => {
+    const world = createWorld(15);
+    const node = member(world, "ada");
+    await node.append(topic, 3);
+    const raw = connectRaw(world, node);
+    await raw.shakeHands();
+    await raw.announce(topic);
+    const wrong = keyOf("no follow key");
+    for (let counter = 1; counter <= 240; counter++) {
+      await raw.prove(0, topic, counter % 2 === 1 ? followKey : wrong, counter);
+      raw.send({ type: "heartbeat" });
+      await world.timers.advance(10_000);
+    }
+    expect(raw.ofType("bye")).toEqual([]);
+  });
+
   test("a peer that never grants credit gets one window and costs no more memory", async () => {
     const world = createWorld(5);
     const node = member(world, "ada");
