@@ -44,7 +44,10 @@ export interface Rows {
   /** `undefined` above the head and below what is kept. */
   stateAt(head: LogHead, height: number): ChainState | undefined;
   findSigned(hash: Uint8Array): { readonly logId: LogId; readonly seq: number } | undefined;
-  receivedAfter(topic: Topic, cursor: number, last: number): StoredRange | undefined;
+  /** Cursors of a topic's ranges behind one cursor up to another, ascending. */
+  receivedCursors(topic: Topic, after: number, last: number): readonly number[];
+  /** The range that was received there; `undefined` once it is pruned. */
+  rangeOf(cursor: number): StoredRange | undefined;
   lastCursor(): number;
   prune(logId: LogId, seq: number): number;
   write(write: KvWrite): void;
@@ -54,12 +57,17 @@ export interface Rows {
 }
 
 /**
- * The first range of a topic behind a cursor. CROSS: in receive order from the cursor on. By topic
- * first, as the planner would have it, each read sorts everything the topic has.
+ * What came since a cursor, whatever topic it is of: right where that is little. CROSS: by topic first,
+ * as the planner would have it, each read goes through everything the topic has.
  */
-export const receivedSql: string =
-  "SELECT ranges.* FROM ranges CROSS JOIN logs ON logs.id = ranges.log" +
-  " WHERE cursor > ? AND cursor <= ? AND logs.topic = ? ORDER BY cursor LIMIT 1";
+export const latestSql: string =
+  "SELECT cursor FROM ranges CROSS JOIN logs ON logs.id = ranges.log" +
+  " WHERE cursor > ? AND cursor <= ? AND logs.topic = ? ORDER BY cursor";
+/** The newest ranges of a log, from its index alone: what comes later in a log has a greater cursor. */
+export const newestSql: string =
+  "SELECT first, cursor FROM ranges WHERE log = ? AND first < ? ORDER BY first DESC LIMIT ?";
+/** Up to so many ranges since a cursor are looked through; beyond, the logs of the topic are. */
+const latestMax = 256;
 
 /** Logs whose state is kept decoded; of a long log about a kilobyte each. */
 const rememberedStatesMax = 1_024;
@@ -140,7 +148,10 @@ export function createRows(
       "SELECT * FROM ranges WHERE log = ? AND first <= ? AND before IS NOT NULL" +
         " ORDER BY first DESC LIMIT 1",
     ),
-    received: database.prepare(receivedSql),
+    latest: database.prepare(latestSql),
+    newest: database.prepare(newestSql),
+    logIds: database.prepare("SELECT id FROM logs WHERE topic = ?"),
+    rangeOf: database.prepare("SELECT * FROM ranges WHERE cursor = ?"),
     addSigned: database.prepare("INSERT OR IGNORE INTO signed VALUES (?, ?, ?)"),
     signed: database.prepare("SELECT log, seq FROM signed WHERE prefix = ?"),
     dropSigned: database.prepare("DELETE FROM signed WHERE log = ? AND seq < ? AND prefix = ?"),
@@ -323,6 +334,25 @@ export function createRows(
     }
   }
 
+  const cursorsByLog = (topic: Topic, after: number, last: number): readonly number[] => {
+    const found: number[] = [];
+    for (const { id = null } of sql.logIds.all(bytesOf(topic))) {
+      // Most logs have nothing new: their newest range alone says so.
+      let limit = 1;
+      let cursor = Infinity;
+      for (let before = Number.MAX_SAFE_INTEGER; cursor > after; limit = latestMax) {
+        const rows = sql.newest.all(id, before, limit);
+        if (rows.length === 0) break;
+        for (const row of rows) {
+          cursor = integer(row, "cursor");
+          if (cursor > after && cursor <= last) found.push(cursor);
+          before = integer(row, "first");
+        }
+      }
+    }
+    return found.sort((a, b) => a - b);
+  };
+
   const prune = (logId: LogId, seq: number): number => {
     const row = logRow(logId);
     if (row === undefined) return 0;
@@ -375,11 +405,15 @@ export function createRows(
     entries,
     stateAt,
     findSigned,
-    receivedAfter: (topic, cursor, last) => {
-      const row = sql.received.get(cursor, last, bytesOf(topic));
-      if (row === undefined) return undefined;
-      const log = sql.logById.get(row["log"] ?? null);
-      return log === undefined ? undefined : toStored(headOf(log), row);
+    receivedCursors: (topic, after, last) => {
+      if (after >= last) return [];
+      if (last - after > latestMax) return cursorsByLog(topic, after, last);
+      return sql.latest.all(after, last, bytesOf(topic)).map((row) => integer(row, "cursor"));
+    },
+    rangeOf: (cursor) => {
+      const row = sql.rangeOf.get(cursor);
+      const log = row && sql.logById.get(row["log"] ?? null);
+      return row && log && toStored(headOf(log), row);
     },
     lastCursor: () => integer(sql.lastCursor.get() ?? {}, "value"),
     prune,

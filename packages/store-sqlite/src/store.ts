@@ -142,14 +142,11 @@ export function createSqliteStore(deps: SqliteStoreDeps, options: SqliteStoreOpt
     },
     async *received(topic, cursor, readOptions = {}) {
       assertOpen();
-      const last = rows.lastCursor();
-      for (let after = cursor; ;) {
+      for (const place of rows.receivedCursors(topic, cursor, rows.lastCursor())) {
         readOptions.signal?.throwIfAborted();
         assertOpen();
-        const range = rows.receivedAfter(topic, after, last);
-        if (range === undefined) return;
-        yield range;
-        after = range.cursor;
+        const range = rows.rangeOf(place);
+        if (range !== undefined) yield range;
       }
     },
     onCommit: (listener) => {

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { toHex } from "@hawser/codec";
 import { createNobleCrypto, type AuthorId } from "@hawser/crypto";
-import { createLogWriter, logIdOf, type Topic } from "@hawser/log";
+import { seededRandom } from "@hawser/crypto/testing";
+import { createLogWriter, logIdOf, type LogId, type Topic } from "@hawser/log";
 import { createSqliteStore, formatVersion } from "@hawser/store-sqlite";
-import { receivedSql } from "../src/rows.ts";
+import { latestSql, newestSql } from "../src/rows.ts";
 
 const crypto = createNobleCrypto();
 const scratch = await mkdtemp(join(tmpdir(), "hawser-sqlite-"));
@@ -79,12 +80,58 @@ test("reading on from a cursor takes steps for what came since, not for the whol
   const path = freshPath();
   void createSqliteStore({ crypto }, { path }).close();
   const database = new DatabaseSync(path, { readOnly: true });
-  const plan = database.prepare(`EXPLAIN QUERY PLAN ${receivedSql}`).all(0, 1, new Uint8Array(32));
-  database.close();
-  expect(plan.map((step) => step["detail"])).toEqual([
+  const planOf = (sql: string, ...values: readonly (number | Uint8Array)[]): readonly unknown[] =>
+    database
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .all(...values)
+      .map((step) => step["detail"]);
+  expect(planOf(latestSql, 0, 1, new Uint8Array(32))).toEqual([
     "SEARCH ranges USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
     "SEARCH logs USING INTEGER PRIMARY KEY (rowid=?)",
   ]);
+  expect(planOf(newestSql, 1, 9, 1)).toEqual([
+    "SEARCH ranges USING COVERING INDEX ranges_place (log=? AND first<?)",
+  ]);
+  database.close();
+});
+
+test("what a topic received is the same, read through little or much that came since", async () => {
+  await using store = createSqliteStore({ crypto }, { path: ":memory:" });
+  const clock = { nowMicros: () => 1_794_000_000_000_000 };
+  const random = seededRandom("received");
+  const topics = ["11", "22", "33"].map((pair) => pair.repeat(32) as Topic);
+  const writers = await Promise.all(
+    Array.from({ length: 6 }, (_, index) => {
+      const secret = new Uint8Array(32).fill(1 + (index >> 1));
+      // Safe: 64 hex characters.
+      const author = toHex(crypto.publicKey(secret)) as AuthorId;
+      const topic = topics[index >> 1] ?? ("" as Topic);
+      const context = { topic, domain: `log${index % 2}`, author };
+      return createLogWriter({ store, crypto, clock }, { context, secret, sign: "deferred" });
+    }),
+  );
+  const received: { topic: Topic; logId: LogId; from: number; cursor: number }[] = [];
+  store.onCommit((ranges) => {
+    for (const { context, logId, from, cursor } of ranges) {
+      received.push({ topic: context.topic, logId, from, cursor });
+    }
+  });
+  for (let round = 0; round < 700; round++) {
+    // The last topic is seldom written to.
+    const pick = (random(1)[0] ?? 0) % (round % 50 === 0 ? 6 : 4);
+    await writers[pick]?.append([{ data: new Uint8Array([round & 0xff]) }]);
+  }
+  for (const topic of topics) {
+    for (const after of [0, 1, 300, 443, 444, 445, 600, 699, 700]) {
+      const found: typeof received = [];
+      for await (const { logId, from, cursor } of store.received(topic, after)) {
+        found.push({ topic, logId, from, cursor });
+      }
+      const isWanted = (one: (typeof received)[number]): boolean =>
+        one.topic === topic && one.cursor > after;
+      expect(found, `${topic.slice(0, 2)} after ${after}`).toEqual(received.filter(isWanted));
+    }
+  }
 });
 
 test("a writer that cannot get the lock gets a code, and its commit had no effect", async () => {
