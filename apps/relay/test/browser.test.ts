@@ -17,7 +17,7 @@ import {
   untilTrue,
 } from "@hawser-tooling/browser";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 /** The relay's own program, at one port for all of its lives. */
 interface RelayProgram {

@@ -41,7 +41,7 @@ async function checkAfterCrash(profile: Profile, origin: string, last: string): 
 
 test.skipIf(browserPath === undefined)(
   `[TH-153] kills of the browser in the middle of commits lose nothing acknowledged${browserReason}`,
-  { timeout: 120_000 },
+  { timeout: 180_000 },
   async () => {
     await using profile = await makeProfile();
     await using served = await servePage(new URL("support/page.ts", import.meta.url));

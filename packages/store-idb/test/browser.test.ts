@@ -17,7 +17,7 @@ describe.skipIf(browserPath === undefined)(`in a real Chromium${browserReason}`,
   beforeAll(async () => {
     served = await servePage(new URL("support/page.ts", import.meta.url));
     browser = await startBrowser();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser[Symbol.asyncDispose]();
@@ -38,7 +38,7 @@ describe.skipIf(browserPath === undefined)(`in a real Chromium${browserReason}`,
     }
   };
 
-  test("every case of the contract holds", { timeout: 60_000 }, () =>
+  test("every case of the contract holds", { timeout: 180_000 }, () =>
     withTabs(1, async (tab) => {
       const outcome = await tab.evaluate<{ passed: number; failed: string[] }>(
         "hawser.conformance()",

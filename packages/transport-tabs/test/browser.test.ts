@@ -11,7 +11,7 @@ import {
 } from "@hawser-tooling/browser";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 describe.skipIf(browserPath === undefined)(`tabs of a browser${browserReason}`, () => {
   let served: ServedPage;

@@ -20,7 +20,7 @@ describe.skipIf(browserPath === undefined)(`over real data channels${browserReas
     served = await servePage(new URL("support/page.ts", import.meta.url));
     browser = await startBrowser();
     page = await browser.openPage(served.origin);
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser[Symbol.asyncDispose]();
@@ -34,7 +34,7 @@ describe.skipIf(browserPath === undefined)(`over real data channels${browserReas
 
   test.each(transportCases.map(({ name }, index) => [name, index] as const))(
     "[TH-113] %s",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async (_name, index) => {
       expect(await page.evaluate(`hawser.runCase(${index})`)).toBe("passed");
     },

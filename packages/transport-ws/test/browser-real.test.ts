@@ -27,7 +27,7 @@ describe.skipIf(browserPath === undefined)(`WebSockets of a browser${browserReas
     browser = await startBrowser();
     page = await browser.openPage(served.origin);
     await page.evaluate(`hawser.use(${splice.port}, ${splice.silentPort})`);
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await browser[Symbol.asyncDispose]();
@@ -41,7 +41,7 @@ describe.skipIf(browserPath === undefined)(`WebSockets of a browser${browserReas
 
   test.each(cases.map(({ name }, index) => [name, index] as const))(
     "[TH-113] [TH-114] %s",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async (_name, index) => {
       expect(await page.evaluate(`hawser.runCase(${index})`)).toBe("passed");
     },

@@ -1,15 +1,34 @@
-/** For tests: whether work in a page leaves the main thread room to paint. */
-import type { Watched } from "./main-thread.ts";
+/** For tests: whether work in a page leaves its main thread room to paint. */
+import type { Browser } from "./browser.ts";
+
+interface TraceEvent {
+  readonly name: string;
+  /** Processor time of its thread meanwhile, in µs. */
+  readonly tdur?: number;
+}
 
 /**
- * The share of the whole that its longest task took, at best. A task also takes long when other programs take
- * the processor from it, and so does everything then: hence a share, and the best of five runs.
+ * The longest task of a page's main thread while work goes on, in ms of processor time: what other
+ * programs take in between does not count.
  */
-export async function leastTaskShare(run: () => Promise<Watched>): Promise<number> {
-  let least = 1;
-  for (let count = 0; count < 5 && least > 0; count++) {
-    const { ms, longestMs } = await run();
-    least = Math.min(least, longestMs / ms);
-  }
-  return least;
+export async function longestTaskMs(
+  { context }: Browser,
+  work: () => Promise<unknown>,
+): Promise<number> {
+  const browser = context.browser();
+  if (browser === null) throw new Error("the browser cannot be traced");
+  await browser.startTracing(undefined, {
+    categories: ["disabled-by-default-devtools.timeline"],
+  });
+  await work();
+  const trace = await browser.stopTracing();
+  // Safe: the browser's own form.
+  const { traceEvents } = JSON.parse(trace.toString()) as {
+    readonly traceEvents: readonly TraceEvent[];
+  };
+  const times = traceEvents.flatMap(({ name, tdur }) =>
+    name === "RunTask" && tdur !== undefined ? [tdur / 1_000] : [],
+  );
+  if (times.length === 0) throw new Error("the trace has no task");
+  return times.reduce((most, time) => Math.max(most, time));
 }

@@ -1,5 +1,4 @@
-/** What runs in the tab: a device on IndexedDB, opened again while the main thread is watched. */
-import { blockMainThread, watchMainThread, type Watched } from "@hawser-tooling/browser/page";
+/** What runs in the tab: a device on IndexedDB, opened again. */
 import { createHawser, type Hawser } from "@hawser/hawser";
 import { createKv } from "@hawser/kv";
 
@@ -23,27 +22,23 @@ async function fill(count: number): Promise<string> {
 
 let device: Hawser | undefined;
 
-/** Opens the device and its map again. */
-async function open(id: string): Promise<Watched> {
+/** Opens the device and its map again; its size. */
+async function open(id: string): Promise<number> {
   await device?.[Symbol.asyncDispose]();
-  return await watchMainThread(async () => {
-    device = await createHawser({ path });
-    const space = device.space(id);
-    if (space === undefined) throw new Error("the space is gone");
-    await space.kv.ready;
-    return space.kv.size;
-  });
+  device = await createHawser({ path });
+  const space = device.space(id);
+  if (space === undefined) throw new Error("the space is gone");
+  await space.kv.ready;
+  return space.kv.size;
 }
 
-/** Folds the map anew from all entries. */
-async function rebuild(id: string): Promise<Watched> {
+/** Folds the map anew from all entries; its size. */
+async function rebuild(id: string): Promise<number> {
   const space = device?.space(id);
   if (space === undefined) throw new Error("the space is gone");
-  return await watchMainThread(async () => {
-    await using kv = createKv(space.deps, { snapshots: false });
-    await kv.ready;
-    return kv.size;
-  });
+  await using kv = createKv(space.deps, { snapshots: false });
+  await kv.ready;
+  return kv.size;
 }
 
-Object.assign(globalThis, { hawser: { block: blockMainThread, fill, open, rebuild } });
+Object.assign(globalThis, { hawser: { fill, open, rebuild } });
