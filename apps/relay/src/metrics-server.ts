@@ -35,7 +35,7 @@ export async function serveMetrics(
 ): Promise<MetricsServer> {
   const { host, port, token } = options;
   const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5_000 },
+    { requestTimeout: 10_000, headersTimeout: 5_000, connectionsCheckingInterval: 2_000 },
     (request, answer) => {
       request.resume();
       const isAllowed = token === undefined || isAuthorized(request.headers.authorization, token);

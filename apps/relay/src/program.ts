@@ -14,7 +14,7 @@ import {
 import { codeOf } from "./errors.ts";
 import { defaultRelayLimits, type RelayLimits } from "./limits.ts";
 import { createLogger, redact, type Logger, type LogLevel } from "./logging.ts";
-import type { RelayOptions } from "./options.ts";
+import { checkOptions, type RelayOptions } from "./options.ts";
 import { createRelay, type RelayStats } from "./relay.ts";
 
 /** What to do about the failures that people meet when they start a relay. */
@@ -139,6 +139,8 @@ function flagsOf(command: Command): FlagValues {
 
 function checkConfig(command: Command, isJson: boolean): void {
   const outcome = readConfig(processSources(flagsOf(command)));
+  // What fits alone may still not do together, or not be a URL after all.
+  if (outcome.ok) checkOptions(optionsOf(outcome.values));
   if (outcome.ok) return print(isJson, { event: "config", ok: true }, "The settings are valid.");
   const lines = outcome.issues.map(({ path, message }) => `${path}: ${message}`);
   print(isJson, { event: "config", ok: false, issues: outcome.issues }, lines.join("\n"));

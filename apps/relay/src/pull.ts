@@ -35,8 +35,6 @@ export interface PullItem {
   readonly cursor: string;
   readonly entries: number;
   readonly author: AuthorId;
-  /** Unix ms: what the author of its last entry claims. */
-  readonly timeMs: number;
   readonly range: StoredRange;
 }
 
@@ -64,6 +62,8 @@ export interface Puller {
   item(topic: Topic, cursor: string): Promise<PullItem | undefined>;
   /** The item's outer envelope; `undefined` where it is too long for one, and only sync has it. */
   seal(followKey: Uint8Array, item: PullItem): Uint8Array | undefined;
+  /** Unix ms: what the author of its last entry claims. */
+  timeOf(item: PullItem): Promise<number>;
   /** The opaque form of a place in the order of receipt. */
   cursorOf(topic: Topic, place: number): string;
   stop(): void;
@@ -96,12 +96,11 @@ export async function openPuller(deps: PullDeps): Promise<Puller> {
     sealCursor(crypto, keyOf(crypto, secret, topic), place);
   const placeOf = (topic: Topic, cursor: string): number | undefined =>
     openCursor(crypto, keyOf(crypto, secret, topic), cursor);
-  const itemOf = async (range: StoredRange): Promise<PullItem> => ({
+  const itemOf = (range: StoredRange): PullItem => ({
     id: itemId(deps, range),
     cursor: cursorOf(range.context.topic, range.cursor),
     entries: range.count,
     author: range.context.author,
-    timeMs: await timeOf(store, range),
     range,
   });
   const itemAt = async (topic: Topic, place: number): Promise<PullItem | undefined> => {
@@ -125,7 +124,7 @@ export async function openPuller(deps: PullDeps): Promise<Puller> {
       byteCount += range.bytes.length;
       more = items.length >= limit || (items.length > 0 && byteCount > pageBytesMax);
       if (more) break;
-      items.push(await itemOf(range));
+      items.push(itemOf(range));
     }
     const last = items.at(-1)?.range.cursor ?? from;
     if (!more) lastByTopic.set(topic, Math.max(last, lastByTopic.get(topic) ?? 0));
@@ -135,6 +134,7 @@ export async function openPuller(deps: PullDeps): Promise<Puller> {
   return {
     page,
     cursorOf,
+    timeOf: ({ range }) => timeOf(store, range),
     newest: async (topic) => {
       const items: PullItem[] = [];
       let byteCount = 0;

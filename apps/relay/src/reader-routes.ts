@@ -201,7 +201,7 @@ function readFeed(token: string, format: string): ReaderHandler {
         name: holder.name,
         id: toUuid(deps.crypto.deriveKey("hawser relay feed uuid v1", utf8(holder.id), 16)),
         url: `${base}/${format}`,
-        items: items.map((item) => feedItem(deps, holder, item, base)),
+        items: await Promise.all(items.map((item) => feedItem(deps, holder, item, base))),
       };
       return format === "rss"
         ? textAnswer(rssOf(feed), rssType, etag)
@@ -210,8 +210,14 @@ function readFeed(token: string, format: string): ReaderHandler {
   };
 }
 
-function feedItem({ readers }: ReaderDeps, holder: Holder, item: PullItem, base: string): FeedItem {
-  const { id, entries, author, timeMs, cursor } = item;
+async function feedItem(
+  { readers }: ReaderDeps,
+  holder: Holder,
+  item: PullItem,
+  base: string,
+): Promise<FeedItem> {
+  const { id, entries, author, cursor } = item;
+  const timeMs = await readers.puller.timeOf(item);
   const byteCount = readers.puller.seal(holder.followKey, item)?.length;
   return { id, entries, author, timeMs, byteCount, url: `${base}/entries/${cursor}` };
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { fields } from "../src/config-fields.ts";
 import { flagOf, readConfig, variableOf, type ConfigSources } from "../src/config.ts";
-import { optionsOf } from "../src/program.ts";
+import { optionsOf, runRelayProgram } from "../src/program.ts";
 
 /** Sources whose files are given as texts. */
 function sources(given: {
@@ -155,3 +155,10 @@ function nested(path: string, value: unknown): Record<string, unknown> {
 function envOf(flags: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(flags).map(([path, text]) => [variableOf(path), text]));
 }
+
+test.each([
+  [["--public-url", "https://["], 1],
+  [["--public-url", "https://relay.example/path/"], 0],
+])("config check with %j finds what a start would find", async (flags, code) => {
+  expect(await runRelayProgram(["config", "check", ...flags], "relay")).toBe(code);
+});
