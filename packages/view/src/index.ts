@@ -4,6 +4,7 @@ export type { SnapshotOptions } from "./keeper.ts";
 export type { ReadViewOptions } from "./read.ts";
 export type { CommonSnapshot, MakeSnapshotOptions, SnapshotVerdict } from "./shared.ts";
 export type { ViewSnapshot } from "./snapshot.ts";
+export type { StoredEvents } from "./stored.ts";
 export type {
   EventBatch,
   EventDraft,
@@ -34,4 +35,5 @@ export { compareEvents } from "./order.ts";
 export { readViewAt } from "./read.ts";
 export { commonEveryEvents, makeSnapshot, publishSnapshot, verifySnapshot } from "./shared.ts";
 export { decodeSnapshot } from "./snapshot.ts";
+export { foldAll, readStored } from "./stored.ts";
 export { undo } from "./undo.ts";

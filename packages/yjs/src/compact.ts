@@ -5,11 +5,11 @@
 import { equalBytes } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import {
+  foldAll,
+  readStored,
   ViewError,
   type CompactionResult,
   type EventSource,
-  type SourceMark,
-  type View,
   type ViewEvent,
 } from "@hawser/view";
 import { encodeBodies, eventType, parseBody, updateBytesMax } from "./body.ts";
@@ -32,9 +32,6 @@ export interface YjsCompactOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Events folded between two yields. */
-const sliceEvents = 500;
-
 /**
  * Frees disk: all documents of a space are kept as they are now, without the events that made them.
  * Other devices notice nothing; open providers go on. What an open provider has not made durable is
@@ -50,51 +47,23 @@ export async function compactYjs(
   if (source.compact === undefined) {
     throw new ViewError("VIEW_SNAPSHOT_UNAVAILABLE", "the source cannot be compacted");
   }
-  const { events, mark } = await readMarked(source, options.signal);
+  const stored = await readStored(deps, "yjs", () => true, options.signal);
+  const mark = stored.mark();
+  if (mark === undefined) {
+    throw new ViewError("VIEW_SNAPSHOT_UNAVAILABLE", "the source cannot tell where it stands");
+  }
   const view = createYjsView(deps, { gc: options.gc ?? true });
-  const whole = await foldOf(deps, view, events);
-  const keep = condensedEvents(deps, whole, events);
-  const again = await foldOf(deps, view, keep);
+  const whole = await foldAll(deps, view, stored.events.filter(isCounted));
+  const keep = await condensedEvents(deps, whole, stored.events);
+  const again = await foldAll(deps, view, keep.filter(isCounted));
   if (!equalBytes(view.encode(whole), view.encode(again))) {
     throw new ViewError("VIEW_COMPACTION_UNSOUND", "documents would not be the same afterwards");
   }
   return await source.compact(mark, keep);
 }
 
-async function readMarked(
-  source: EventSource,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly events: readonly ViewEvent[]; readonly mark: SourceMark }> {
-  const own = new AbortController();
-  const either = signal === undefined ? own.signal : AbortSignal.any([signal, own.signal]);
-  let events: ViewEvent[] = [];
-  for await (const batch of source.batches({ signal: either })) {
-    if (batch.reset === true) events = [];
-    for (const event of batch.events) events.push(event);
-    if (!batch.caughtUp) continue;
-    const mark = batch.mark?.();
-    if (mark !== undefined) return { events, mark };
-    throw new ViewError("VIEW_SNAPSHOT_UNAVAILABLE", "the source cannot tell where it stands");
-  }
-  throw new ViewError("VIEW_CLOSED", "the source ended before everything was read");
-}
-
 function isCounted(event: ViewEvent): boolean {
   return event.type === eventType && event.judgement === "accept";
-}
-
-async function foldOf(
-  deps: YjsCompactDeps,
-  view: View<YjsState>,
-  events: readonly ViewEvent[],
-): Promise<YjsState> {
-  const counted = events.filter(isCounted);
-  let state = view.init();
-  for (let from = 0; from < counted.length; from += sliceEvents) {
-    for (const event of counted.slice(from, from + sliceEvents)) state = view.apply(state, event);
-    await deps.yieldToHost?.();
-  }
-  return state;
 }
 
 /** The events of one session of one document, in order. */
@@ -106,11 +75,11 @@ interface SessionEvents {
 }
 
 /** What stays of all events: those of other types, and of each document as little as can be. */
-function condensedEvents(
+async function condensedEvents(
   deps: YjsCompactDeps,
   state: YjsState,
   events: readonly ViewEvent[],
-): readonly ViewEvent[] {
+): Promise<readonly ViewEvent[]> {
   const byDoc = new Map<string, Map<string, SessionEvents>>();
   for (const event of events) {
     const body = isCounted(event) ? parseBody(event.body) : undefined;
@@ -125,30 +94,35 @@ function condensedEvents(
     sessions.set(key, known);
     known.events.push(event);
   }
-  // Event → what stands in its place; `undefined`: nothing.
   const changed = new Map<ViewEvent, ViewEvent | undefined>();
   for (const [name, sessions] of byDoc) {
     const doc = state.get(name);
     if (doc === undefined) continue;
-    for (const [from, to] of condensedDoc(deps, name, doc, [...sessions.values()]) ?? []) {
-      changed.set(from, to);
-    }
+    const found = await condensedDoc(deps, name, doc, [...sessions.values()]);
+    for (const [from, to] of found ?? []) changed.set(from, to);
   }
-  return events.flatMap((event) => (changed.has(event) ? (changed.get(event) ?? []) : [event]));
+  return exchanged(events, changed);
+}
+
+/** Event → what stands in its place; `undefined`: nothing. */
+type Places = ReadonlyMap<ViewEvent, ViewEvent | undefined>;
+
+function exchanged(events: readonly ViewEvent[], places: Places): readonly ViewEvent[] {
+  return events.flatMap((event) => (places.has(event) ? (places.get(event) ?? []) : [event]));
 }
 
 /** What changes of one document; `undefined`: nothing, since it cannot be had soundly. */
-function condensedDoc(
-  { crypto }: YjsCompactDeps,
+async function condensedDoc(
+  deps: YjsCompactDeps,
   name: string,
   doc: DocState,
   sessions: readonly SessionEvents[],
-): ReadonlyMap<ViewEvent, ViewEvent | undefined> | undefined {
+): Promise<Places | undefined> {
   const update = canonicalUpdate(doc.doc);
   // What waits or was refused stays as it came.
   const faulted = new Set(doc.faults.map(({ logId, seq }) => `${logId}/${seq}`));
   const raw = new Set(sessions.filter((each) => isUnfinished(doc, each, faulted)));
-  let changed: ReadonlyMap<ViewEvent, ViewEvent | undefined> | undefined;
+  let changed: Places | undefined;
   for (let tries = 0; tries < 2 && changed === undefined; tries++) {
     const clean = sessions.filter((each) => !raw.has(each));
     const writing = condense(update, new Set(clean.map(({ client }) => client)));
@@ -158,12 +132,11 @@ function condensedDoc(
     else if (tries > 0) return undefined;
   }
   if (changed === undefined) return undefined;
-  const view = createYjsView({ crypto }, { gc: doc.doc.gc });
-  let again = view.init();
-  for (const event of sessions.flatMap((each) => each.events)) {
-    const stays = changed.has(event) ? changed.get(event) : event;
-    if (stays !== undefined) again = view.apply(again, stays);
-  }
+  const stays = exchanged(
+    sessions.flatMap(({ events }) => events),
+    changed,
+  );
+  const again = await foldAll(deps, createYjsView(deps, { gc: doc.doc.gc }), stays);
   const found = again.get(name);
   return found !== undefined && equalBytes(canonicalUpdate(found.doc), update)
     ? changed
@@ -197,7 +170,7 @@ function placed(
   name: string,
   sessions: readonly SessionEvents[],
   writing: SessionWriting,
-): ReadonlyMap<ViewEvent, ViewEvent | undefined> | undefined {
+): Places | undefined {
   const changed = new Map<ViewEvent, ViewEvent | undefined>();
   let { deletions } = writing;
   for (const each of sessions) {
