@@ -7,7 +7,13 @@ import { createCrypto, type AuthorId, type Crypto } from "@hawser/crypto";
 import { seededRandom } from "@hawser/crypto/testing";
 import { parseBundle, verifyBundle, type VerifiedBundle } from "@hawser/keys";
 import { createMemoryStore, type Clock, type LogStore } from "@hawser/log";
-import { createSpaces, type Space, type SpaceEvent, type Spaces } from "@hawser/space";
+import {
+  createBodyDepot,
+  createSpaces,
+  type Space,
+  type SpaceEvent,
+  type Spaces,
+} from "@hawser/space";
 import { createSyncPeer, type SyncPeer, type SyncSession } from "@hawser/sync";
 import { connectWebSocket, platformTimers } from "@hawser/transport-ws";
 import { onTestFinished } from "vitest";
@@ -150,12 +156,23 @@ export async function createDevice(
   const store = createMemoryStore(deps);
   const timers = platformTimers;
   const identity = { author, secret };
+  const bodies = createBodyDepot({ store, crypto: deps.crypto });
   const spaces = await createSpaces(
-    { ...deps, store, random, timers, identity },
+    { ...deps, store, random, timers, identity, bodies },
     { answerDelayMs: 1 },
   );
   const { ingest, identities, topics } = spaces;
-  const peer = createSyncPeer({ store, crypto, random, timers, ingest, identities, topics });
+  const peer = createSyncPeer({
+    store,
+    crypto,
+    random,
+    timers,
+    ingest,
+    bodies: bodies.source,
+    identities,
+    topics,
+  });
+  bodies.fetchFrom(peer);
   spaces.onTopicsChanged(() => peer.topicsChanged());
   onTestFinished(async () => {
     await peer[Symbol.asyncDispose]();

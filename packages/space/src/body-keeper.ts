@@ -99,6 +99,12 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
     if (body !== undefined) addDue(body);
   }
 
+  /** Whoever was told that it is on its way asks again: it is here now, or will not come. */
+  const tell = ({ body }: Due): void => {
+    depot.came(topic, body.keyPacket);
+    depot.came(topic, body.root);
+  };
+
   const settle = async (due: Due, how: Fetched): Promise<void> => {
     const { body } = due;
     const name = nameOf(body);
@@ -107,15 +113,15 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
     if (how === "invalid") {
       await host.discard(body, [done]);
       release(due);
-      return removeDue(body);
+      removeDue(body);
+      return tell(due);
     }
     await store.commit({
       writes: [done, { key: keptPrefix + name, value: encodeNamedBody(body) }],
     });
     removeDue(body);
     kept.set(name, body.byteCount);
-    depot.came(topic, body.keyPacket);
-    depot.came(topic, body.root);
+    tell(due);
   };
 
   const admit = (due: Due): boolean => {
@@ -134,7 +140,10 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
     const root = await host.fetch(body, "root", abort.signal);
     if (isOff()) return;
     if (root !== "whole") return settle(due, root);
-    if (!admit(due)) return host.discard(body, []);
+    if (!admit(due)) {
+      await host.discard(body, []);
+      return tell(due);
+    }
     const how = await host.fetch(body, "all", abort.signal);
     if (!isOff()) await settle(due, how);
   };
@@ -164,7 +173,10 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
   const forgetting = (body: NamedBody): readonly KvWrite[] => {
     const name = nameOf(body);
     const due = dues.get(name);
-    if (due !== undefined) release(due);
+    if (due !== undefined) {
+      release(due);
+      tell(due);
+    }
     removeDue(body);
     const bytes = kept.get(name);
     if (bytes !== undefined) quota?.release(topic, bytes);

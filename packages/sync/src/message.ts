@@ -247,7 +247,7 @@ export interface PieceMessage {
   readonly bytes: Uint8Array;
 }
 
-/** A body that the receiver asked for in vain is here now. */
+/** Of a body that the receiver asked for in vain: it stands otherwise now, it has come as a rule. */
 export interface HaveMessage {
   readonly type: "have";
   readonly topicNumber: number;

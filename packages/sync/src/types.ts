@@ -104,7 +104,10 @@ export interface BodySource {
    * an entry of the topic must name: else a stranger to a body could ask whether it is here.
    */
   read(place: BodyPlace): Promise<PieceRead>;
-  /** Calls back when a named point or a whole body has come; returns the unsubscribe function. */
+  /**
+   * Calls back when a named point or a whole body has come, or will not come any more after `later`;
+   * returns the unsubscribe function.
+   */
   onHere(listener: (topic: Topic, name: Uint8Array) => void): () => void;
 }
 
