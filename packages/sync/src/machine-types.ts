@@ -77,7 +77,7 @@ export type SyncEvent =
   | ({ readonly type: "ask" } & AskOrder)
   /** What `readPiece` found. */
   | { readonly type: "pieceRead"; readonly askNumber: number; readonly read: PieceRead }
-  /** A body is here now. */
+  /** A body has come, or will not come any more. */
   | { readonly type: "bodyHere"; readonly topic: Topic; readonly name: Uint8Array }
   /** The peer's fork proof does not verify. */
   | { readonly type: "forkInvalid" }
@@ -151,7 +151,7 @@ export type SyncEffect =
   /** A point that was asked for, as it must be. */
   | { readonly type: "piece"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly type: "askEnded"; readonly id: number; readonly end: AskEnd }
-  /** The peer has what it did not have when it was asked. */
+  /** It is worth asking the peer again for what it did not have. */
   | { readonly type: "have"; readonly topic: Topic; readonly name: Uint8Array }
   | { readonly type: "badRange"; readonly logId: LogId; readonly seq: number }
   | { readonly type: "startTimer"; readonly name: TimerName; readonly delayMs: number }
