@@ -10,7 +10,15 @@ import { createMemoryStore, type LogStore } from "@hawser/log";
 import { createSpaces, type Space, type Spaces, type SpacesOptions } from "@hawser/space";
 import { createSqliteStore } from "@hawser/store-sqlite";
 import { createVirtualTimers } from "@hawser/sync/testing";
-import { compactView, makeSnapshot, openView, publishSnapshot, verifySnapshot } from "@hawser/view";
+import {
+  compactView,
+  makeSnapshot,
+  openView,
+  publishSnapshot,
+  readViewAt,
+  undo,
+  verifySnapshot,
+} from "@hawser/view";
 
 let crypto: Crypto;
 let folders: string[] = [];
@@ -439,6 +447,32 @@ describe("compaction", () => {
     await using view = createKv({ source: space });
     await view.ready;
     expect(view.get("k")).toBe(2);
+  });
+
+  test("the past before a compaction is not made up", async () => {
+    const { ada, ben, space, other } = await pair();
+    await using b = createKv({ source: other });
+    for (const value of [1, 2]) await b.put("k", value);
+    await settle(ada, ben);
+    const heads = await ada.store.heads(space.topic);
+    const data = heads.find(({ context }) => context.domain === "hawser.data")?.logId ?? "";
+    const earlier = { at: new Map([[data, 1]]) };
+    const before = await readViewAt({ source: space }, kvView, earlier);
+    expect(before.present.size).toBe(1);
+    await compactView({ source: space }, [kvView]);
+    await expect(readViewAt({ source: space }, kvView, earlier)).rejects.toMatchObject({
+      code: "VIEW_HISTORY_GONE",
+    });
+    const now = new Map([[data, 2]]);
+    const whole = await readViewAt({ source: space }, kvView, { at: now });
+    expect(whole.present.size).toBe(1);
+    // What "k" was before its second value is known elsewhere only.
+    const second = { logId: data, seq: 1 };
+    await expect(undo({ source: space }, kvView, second)).rejects.toMatchObject({
+      code: "VIEW_UNDO_UNAVAILABLE",
+    });
+    await undo({ source: other }, kvView, second);
+    await expect.poll(() => b.get("k")).toBe(1);
   });
 
   test("a device that compacted its logs publishes no snapshot", async () => {

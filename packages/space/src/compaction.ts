@@ -43,19 +43,22 @@ export async function compact(
   const { judged, local } = mark;
   await core.order.compact({ frontier, events: events.map(toKept), judged, local, image });
   let prunedEntries = 0;
-  for (const [logId, height] of frontier) {
-    prunedEntries += await store.prune(logId, pruneLimit(events, logId, height));
+  for (const [logId, limit] of pruneLimits(frontier, events)) {
+    prunedEntries += await store.prune(logId, limit);
   }
   return { prunedEntries, keptEvents: events.length };
 }
 
 /** Detached bodies are found through their entry: the log is cut before the first of them. */
-function pruneLimit(events: readonly SpaceEvent[], logId: LogId, height: number): number {
-  let limit = height;
-  for (const event of events) {
-    if (event.logId === logId && event.detached !== undefined) limit = Math.min(limit, event.seq);
+function pruneLimits(
+  frontier: ReadonlyMap<LogId, number>,
+  events: readonly SpaceEvent[],
+): ReadonlyMap<LogId, number> {
+  const limits = new Map(frontier);
+  for (const { logId, seq, detached } of events) {
+    if (detached !== undefined) limits.set(logId, Math.min(limits.get(logId) ?? seq, seq));
   }
-  return limit;
+  return limits;
 }
 
 function judgedNow(core: Core, mark: SpaceMark): Uint8Array {

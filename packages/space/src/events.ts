@@ -125,19 +125,28 @@ export async function* eventBatches(
     const current = run;
     for await (const events of allEvents(sources, current, options.after)) {
       if (isOver()) return;
-      const mark = markerOf(sources, current);
-      yield reset ? { events, caughtUp, reset: true, mark } : { events, caughtUp, mark };
+      yield batchOf(sources, current, { events, caughtUp, reset });
       reset = false;
     }
     if (isOver()) return;
     if (!caughtUp || reset) {
       caughtUp = true;
-      const mark = markerOf(sources, current);
-      yield reset ? { events: [], caughtUp, reset: true, mark } : { events: [], caughtUp, mark };
+      yield batchOf(sources, current, { events: [], caughtUp, reset });
       reset = false;
     }
     await sources.changed.changed(seen, signal);
   }
+}
+
+function batchOf(
+  sources: EventSources,
+  run: Run,
+  part: Pick<SpaceEventBatch, "events" | "caughtUp"> & { readonly reset: boolean },
+): SpaceEventBatch {
+  const { events, caughtUp, reset } = part;
+  const gone = sources.compacted()?.frontier;
+  const mark = markerOf(sources, run);
+  return { events, caughtUp, mark, ...(reset && { reset }), ...(gone && { gone }) };
 }
 
 function startRun(sources: EventSources): Run {
@@ -200,17 +209,25 @@ function skipTo(
   return equalBytes(judgedBefore(sources, run, frontier), judged);
 }
 
+/** What a run went by: log id → heads of a stretch → verdict. */
+type Verdicts = ReadonlyMap<LogId, ReadonlyMap<readonly OpId[], Verdict>>;
+
+function verdictsOf(run: Run): Verdicts {
+  const known = new Map<LogId, Map<readonly OpId[], Verdict>>();
+  for (const { logId, heads, verdict } of run.stretches) {
+    const verdicts = known.get(logId) ?? new Map<readonly OpId[], Verdict>();
+    known.set(logId, verdicts.set(heads, verdict));
+  }
+  return known;
+}
+
 /** By the verdicts this run went by, which may be older than what holds now. */
 function judgedBefore(
   sources: EventSources,
   run: Run,
   frontier: ReadonlyMap<string, number>,
 ): Uint8Array {
-  const known = new Map<LogId, Map<readonly OpId[], Verdict>>();
-  for (const { logId, heads, verdict } of run.stretches) {
-    const verdicts = known.get(logId) ?? new Map<readonly OpId[], Verdict>();
-    known.set(logId, verdicts.set(heads, verdict));
-  }
+  const known = verdictsOf(run);
   return encodeJudged(
     run.sequencer,
     frontier,
@@ -254,19 +271,20 @@ async function* allEvents(
       const message = "entries that were compacted away here would count otherwise now";
       throw new SpaceError("SPACE_HISTORY_GONE", message);
     }
-    const kept = compacted.events.flatMap((event) => keptEvent(run, event) ?? []);
+    const verdicts = verdictsOf(run);
+    const kept = compacted.events.flatMap((event) => keptEvent(run, verdicts, event) ?? []);
     const wanted = kept.filter((event) => event.seq >= (after?.get(event.logId) ?? 0));
     if (wanted.length > 0) yield wanted;
   }
   yield* releasedEvents(sources, run, after);
 }
 
-function keptEvent(run: Run, kept: KeptEvent): SpaceEvent | undefined {
+function keptEvent(run: Run, verdicts: Verdicts, kept: KeptEvent): SpaceEvent | undefined {
   const { detachedBytes, ...event } = kept;
   const { logId, seq } = event;
   const heads = run.sequencer.positionOf(logId, seq);
-  const stretch = run.stretches.find((one) => one.logId === logId && one.heads === heads);
-  const judgement = stretch === undefined ? "reject" : judgementAt(stretch.verdict, seq);
+  const verdict = verdicts.get(logId)?.get(heads);
+  const judgement = verdict === undefined ? "reject" : judgementAt(verdict, seq);
   if (judgement === "reject") return undefined;
   const frontier = run.sequencer.frontierOf(logId, seq);
   const detached = detachedBytes === undefined ? undefined : { byteCount: detachedBytes };

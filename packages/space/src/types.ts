@@ -150,6 +150,8 @@ export interface SpaceEventBatch {
    * `resume` goes on from there. `undefined` where that cannot be told, and once a reset has come.
    */
   readonly mark: (at?: ReadonlyMap<string, number>) => SpaceMark | undefined;
+  /** `logId → height`: of the events before these heights only what compaction kept is here. */
+  readonly gone?: ReadonlyMap<string, number>;
 }
 
 /** A point in the events of a space, and what was known of those before it. */

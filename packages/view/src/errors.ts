@@ -8,7 +8,9 @@ export type ViewErrorCode =
   | "VIEW_SNAPSHOT_MISMATCH"
   /** The view stands behind a gate, or its source keeps no snapshots. */
   | "VIEW_SNAPSHOT_UNAVAILABLE"
-  /** The view has no `invert`, or the event is not in it. */
+  /** What is asked for lies before a compaction of this device. */
+  | "VIEW_HISTORY_GONE"
+  /** The view has no `invert`, or the event is not in it, or was there before a compaction. */
   | "VIEW_UNDO_UNAVAILABLE"
   /** Folding the events that would be kept does not give the state: nothing was dropped. */
   | "VIEW_COMPACTION_UNSOUND"

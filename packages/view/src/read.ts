@@ -18,8 +18,9 @@ export interface ReadViewOptions {
 
 /**
  * The state after exactly the events inside a frontier, whatever has come since. Reads the source
- * once. Throws ViewError VIEW_REDUCER_FAILED, VIEW_SOURCE_FAILED; VIEW_CLOSED when the source ends or
- * the signal aborts before everything stored was read.
+ * once. Throws ViewError VIEW_REDUCER_FAILED, VIEW_SOURCE_FAILED; VIEW_HISTORY_GONE where the frontier
+ * lies before what this device compacted; VIEW_CLOSED when the source ends or the signal aborts
+ * before everything stored was read.
  */
 export async function readViewAt<State>(
   deps: ViewDeps,
@@ -36,6 +37,11 @@ export async function readViewAt<State>(
   try {
     for await (const batch of deps.source.batches({ signal: controller.signal })) {
       if (batch.reset === true) fold = begin();
+      for (const [logId, height] of batch.gone ?? []) {
+        if ((at.get(logId) ?? 0) >= height) continue;
+        const message = `the past of view ${view.name} was compacted away here`;
+        throw new ViewError("VIEW_HISTORY_GONE", message);
+      }
       fold.add(
         batch.events.filter(
           (event) => event.judgement === "accept" && event.seq < (at.get(event.logId) ?? 0),

@@ -32,6 +32,8 @@ export interface StoredEvents {
   readonly events: readonly ViewEvent[];
   /** Where the source stood, or how a part of it was judged; `undefined` where it cannot tell. */
   readonly mark: (at?: ReadonlyMap<string, number>) => SourceMark | undefined;
+  /** As of `EventBatch`; empty where nothing was dropped. */
+  readonly gone: ReadonlyMap<string, number>;
 }
 
 /**
@@ -51,7 +53,8 @@ export async function readStored(
       for (const event of batch.events) if (isWanted(event)) events.push(event);
       await deps.yieldToHost?.();
       // Marks are asked while the source waits, so that both speak of the same moment.
-      if (batch.caughtUp) return { events, mark: (at) => batch.mark?.(at) };
+      const { gone = new Map<string, number>() } = batch;
+      if (batch.caughtUp) return { events, mark: (at) => batch.mark?.(at), gone };
     }
   } catch (cause) {
     throw asViewError(cause, viewName);

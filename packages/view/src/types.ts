@@ -74,6 +74,11 @@ export interface EventBatch {
    * reset has come), and nothing is kept.
    */
   readonly mark?: (at?: ReadonlyMap<string, number>) => SourceMark | undefined;
+  /**
+   * `logId → height`: of the events before these heights the source handed out only what compaction
+   * kept. The past before them cannot be told any more.
+   */
+  readonly gone?: ReadonlyMap<string, number>;
 }
 
 /** A point in the events of a source from which it can go on (docs/spec/view.md §2). */

@@ -31,6 +31,9 @@ export async function undo<State>(
   const index = events.findIndex((event) => event.logId === ref.logId && event.seq === ref.seq);
   const event = events[index];
   if (event === undefined) throw unavailable(`no event ${ref.seq} of that log is in ${view.name}`);
+  if (event.seq < (stored.gone.get(event.logId) ?? 0)) {
+    throw unavailable(`what ${view.name} was before event ${ref.seq} was compacted away here`);
+  }
   const before = await foldAll(deps, view, events.slice(0, index));
   const drafts = view.invert(event, before, await foldAll(deps, view, events));
   return { written: drafts.length === 0 ? [] : await deps.source.append(drafts) };
