@@ -244,8 +244,12 @@ function checkBundle(crypto: Crypto, bytes: Uint8Array): KeyBundle {
 /** The promise, or a rejection with the signal's reason when that comes first. */
 async function abortable(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined) return promise;
+  signal.throwIfAborted();
   const aborted = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+  const onAbort = (): void => aborted.resolve();
+  signal.addEventListener("abort", onAbort, { once: true });
   await Promise.race([promise, aborted.promise]);
+  // An app may pass one signal for all its life.
+  signal.removeEventListener("abort", onAbort);
   signal.throwIfAborted();
 }

@@ -288,7 +288,9 @@ async function pause({ timers }: TabsDeps, signal: AbortSignal, delayMs: number)
   if (signal.aborted) return;
   const done = Promise.withResolvers<void>();
   const cancel = timers.after(delayMs, done.resolve);
-  signal.addEventListener("abort", () => done.resolve(), { once: true });
+  const onStop = (): void => done.resolve();
+  signal.addEventListener("abort", onStop, { once: true });
   await done.promise;
   cancel();
+  signal.removeEventListener("abort", onStop);
 }

@@ -78,10 +78,13 @@ export function stayInRoom(deps: RoomDeps, name: Uint8Array): Room {
     const [byte = 0] = deps.random(1);
     const done = Promise.withResolvers<void>();
     const cancel = deps.timers.after(pauseMs / 2 + (pauseMs * byte) / 512, done.resolve);
-    stop.signal.addEventListener("abort", () => done.resolve(), { once: true });
+    const onStop = (): void => done.resolve();
+    stop.signal.addEventListener("abort", onStop, { once: true });
     pauseMs = Math.min(pauseMs * 2, pauseMsMax);
     await done.promise;
     cancel();
+    // A carrier may be away for days: each attempt would leave a listener.
+    stop.signal.removeEventListener("abort", onStop);
   };
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {
