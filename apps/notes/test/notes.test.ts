@@ -50,13 +50,20 @@ describe.skipIf(browserPath === undefined)(`notes in two browsers${browserReason
     await ada.page.getByRole("button", { name: "New notebook" }).click();
     await note(ada.page).click();
     await ada.page.keyboard.type("Sail plan. ");
+    // A tool works by the keyboard too, and says what it is set to.
+    const bold = ada.page.getByRole("button", { name: "Bold" });
+    for (const pressed of ["true", "false"]) {
+      await bold.press("Enter");
+      expect(await bold.getAttribute("aria-pressed")).toBe(pressed);
+    }
     await addTask(ada.page, "Mend the sail");
     await tone(ada.page, "fine").waitFor();
     await ada.page.getByRole("button", { name: "Invite" }).click();
     await ada.page.getByRole("button", { name: "Make a link" }).click();
     const link = await ada.page.getByLabel("Invite link").inputValue();
     await shoot(ada.page, "invite");
-    await ada.page.getByRole("button", { name: "Close" }).click();
+    await ada.page.keyboard.press("Escape");
+    await ada.page.getByRole("dialog").waitFor({ state: "detached" });
 
     await ben.page.goto(link);
     await note(ben.page).getByText("Sail plan.").waitFor();
@@ -66,6 +73,11 @@ describe.skipIf(browserPath === undefined)(`notes in two browsers${browserReason
     // The secret of the link is gone from the address.
     expect(ben.page.url()).not.toContain("join=");
     await ben.page.getByLabel("Forward: Mend the sail").click();
+    // Whoever goes by the keyboard stays with the card.
+    await column(ben.page, "Doing")
+      .getByLabel("Forward: Mend the sail")
+      .and(ben.page.locator(":focus"))
+      .waitFor();
     await column(ada.page, "Doing").getByText("Mend the sail").waitFor();
 
     await relay.close();
@@ -79,7 +91,8 @@ describe.skipIf(browserPath === undefined)(`notes in two browsers${browserReason
     await ben.page.keyboard.press("Control+Home");
     await ben.page.keyboard.type("Ben too. ");
     await addTask(ben.page, "Ask Ada");
-    await ada.page.getByText("Offline. Saved on this device; the relay has it as of").waitFor();
+    const offline = "Offline. Saved on this device; the relay has it as of";
+    await ada.page.locator("footer").getByText(offline).first().waitFor();
     await shoot(ada.page, "offline");
 
     const [port] = /\d+$/.exec(new URL(relay.url).host) ?? ["0"];

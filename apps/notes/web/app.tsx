@@ -1,7 +1,8 @@
 /** From an address to a notebook: open the device, create or join, show it. */
 import { createHawser, type Hawser, type HawserSpace } from "@hawser/hawser";
 import { useEffect, useState, type FormEvent, type ReactNode } from "react";
-import { inviteInHash, relayInQuery } from "../src/index.ts";
+import { inviteInHash, problemText, relayInQuery } from "../src/index.ts";
+import { Brand } from "./brand.tsx";
 import { Notebook } from "./notebook.tsx";
 
 /** The relay of the address, or of the host that serves the page. */
@@ -10,7 +11,12 @@ const relayUrl =
 
 type Stage =
   | { readonly kind: "opening" }
-  | { readonly kind: "start"; readonly hawser: Hawser; readonly problem?: string }
+  | {
+      readonly kind: "start";
+      readonly hawser: Hawser;
+      readonly problem?: string;
+      readonly invite?: string;
+    }
   | { readonly kind: "busy"; readonly what: string }
   | { readonly kind: "notebook"; readonly hawser: Hawser; readonly space: HawserSpace }
   | { readonly kind: "failed"; readonly problem: string };
@@ -19,7 +25,7 @@ export function App(): ReactNode {
   const [stage, setStage] = useState<Stage>({ kind: "opening" });
   useEffect(() => {
     openDevice().then(setStage, (error: unknown) =>
-      setStage({ kind: "failed", problem: textOf(error) }),
+      setStage({ kind: "failed", problem: problemText(error) }),
     );
   }, []);
   if (stage.kind === "notebook") {
@@ -28,14 +34,19 @@ export function App(): ReactNode {
   if (stage.kind === "start") return <Start {...stage} go={setStage} />;
   return (
     <main className="middle">
-      <h1>Hawser notes</h1>
-      <p role="status">
-        {stage.kind === "opening"
-          ? "Opening …"
-          : stage.kind === "busy"
-            ? stage.what
-            : stage.problem}
-      </p>
+      <Brand />
+      {stage.kind === "failed" ? (
+        <>
+          <p role="alert">{stage.problem}</p>
+          <button type="button" onClick={() => location.reload()}>
+            Try again
+          </button>
+        </>
+      ) : (
+        <p role="status" className="waiting-for">
+          {stage.kind === "opening" ? "Opening …" : stage.what}
+        </p>
+      )}
     </main>
   );
 }
@@ -59,20 +70,23 @@ async function joinBy(hawser: Hawser, invite: string): Promise<Stage> {
     const space = await hawser.join(invite, { signal: AbortSignal.timeout(30_000) });
     return { kind: "notebook", hawser, space };
   } catch (error) {
-    return { kind: "start", hawser, problem: `Joining failed: ${textOf(error)}` };
+    // The invite stays at hand: some failures pass.
+    return { kind: "start", hawser, problem: problemText(error), invite };
   }
 }
 
 function Start({
   hawser,
   problem,
+  invite = "",
   go,
 }: {
   readonly hawser: Hawser;
   readonly problem?: string;
+  readonly invite?: string;
   readonly go: (stage: Stage) => void;
 }): ReactNode {
-  const [link, setLink] = useState("");
+  const [link, setLink] = useState(invite);
   const create = async (): Promise<void> => {
     go({ kind: "busy", what: "Making a notebook …" });
     const space = await hawser.create();
@@ -86,8 +100,20 @@ function Start({
   };
   return (
     <main className="middle">
-      <h1>Hawser notes</h1>
-      <p>One note and one task board, encrypted, for you and whoever you invite.</p>
+      <Brand />
+      <p className="lead">One note and one task board, for you and whoever you invite.</p>
+      <ul className="promises">
+        <li>
+          <strong>Sealed on your device.</strong> The relay passes on what it cannot read.
+        </li>
+        <li>
+          <strong>Yours offline.</strong> Everything is here; it meets the others when it can.
+        </li>
+        <li>
+          <strong>No account.</strong> A link lets somebody in, once.
+        </li>
+      </ul>
+      {problem === undefined ? undefined : <p role="alert">{problem}</p>}
       <button
         type="button"
         className="primary"
@@ -98,21 +124,28 @@ function Start({
       <form onSubmit={(event) => void join(event)}>
         <label>
           or paste an invite
-          <input value={link} onChange={(event) => setLink(event.target.value)} />
+          <input
+            value={link}
+            placeholder="https://…#join=…"
+            autoComplete="off"
+            spellCheck={false}
+            onChange={(event) => setLink(event.target.value)}
+          />
         </label>
         <button type="submit" disabled={link.trim() === ""}>
           Join
         </button>
       </form>
-      {problem === undefined ? undefined : <p role="alert">{problem}</p>}
+      {relayUrl === undefined ? (
+        <p className="hint">
+          No relay is set, so this notebook stays on this device. Name one in the address:
+          <code>?relay=wss://…</code>
+        </p>
+      ) : undefined}
     </main>
   );
 }
 
 function failed(hawser: Hawser, error: unknown): Stage {
-  return { kind: "start", hawser, problem: textOf(error) };
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return { kind: "start", hawser, problem: problemText(error) };
 }

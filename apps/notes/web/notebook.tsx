@@ -4,7 +4,9 @@ import type { Hawser, HawserSpace } from "@hawser/hawser";
 import { DocsProvider } from "@hawser/react";
 import { createYjsProvider, type YjsProvider } from "@hawser/yjs";
 import { useEffect, useState, type ReactNode } from "react";
+import { problemText } from "../src/index.ts";
 import { Board } from "./board.tsx";
+import { Brand } from "./brand.tsx";
 import { Note } from "./note.tsx";
 import { People } from "./people.tsx";
 import { Share } from "./share.tsx";
@@ -30,7 +32,7 @@ export function Notebook({
   const [isSharing, setSharing] = useState(false);
   useEffect(() => {
     const opening = openParts(space);
-    opening.then(setParts, (error: unknown) => setProblem(String(error)));
+    opening.then(setParts, (error: unknown) => setProblem(problemText(error)));
     return () => {
       void opening.then(async ({ docs, note }) => {
         await note[Symbol.asyncDispose]();
@@ -38,7 +40,15 @@ export function Notebook({
       });
     };
   }, [space]);
-  if (problem !== undefined) return <main role="alert">{problem}</main>;
+  const canWrite = useCanWrite(space);
+  if (problem !== undefined) {
+    return (
+      <main className="middle">
+        <Brand />
+        <p role="alert">{problem}</p>
+      </main>
+    );
+  }
   if (parts === undefined) {
     return (
       <main className="middle" role="status">
@@ -49,20 +59,43 @@ export function Notebook({
   return (
     <DocsProvider docs={parts.docs} access={space}>
       <header>
-        <h1>Hawser notes</h1>
+        <Brand />
         <People provider={parts.note} self={hawser.author} space={space} />
         <button type="button" className="primary" onClick={() => setSharing(true)}>
           Invite
         </button>
       </header>
       <main className="notebook">
-        <Note provider={parts.note} />
-        <Board />
+        <Note provider={parts.note} canWrite={canWrite} />
+        <Board canWrite={canWrite} />
       </main>
       <StatusLine hawser={hawser} space={space} provider={parts.note} hasRelay={hasRelay} />
       {isSharing ? <Share space={space} close={() => setSharing(false)} /> : undefined}
     </DocsProvider>
   );
+}
+
+/** How often rights are looked at; they tell of no change but their loss. */
+const lookMs = 1_000;
+
+/** May this device write here now? */
+function useCanWrite(space: HawserSpace): boolean {
+  const [canWrite, setCanWrite] = useState(true);
+  useEffect(() => {
+    let isLost = false;
+    const look = (): void => {
+      const level = space.members().find((member) => member.isSelf)?.level;
+      setCanWrite(!isLost && (level === "write" || level === "manage"));
+    };
+    look();
+    const timer = setInterval(look, lookMs);
+    void space.accessLost.then(() => {
+      isLost = true;
+      look();
+    });
+    return () => clearInterval(timer);
+  }, [space]);
+  return canWrite;
 }
 
 async function openParts(space: HawserSpace): Promise<Parts> {

@@ -2,7 +2,7 @@
 import type { Hawser, HawserSpace } from "@hawser/hawser";
 import { useDocs } from "@hawser/react";
 import type { YjsProvider } from "@hawser/yjs";
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { statusOf, type Facts } from "../src/index.ts";
 
 const clockText = (ms: number): string =>
@@ -16,10 +16,16 @@ export function StatusLine(props: {
 }): ReactNode {
   const facts = useFacts(props);
   const { tone, text } = statusOf(facts, clockText);
+  // What comes and goes with every key is not read out.
+  const said = useRef("");
+  if (tone !== "busy") said.current = text;
   return (
-    <footer className={tone} role="status" data-tone={tone}>
+    <footer className={tone} data-tone={tone}>
       <span className="lamp" aria-hidden="true" />
-      {text}
+      <span>{text}</span>
+      <span className="unseen" role="status">
+        {said.current}
+      </span>
     </footer>
   );
 }

@@ -2,7 +2,7 @@
 import { createDocs, ge, type Docs } from "@hawser/doc";
 import { openView, type View } from "@hawser/view";
 import { createMemorySource } from "@hawser/view/testing";
-import { Component, createElement, Fragment, type ReactNode } from "react";
+import { Component, createElement, Fragment, Suspense, use, type ReactNode } from "react";
 import { beforeAll, expect, test, vi } from "vitest";
 import {
   DocsProvider,
@@ -13,7 +13,7 @@ import {
   useView,
   type Loaded,
 } from "@hawser/react";
-import { openTasks, renderAt, startPage, tasks } from "./help.ts";
+import { hydrateAt, openTasks, renderAt, startPage, tasks } from "./help.ts";
 
 beforeAll(() => {
   startPage();
@@ -236,5 +236,57 @@ test("a hook without a provider says so", async () => {
   expect(page.text()).toBe("broken");
   expect(caught).toBeInstanceOf(ReactError);
   expect(caught).toMatchObject({ code: "REACT_NO_PROVIDER" });
+  await page.unmount();
+});
+
+test("a server draws what is loading, and a page takes it over and goes on", async () => {
+  const docs = openTasks();
+  await docs.in(tasks).put("a", { title: "Sail", done: false });
+  const tree = within(
+    docs,
+    createElement(
+      Fragment,
+      undefined,
+      createElement(TaskList),
+      createElement(TaskView, { id: "a" }),
+    ),
+  );
+  const { renderToString } = await import("react-dom/server");
+  const html = renderToString(tree);
+  expect(html.replaceAll("<!-- -->", "|")).toBe("loading|loading");
+  const problems: unknown[] = [];
+  const page = await hydrateAt(html, tree, (error) => problems.push(error));
+  await page.act(() => docs.ready);
+  expect(page.text()).toBe("SailSail");
+  await page.act(() => docs.in(tasks).patch("a", { title: "Row" }));
+  expect(page.text()).toBe("RowRow");
+  expect(problems).toEqual([]);
+  await page.unmount();
+});
+
+test("what waits inside Suspense shows the newest, and nothing is asked twice or left open", async () => {
+  const docs = openTasks();
+  await docs.in(tasks).put("a", { title: "Sail", done: false });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const Waiting = (): ReactNode => {
+    const text = use(promise);
+    return createElement(Fragment, undefined, text, createElement(TaskList));
+  };
+  const waiting = createElement(
+    Suspense,
+    { fallback: "waiting" },
+    createElement(TaskList),
+    createElement(Waiting),
+  );
+  const page = await renderAt(within(docs, waiting));
+  expect(page.text()).toBe("waiting");
+  await page.act(() => docs.in(tasks).patch("a", { title: "Row" }));
+  await page.act(async () => {
+    resolve("now:");
+    await promise;
+  });
+  expect(page.text()).toBe("Rownow:Row");
+  await page.act(() => docs.in(tasks).patch("a", { title: "Swim" }));
+  expect(page.text()).toBe("Swimnow:Swim");
   await page.unmount();
 });
