@@ -40,7 +40,10 @@ interface Acknowledged {
 /** Runs the writer and kills it right after it acknowledged `count` rounds. */
 async function runAndKill(args: readonly string[], count: number): Promise<Acknowledged> {
   const flags = ["--conditions=hawser-source", "--disable-warning=ExperimentalWarning", program];
-  const child = spawn(process.execPath, [...flags, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...flags, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(scratch, "compiled") },
+  });
   const trouble: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => void trouble.push(line));
   let last: Acknowledged | undefined;

@@ -40,6 +40,7 @@ async function runAndKill(path: string, seed: string, count: number): Promise<Ac
   const args = ["--conditions=hawser-source", "--disable-warning=ExperimentalWarning", program];
   const child = spawn(process.execPath, [...args, path, seed], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(scratch, "compiled") },
   });
   const trouble: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => void trouble.push(line));

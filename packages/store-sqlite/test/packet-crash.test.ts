@@ -18,6 +18,7 @@ async function runAndKill(path: string, first: number, count: number): Promise<n
   const args = ["--conditions=hawser-source", "--disable-warning=ExperimentalWarning", program];
   const child = spawn(process.execPath, [...args, path, `${first}`], {
     stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(scratch, "compiled") },
   });
   const ended = new Promise((settle) => child.once("close", settle));
   const lines: number[][] = [];
