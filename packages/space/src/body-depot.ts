@@ -14,6 +14,7 @@ import {
   type Packet,
 } from "@hawser/packet";
 import type { BodyPlace, BodySource, PieceRead, PieceRequest, SyncPeer } from "@hawser/sync";
+import { createQueue } from "./queue.ts";
 import type { BodyStore } from "./types.ts";
 import { dataDomain } from "./words.ts";
 
@@ -93,6 +94,8 @@ export interface BodyDepot {
   shelf(topic: Topic): BodyStore;
   /** For spaces: `fetchPieces` of the peer object; `nobody` while there is none. */
   readonly fetchPieces: SyncPeer["fetchPieces"];
+  /** For spaces: runs jobs that read many entries one after another, whatever their topic. */
+  readonly inTurn: <Result>(job: () => Promise<Result>) => Promise<Result>;
   /** For spaces: who answers for a topic. */
   register(topic: Topic, keeper: BodyKeeper): void;
   /** For spaces: tells peers that asked in vain. */
@@ -109,6 +112,7 @@ export function createBodyDepot(
   const { shelves = createStoredShelves(deps), fetch = "read", quota } = options;
   const keepers = new Map<Topic, BodyKeeper>();
   const listeners = new Set<{ readonly call: (topic: Topic, name: Uint8Array) => void }>();
+  const turns = createQueue();
   let from: BodyPeer | undefined;
 
   if (typeof fetch === "object") {
@@ -141,6 +145,7 @@ export function createBodyDepot(
       if (from === undefined || fetch === "never") return "nobody";
       return from.fetchPieces(request, take, fetchOptions);
     },
+    inTurn: (job) => turns.run(job),
     register: (topic, keeper) => void keepers.set(topic, keeper),
     came: (topic, name) => {
       for (const { call } of listeners) call(topic, name);

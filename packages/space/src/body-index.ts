@@ -32,8 +32,10 @@ export interface BodyIndex {
   catchUp(): Promise<void>;
 }
 
-/** Entries taken in by one commit. */
-const batchEntries = 256;
+/** What is written by one commit. */
+const batchWrites = 512;
+/** Ranges that name no body, after which the cursor is written down all the same. */
+const idleRangesMax = 1_024;
 
 /**
  * The index of a topic. `alsoWrite` adds to the commit that takes a body in, which happens once for
@@ -48,6 +50,8 @@ export function createBodyIndex(
   const cursorKey = `${bodyPrefix(topic)}cursor`;
   const prefixOf = (hash: Uint8Array): string => namedPrefix(topic, hash);
   let cursor: number | undefined;
+  // Since the cursor was written down.
+  let idleRanges = 0;
 
   const writesOf = (body: NamedBody): readonly KvWrite[] => {
     const value = encodeNamedBody(body);
@@ -61,6 +65,7 @@ export function createBodyIndex(
       await store.commit({ writes: [...writes, { key: cursorKey, value: encodeCbor([upTo]) }] });
       writes = [];
       cursor = upTo;
+      idleRanges = 0;
     };
     let seen = cursor;
     for await (const range of store.received(topic, cursor)) {
@@ -72,10 +77,11 @@ export function createBodyIndex(
         }
       }
       seen = range.cursor;
-      if (writes.length >= batchEntries) await save(seen);
+      idleRanges += 1;
+      if (writes.length >= batchWrites) await save(seen);
     }
-    // What named no body is cheap to look at again: no commit for that alone.
-    if (writes.length > 0) await save(seen);
+    // A little that named no body is cheap to look at again: no commit for that alone.
+    if (writes.length > 0 || idleRanges >= idleRangesMax) await save(seen);
     cursor = seen;
   };
   return {

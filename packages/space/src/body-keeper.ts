@@ -149,7 +149,7 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
   };
 
   const pass = async (): Promise<void> => {
-    await host.catchUp();
+    await depot.inTurn(() => host.catchUp());
     const waiting = [...dues.values()];
     const work = async (): Promise<void> => {
       for (let due = waiting.shift(); due !== undefined; due = waiting.shift()) await attempt(due);
