@@ -7,7 +7,8 @@ import { createHawser, createRelayClient, type Hawser, type HawserSpace } from "
 import { createMemoryRelay, type MemoryRelay } from "@hawser/hawser/testing";
 import { createMemoryStore, ingestRange, type LogStore } from "@hawser/log";
 import { controlDomain, dataDomain, parseInviteLink, type Space } from "@hawser/space";
-import { createSyncPeer, type SyncPeer, type Timers, type TopicAccess } from "@hawser/sync";
+import { createSyncPeer, type SyncPeer, type TopicAccess } from "@hawser/sync";
+import { platformTimers as timers } from "@hawser/transport-ws";
 import { describe, expect, test } from "vitest";
 import { bytesOf, forge, logsOf, villain, type Villain } from "./support/forge.ts";
 import { at, createWorld, spaceWith, textsOf, write } from "./support/world.ts";
@@ -157,13 +158,6 @@ async function copyOf(crypto: Crypto, store: LogStore): Promise<LogStore> {
   await copy.commit({ writes });
   return copy;
 }
-
-const timers: Timers = {
-  after: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 const random = (byteCount: number): Uint8Array =>
   globalThis.crypto.getRandomValues(new Uint8Array(byteCount));

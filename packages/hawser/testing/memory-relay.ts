@@ -7,8 +7,9 @@ import { createCrypto, type AuthorId } from "@hawser/crypto";
 import { encodeBundle } from "@hawser/keys";
 import { createMemoryStore, type LogStore } from "@hawser/log";
 import { createBodyDepot, createSpaces } from "@hawser/space";
-import { createSyncPeer, type Timers } from "@hawser/sync";
+import { createSyncPeer } from "@hawser/sync";
 import { createMemoryPair } from "@hawser/sync/testing";
+import { platformTimers as timers } from "@hawser/transport-ws";
 import type { RelayClient } from "@hawser/hawser";
 
 export interface MemoryRelay extends RelayClient {
@@ -19,14 +20,6 @@ export interface MemoryRelay extends RelayClient {
   cutAll(): void;
   close(): Promise<void>;
 }
-
-const timers: Timers = {
-  after: (delayMs, callback) => {
-    // Longer delays overflow and would fire at once.
-    const timer = setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
-    return () => clearTimeout(timer);
-  },
-};
 
 export async function createMemoryRelay(): Promise<MemoryRelay> {
   const crypto = await createCrypto();

@@ -1,10 +1,9 @@
 /** docs/spec/transport-libp2p.md §1–§3: streams for sync between real libp2p nodes. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { transportCasesFor } from "@hawser/sync/testing";
+import { realTimers as timers, transportCasesFor } from "@hawser/sync/testing";
 import { createSyncStreams, syncProtocol } from "@hawser/transport-libp2p";
 import { createCrypto } from "@hawser/crypto";
 import { type Ends, harness, openEnds } from "./support/pair.ts";
-import { timers } from "./support/timers.ts";
 import { until } from "./support/nodes.ts";
 
 const crypto = await createCrypto();

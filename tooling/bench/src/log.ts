@@ -22,8 +22,8 @@ import {
   type Topic,
 } from "@hawser/log";
 import { createSqliteStore } from "@hawser/store-sqlite";
-import { createSyncPeer, type SyncTopic, type Timers } from "@hawser/sync";
-import { createMemoryPair } from "@hawser/sync/testing";
+import { createSyncPeer, type SyncTopic } from "@hawser/sync";
+import { createMemoryPair, realTimers as timers } from "@hawser/sync/testing";
 import { createHypercoreBench, replicateHypercore } from "./peers/hypercore.ts";
 import { compare, measure, type Comparison } from "@hawser-tooling/measure";
 
@@ -78,13 +78,6 @@ function verifyAll(ranges: readonly StoredRange[]): void {
     state = verdict.range.after;
   }
 }
-
-const timers: Timers = {
-  after: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 const syncTopic: SyncTopic = {
   topic,

@@ -16,7 +16,7 @@ import {
   type Topic,
 } from "@hawser/log";
 import { createSyncPeer, type Ingest, type SyncPeer } from "@hawser/sync";
-import { createSeededRandom } from "@hawser/sync/testing";
+import { createSeededRandom, realTimers as timers } from "@hawser/sync/testing";
 import {
   type Behind,
   createGossip,
@@ -27,7 +27,6 @@ import {
 } from "@hawser/transport-libp2p";
 import { openEnvelope, sealEnvelope } from "./envelope.ts";
 import { type Node, startNode } from "./nodes.ts";
-import { timers } from "./timers.ts";
 
 export const crypto: Crypto = await createCrypto();
 export const topic = toHex(crypto.hash(utf8("gossip topic"))) as Topic;

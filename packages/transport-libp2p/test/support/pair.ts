@@ -6,9 +6,9 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { createCrypto } from "@hawser/crypto";
 import type { Connection } from "@hawser/sync";
 import type { ConnectionPair, TransportHarness, TransportPair } from "@hawser/sync/testing";
+import { realTimers as timers } from "@hawser/sync/testing";
 import { createSyncStreams, type SyncStreams } from "@hawser/transport-libp2p";
 import { type Node, startNode } from "./nodes.ts";
-import { timers } from "./timers.ts";
 
 const crypto = await createCrypto();
 

@@ -1,6 +1,7 @@
 /** What a test page does in a browser: the cases of every transport, over real data channels. */
 import { createCrypto } from "@hawser/crypto";
 import {
+  realTimers as timers,
   transportCases,
   transportCasesFor,
   type TransportHarness,
@@ -16,12 +17,6 @@ import {
 } from "@hawser/transport-webrtc";
 
 const crypto = await createCrypto();
-const timers = {
-  after: (delayMs: number, callback: () => void) => {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** A platform whose peers the test can end without a word. */
 function createEnd(): { readonly deps: EstablishDeps; readonly peers: RtcPeer[] } {

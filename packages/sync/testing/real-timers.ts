@@ -1,7 +1,8 @@
-/** The platform's timers, as sync takes them. */
+/** Time as it passes, for tests and benchmarks over real sockets and disks. */
 import type { Timers } from "@hawser/sync";
 
-export const timers: Timers = {
+/** setTimeout and clearTimeout. */
+export const realTimers: Timers = {
   after: (delayMs, callback) => {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
