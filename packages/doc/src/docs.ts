@@ -18,6 +18,7 @@ import { createIdMaker, platformIds } from "./ids.ts";
 import { decodeItems, type WriteForm } from "./ops.ts";
 import { createOverlay, type Overlay, type Run } from "./overlay.ts";
 import { originsOf, withoutEvents, type DocOrigin, type OriginsOptions } from "./origins.ts";
+import { createReading } from "./reading.ts";
 import { createRecords, type RowChange } from "./records.ts";
 import { createDelivery, type Delivery, type OpenShelf } from "./shelf.ts";
 import { docEventType, docView, type DocState } from "./state.ts";
@@ -133,30 +134,41 @@ export function createDocs(deps: DocsDeps, options: DocsOptions): Docs {
     for (const listener of listeners) listener(refused);
   };
 
-  let folded = view.state;
-  const settle = (): void => {
-    if (view.state === folded) return;
-    folded = view.state;
-    restart(shelves, view.state);
-    if (overlay === undefined) delivery.restarted(shelves.values());
-    else overlay.restart();
-  };
+  const reading = createReading(
+    shelves,
+    () => view.state,
+    () => {
+      if (overlay === undefined) delivery.restarted(shelves.values());
+      else overlay.restart();
+    },
+  );
   const append = async (bodies: readonly Uint8Array[]): Promise<string | undefined> => {
     const refs = await view.write(bodies.map((body) => ({ type: docEventType, body })));
     return refs.at(-1)?.logId;
   };
-  const writes = createWrites({ overlay, makeId, settle, tell, append });
+  const writes = createWrites({ overlay, makeId, settle: reading.settle, tell, append });
+  let isOpen = false;
+  let catching: Promise<void> | undefined;
+  /** What a snapshot holds is read a slice a task, and told of when it can be shown. */
+  const catchUp = (): void => {
+    catching ??= (async () => {
+      while (!reading.settleSome()) await deps.yieldToHost?.();
+      catching = undefined;
+      tell();
+    })();
+  };
   const unsubscribe = view.subscribe((events) => {
     writes.arrived(events);
-    if (view.state === folded) takeEvents(shelves, events, overlay, delivery);
-    else settle();
+    if (!reading.isReplaced) takeEvents(shelves, events, overlay, delivery);
+    if (reading.isBehind && !isOpen) return catchUp();
+    reading.settle();
     tell();
   });
-  // A snapshot may be all there is: then no event tells that something can be read.
-  const ready = view.ready.then(() => {
-    if (view.state === folded) return;
-    settle();
-    tell();
+  const ready = view.ready.then(async () => {
+    // A snapshot may be all there is: then no event tells that something can be read.
+    if (reading.isBehind) catchUp();
+    await catching;
+    isOpen = true;
   });
   ready.catch(() => undefined);
   /** The source as this view folds it. */
@@ -169,7 +181,7 @@ export function createDocs(deps: DocsDeps, options: DocsOptions): Docs {
   const engine: Engine = {
     makeId,
     shelf: (name) => shelves.get(name),
-    settle,
+    settle: reading.settle,
     pending: (shelf) => overlay?.pendingIn(shelf) ?? [],
     write: writes.write,
   };
@@ -248,14 +260,6 @@ function createOpener(engine: Engine): Docs["in"] {
     // Safe: the shelf was opened with the very definition that the types come from.
     return collection as Collection<Input, Doc>;
   };
-}
-
-/** Reads everything anew. */
-function restart(shelves: ReadonlyMap<string, OpenShelf>, state: DocState): void {
-  for (const { records, definition } of shelves.values()) {
-    records.clear();
-    for (const [id, stored] of state.get(definition.name) ?? []) records.refresh(id, stored);
-  }
 }
 
 /** Reads the documents anew that the events speak of. */

@@ -201,6 +201,8 @@ function readLife(life: Life): JsonObject | undefined {
   for (const elements of life.sets.values()) if (elements.size > valueCountMax) return undefined;
   const budget = createBudget();
   const base = valueAt(life.root, budget);
+  // As mostly: then it is sorted, and nobody else has it.
+  if (partCount === 0) return budget.isOver ? undefined : ((base ?? {}) as JsonObject);
   // Safe: the root has no register of its own, so it is an object or nothing.
   const fields: Record<string, Json> = { ...(base as JsonObject | undefined) };
   for (const [field, sum] of life.counters) {

@@ -1,7 +1,7 @@
 /** Snapshots on the device, and two versions of an application at work on the same documents. */
-import { createDocs, defineCollection, docView, eq } from "@hawser/doc";
+import { createDocs, defineCollection, defineTable, docView, encodeItems, eq } from "@hawser/doc";
 import { compactView, type EventSource } from "@hawser/view";
-import { createMemorySource, oracleFold } from "@hawser/view/testing";
+import { createMemorySource, fakeEvent, oracleFold } from "@hawser/view/testing";
 import { toHex } from "@hawser/codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -83,6 +83,55 @@ describe("snapshots", () => {
       { name: "task", idCount: 1, isOpen: true },
     ]);
     for (const each of [first, docs]) await each[Symbol.asyncDispose]();
+  });
+
+  test("are read a slice a task; who asks meanwhile gets all, and what comes meanwhile is in it", async () => {
+    const source = createMemorySource();
+    const lines = (function* () {
+      for (let index = 0; index < 1_200; index++)
+        yield JSON.stringify({ _id: `t${index}`, n: index });
+    })();
+    const counted = defineTable({ name: "counted", columns: { n: "number" } });
+    await using first = createDocs({ source }, { collections: [counted] });
+    await first.in(counted).importLines(lines);
+    await first[Symbol.asyncDispose]();
+    const opened = (turns: (turn: number) => void) => {
+      const again = createMemorySource(0, source.shelved);
+      again.deliver(source.events);
+      let turn = 0;
+      const yieldToHost = async (): Promise<void> => {
+        turns((turn += 1));
+        await new Promise((resolve) => setImmediate(resolve));
+      };
+      return {
+        again,
+        docs: createDocs({ source: again, yieldToHost }, { collections: [counted] }),
+      };
+    };
+    let turnCount = 0;
+    await using slow = opened((turn) => (turnCount = turn)).docs;
+    const live = slow.in(counted).live({ sort: ["n"] });
+    await slow.ready;
+    expect([turnCount >= 4, live.count, live.rows.at(-1)?.doc.n]).toEqual([true, 1_200, 1_199]);
+    const { again, docs: asked } = opened((turn) => {
+      if (turn === 3) seen.push(asked.in(counted).count());
+      if (turn === 2) {
+        const item = {
+          collection: "counted",
+          id: "t0",
+          life: "first",
+          existence: "unsaid",
+        } as const;
+        const ops = [{ op: "set", path: ["n"], value: -1 }] as const;
+        const body = encodeItems([{ ...item, ops }])!;
+        again.deliver([fakeEvent(2, 0, { type: "doc", body }, 9_000_000)]);
+      }
+    });
+    const seen: number[] = [];
+    await asked.ready;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([seen, asked.in(counted).get("t0")?.n]).toEqual([[1_200], -1]);
+    await asked[Symbol.asyncDispose]();
   });
 
   test("none are kept when none are wanted", async () => {

@@ -71,9 +71,10 @@ function snapshotOf<Value>(
 ): Loaded<Value> {
   const failure = source.failure?.() ?? ready?.failure();
   if (failure !== undefined) return { status: "error", error: failure };
-  const value = source.read();
-  if (lost?.isDone() === true) return { status: "unauthorised", value };
+  if (lost?.isDone() === true) return { status: "unauthorised", value: source.read() };
+  // Reading before that would make all of it be read in one go.
   if (ready?.isDone() !== true) return loading;
+  const value = source.read();
   return value === undefined ? { status: "absent" } : { status: "ready", value };
 }
 
