@@ -92,7 +92,8 @@ describe("snapshots", () => {
         yield JSON.stringify({ _id: `t${index}`, n: index });
     })();
     const counted = defineTable({ name: "counted", columns: { n: "number" } });
-    await using first = createDocs({ source }, { collections: [counted] });
+    const options = { collections: [counted], snapshots: { everyEvents: 1 } };
+    await using first = createDocs({ source }, options);
     await first.in(counted).importLines(lines);
     await first[Symbol.asyncDispose]();
     const opened = (turns: (turn: number) => void) => {
