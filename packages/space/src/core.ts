@@ -294,21 +294,27 @@ export async function openCore(
     if (await haveForksMoved()) await refold();
   };
 
-  const refold = async (): Promise<void> => {
+  /** Folds what the store holds of control logs, and nothing else. */
+  const foldAnew = async (): Promise<FoldChange> => {
     const heads = await store.heads(topic);
+    const keys = await device.vault.read(keysKey(topic));
     addresses.clear();
-    forks = await forkReader.read();
-    fold = emptyFold(await device.vault.read(keysKey(topic)));
+    fold = emptyFold(keys);
     opener = newOpener();
-    // What lies on a fork's branches moves positions: only what cannot be read again is kept then.
-    const hasForks = forks.ends.size > 0;
-    sequencer = newSequencer(hasForks ? order.compacted?.image : order.image());
     const ranges: ControlRange[] = [];
     for (const { logId, context } of heads) {
       if (context.domain === controlDomain) ranges.push(await readControl(logId, context));
     }
     ranges.push(...forks.branches);
-    const change = fold.apply(ranges, device.prekeys());
+    return fold.apply(ranges, device.prekeys());
+  };
+
+  const refold = async (): Promise<void> => {
+    forks = await forkReader.read();
+    const change = await foldAnew();
+    // What lies on a fork's branches moves positions: only what cannot be read again is kept then.
+    const hasForks = forks.ends.size > 0;
+    sequencer = newSequencer(hasForks ? order.compacted?.image : order.image());
     const record = checked.write();
     if (record !== undefined) await store.commit({ writes: [record] });
     await advanceIfStarted();
@@ -430,7 +436,8 @@ export async function openCore(
     const admitted = fold.admitJoiningLog(log);
     if (admitted.ok) return undefined;
     if (admitted.hasLearned === true) {
-      await refold();
+      // What is stored is as it was: positions and judgements stand, and no reader begins anew.
+      await foldAnew();
       if (futileLogs.size >= futileLogsMax) futileLogs.clear();
       futileLogs.set(end, admitted.reason);
     }

@@ -228,11 +228,13 @@ function admit(
   }
   const carried = [...failed, op].some(isByGroup) ? proveGroup(rules, attempt, op) : [];
   if (typeof carried === "string") return refused(carried);
-  const hasLearned = carried.length > 0 || failed.length > 0;
-  if (carried.length > 0 && !rules.learnCarried(carried)) {
+  let hasLearned = carried.length > 0;
+  if (hasLearned && !rules.learnCarried(carried)) {
     return { ...refused("GROUP_INVALID"), hasLearned };
   }
-  for (const before of failed) rules.graph.add(before);
+  for (const before of failed) {
+    if (rules.graph.add(before).status !== "rejected") hasLearned = true;
+  }
   const verdict = rules.graph.add(op);
   if (verdict.status === "rejected") return { ...refused(verdict.reason), hasLearned };
   if (verdict.status === "pending") {

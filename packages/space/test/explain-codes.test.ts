@@ -371,6 +371,43 @@ describe("logs of strangers", () => {
     expect(timeline.flatMap(({ deps }) => deps).filter((dep) => !known.has(dep))).toEqual([]);
   });
 
+  test("joins that are refused make no reader begin anew", async () => {
+    const at = await scene();
+    await explained(at, [auth(opBytes(at, invite(1)(at)))]);
+    const before = headsOf(at.space);
+    await at.space.remove(at.ben.author);
+    await at.space.append([{ type: "note", body: filled(1) }]);
+    const closing = new AbortController();
+    const { signal } = closing;
+    let resets = 0;
+    const caughtUp = Promise.withResolvers<void>();
+    const types: string[] = [];
+    const reading = (async () => {
+      for await (const batch of at.space.batches({ signal })) {
+        if (batch.reset === true) resets += 1;
+        types.push(...batch.events.map(({ type }) => type));
+        if (batch.caughtUp) caughtUp.resolve();
+      }
+    })();
+    await caughtUp.promise;
+    for (const name of ["eve", "mallory", "trudy"]) {
+      const late = await joinOutcome(at, { deps: before, name });
+      expect(late.outcome).toEqual({ status: "refused", reason: "JOIN_VOID" });
+      // Twice by invites that nobody made: nothing of it is learned.
+      const twice = await joinOutcome(at, { name: `${name} 2`, firstBy: filled(9) });
+      expect(twice.outcome.status).toBe("refused");
+    }
+    await at.space.append([{ type: "last", body: filled(1) }]);
+    await expect.poll(() => types.at(-1)).toBe("last");
+    closing.abort();
+    await reading;
+    expect(resets).toBe(0);
+    expect(types).toEqual(["note", "last"]);
+    const timeline = at.space.timeline();
+    const known = new Set(timeline.map(({ op }) => op));
+    expect(timeline.flatMap(({ deps }) => deps).filter((dep) => !known.has(dep))).toEqual([]);
+  });
+
   test("a log that begins with anything else: UNKNOWN_AUTHOR", async () => {
     const { world, ada, space } = await scene();
     const eve = attacker(world.crypto, "eve");

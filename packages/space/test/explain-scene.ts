@@ -139,6 +139,10 @@ export async function joinOutcome(
     readonly flip?: boolean;
     readonly uses?: number;
     readonly deps?: readonly OpId[];
+    /** Who joins; default "eve". */
+    readonly name?: string;
+    /** The secret of another invite by which the same log tries first. */
+    readonly firstBy?: Uint8Array;
   } = {},
 ): Promise<{
   readonly outcome: IngestOutcome;
@@ -148,7 +152,7 @@ export async function joinOutcome(
 }> {
   const { world, ada, space } = at;
   const { crypto } = world;
-  const eve = attacker(crypto, "eve");
+  const eve = attacker(crypto, change.name ?? "eve");
   const nowSeconds = Math.floor(world.clock.nowMicros() / 1e6);
   const { bundle } = createBundle(
     crypto,
@@ -176,6 +180,8 @@ export async function joinOutcome(
     deps: change.deps ?? headsOf(space),
     action,
   });
+  const { firstBy } = change;
+  const tried = firstBy === undefined ? [] : [opBytes(at, proveJoin(crypto, claim, firstBy), eve)];
   const range = await forgeControl({
     crypto,
     id: space.id!,
@@ -183,7 +189,7 @@ export async function joinOutcome(
     author: eve.author,
     secret: eve.secret,
     now: world.clock.nowMicros(),
-    contents: [{ kind: "bundle", bundle: encodeBundle(bundle) }, auth(bytes)],
+    contents: [{ kind: "bundle", bundle: encodeBundle(bundle) }, ...tried.map(auth), auth(bytes)],
   });
   const before = await ada.store.stats();
   const outcome = await ada.spaces.ingest(range);
