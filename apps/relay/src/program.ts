@@ -49,7 +49,7 @@ export async function runRelayProgram(args: readonly string[], name: string): Pr
   let exitCode = 0;
   const command = createCommands(name, async (work) => {
     try {
-      await work();
+      exitCode = (await work()) ?? 0;
     } catch (error) {
       printError(error, command.opts<{ json?: true }>().json === true);
       exitCode = 1;
@@ -59,15 +59,16 @@ export async function runRelayProgram(args: readonly string[], name: string): Pr
   return exitCode;
 }
 
-/** Runs what a command does, and prints why it failed. */
-type Guarded = (work: () => Promise<void>) => Promise<void>;
+/** Runs what a command does, which may say the exit code, and prints why it failed. */
+type Guarded = (work: () => Promise<number | void>) => Promise<void>;
 
 function createCommands(name: string, guarded: Guarded): Command {
   const command = new Command(name)
     .description("An always-on follower: stores and serves encrypted spaces, and can read none.")
     .option("--config <file>", "settings as JSON; flags and HAWSER_RELAY_… come before it")
     .option("--json", "print one JSON object a line, and log so")
-    .showHelpAfterError();
+    // The whole help is so long that nobody would see what was wrong above it.
+    .showHelpAfterError(`  → See ${name} --help.`);
   for (const field of fields) addFlags(command, field);
   const isJson = (): boolean => command.opts<{ json?: true }>().json === true;
   const values = (): ConfigValues => configOrThrow(readConfig(processSources(flagsOf(command))));
@@ -137,14 +138,18 @@ function flagsOf(command: Command): FlagValues {
   return flags;
 }
 
-function checkConfig(command: Command, isJson: boolean): void {
+/** Says whether the settings hold; the exit code. */
+function checkConfig(command: Command, isJson: boolean): number {
   const outcome = readConfig(processSources(flagsOf(command)));
   // What fits alone may still not do together, or not be a URL after all.
   if (outcome.ok) checkOptions(optionsOf(outcome.values));
-  if (outcome.ok) return print(isJson, { event: "config", ok: true }, "The settings are valid.");
+  if (outcome.ok) {
+    print(isJson, { event: "config", ok: true }, "The settings are valid.");
+    return 0;
+  }
   const lines = outcome.issues.map(({ path, message }) => `${path}: ${message}`);
   print(isJson, { event: "config", ok: false, issues: outcome.issues }, lines.join("\n"));
-  configOrThrow(outcome);
+  return 1;
 }
 
 async function run(values: ConfigValues, isJson: boolean): Promise<void> {
