@@ -12,7 +12,10 @@ export interface RecentEntries {
   read(logId: LogId, from: number, to: number): AsyncIterable<Entry>;
 }
 
-/** Data bytes kept over all logs; the log that was touched longest ago goes first. */
+/**
+ * Data bytes kept over all logs; the log that was touched longest ago goes first. What own entries say
+ * is kept with them (`Opener.know`): as much again at most.
+ */
 const keptBytesMax: number = 4 * 1024 * 1024;
 
 interface Window {
