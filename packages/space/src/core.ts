@@ -712,9 +712,8 @@ function hasForeign(about: About, change: FoldChange): boolean {
 
 /** Does the level cover a log of that domain? */
 function mayOwn(level: Level | undefined, domain: string): boolean {
-  if (level === undefined || level === "pull") return false;
-  if (domain === snapDomain) return true;
-  return domain === dataDomain && level !== "read";
+  const mayWrite = level === "write" || level === "manage";
+  return mayWrite && (domain === dataDomain || domain === snapDomain);
 }
 
 /** The outcome of the log layer in the words of sync. */

@@ -3,7 +3,7 @@ import { toHex, utf8 } from "@hawser/codec";
 import { createOp, proveJoin, type OpId } from "@hawser/auth";
 import { createBundle, encodeBundle, type KeyBundle, type VerifiedBundle } from "@hawser/keys";
 import { logIdOf } from "@hawser/log";
-import { parseInviteLink, type Space } from "@hawser/space";
+import { dataDomain, parseInviteLink, snapDomain, type Space } from "@hawser/space";
 import { expect, describe, test } from "vitest";
 import type { ControlContent } from "../src/control.ts";
 import { joinBinding } from "../src/join.ts";
@@ -50,6 +50,34 @@ async function three(world: World) {
   await world.settle(ada, ben, cyd);
   return { ada, ben, cyd, space, other, third };
 }
+
+describe("logs that nobody reads", () => {
+  test("who may read alone fills no disk: neither data nor snapshots of him are taken", async () => {
+    const world = await createWorld();
+    const { ada, space } = await twoMembers(world);
+    const eve = await world.device("eve");
+    await eve.spaces.join(await space.invite({ level: "read" }));
+    await world.settle(ada, eve);
+    const statuses = async (): Promise<unknown[]> => {
+      const found = [];
+      for (const domain of [dataDomain, snapDomain]) {
+        const range = await forge({
+          crypto: world.crypto,
+          context: { topic: space.topic, domain, author: eve.author },
+          secret: eve.secret,
+          now: world.clock.nowMicros(),
+          make: () => [{ data: new Uint8Array(9) }],
+        });
+        found.push(await ada.spaces.ingest(range));
+      }
+      return found;
+    };
+    const refused = { status: "refused", reason: "NOT_ADMITTED" };
+    expect(await statuses()).toEqual([refused, refused]);
+    await space.set(eve.author, "write");
+    expect(await statuses()).toMatchObject([{ status: "stored" }, { status: "stored" }]);
+  });
+});
 
 describe("stamps from the future", () => {
   test("[P2-M11] a control entry ahead of the clock is held, and nobody writes after it", async () => {
