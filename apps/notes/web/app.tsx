@@ -23,11 +23,16 @@ type Stage =
 
 export function App(): ReactNode {
   const [stage, setStage] = useState<Stage>({ kind: "opening" });
+  const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     openDevice().then(setStage, (error: unknown) =>
       setStage({ kind: "failed", problem: problemText(error) }),
     );
-  }, []);
+  }, [attempt]);
+  const again = (): void => {
+    setStage({ kind: "opening" });
+    setAttempt(attempt + 1);
+  };
   if (stage.kind === "notebook") {
     return <Notebook hawser={stage.hawser} space={stage.space} hasRelay={relayUrl !== undefined} />;
   }
@@ -38,7 +43,7 @@ export function App(): ReactNode {
       {stage.kind === "failed" ? (
         <>
           <p role="alert">{stage.problem}</p>
-          <button type="button" onClick={() => location.reload()}>
+          <button type="button" onClick={again}>
             Try again
           </button>
         </>
@@ -51,15 +56,19 @@ export function App(): ReactNode {
   );
 }
 
+/**
+ * The invite that the page was opened with. The link is a secret: before anything else is done, it goes
+ * out of the address and the history of this tab.
+ */
+const invite = inviteInHash(location.hash);
+history.replaceState(undefined, "", location.pathname + location.search);
+
 /** What the address says comes first: an invite, else the notebook that is here. */
 async function openDevice(): Promise<Stage> {
   const hawser = await createHawser({
     path: "hawser-notes",
     ...(relayUrl === undefined ? {} : { relay: relayUrl }),
   });
-  const invite = inviteInHash(location.hash);
-  // The link is a secret: it does not stay in the address or the history.
-  history.replaceState(undefined, "", location.pathname + location.search);
   if (invite !== undefined) return joinBy(hawser, invite);
   const [space] = hawser.spaces();
   return space === undefined ? { kind: "start", hawser } : { kind: "notebook", hawser, space };

@@ -51,8 +51,11 @@ export function Notebook({
   }
   if (parts === undefined) {
     return (
-      <main className="middle" role="status">
-        Opening the notebook …
+      <main className="middle">
+        <Brand />
+        <p role="status" className="waiting-for">
+          Opening the notebook …
+        </p>
       </main>
     );
   }
