@@ -234,6 +234,36 @@ describe("writes", () => {
     for (const each of [storage, again]) await each[Symbol.asyncDispose]();
   });
 
+  test("removals go together, with the next value or a moment later", async () => {
+    const source = memorySource();
+    const storage = open(source);
+    const keyOf = (name: string): string[] => ["doc", "incremental", name];
+    const kinds = (): readonly (string | undefined)[] =>
+      source.events.map(({ body }) => parseBody(body)?.kind);
+    for (const name of ["a", "b", "c"]) await storage.save(keyOf(name), Uint8Array.of(1));
+    await storage.remove(keyOf("a"));
+    await storage.remove(keyOf("b"));
+    await storage.remove(keyOf("never there"));
+    await breathe();
+    expect(kinds()).toEqual(["put", "put", "put"]);
+    expect((await storage.loadRange(["doc"])).map(({ key }) => key)).toEqual([keyOf("c")]);
+    await storage.save(keyOf("d"), Uint8Array.of(1));
+    expect(kinds().slice(3)).toEqual(["remove", "put"]);
+    const [removal] = source.events.slice(3);
+    expect(parseBody(removal?.body ?? new Uint8Array(0))).toMatchObject({
+      keys: [keyOf("a"), keyOf("b")],
+    });
+    await storage.remove(keyOf("c"));
+    await timers.advance(249);
+    expect(kinds()).toHaveLength(5);
+    await timers.advance(1);
+    await breathe();
+    expect(kinds()).toHaveLength(6);
+    const keys = (await storage.loadRange(["doc"])).map(({ key }) => key);
+    expect(keys).toEqual([keyOf("d")]);
+    await storage[Symbol.asyncDispose]();
+  });
+
   test("[ATK-hocuspocus382] a source that fails is no empty document", async () => {
     const { source, storage, handle } = await written();
     source.fail(new Error("the store is damaged"));

@@ -5,6 +5,7 @@
  * own, and rounds alternate who comes first.
  */
 import { spawnSync } from "node:child_process";
+import { availableParallelism, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { formatTable } from "@hawser-tooling/measure";
@@ -162,7 +163,20 @@ async function main(): Promise<void> {
   }
   const runner = values.run === undefined ? undefined : runners[values.run];
   if (runner !== undefined) console.log(JSON.stringify(await runner(keystrokes)));
-  else for (const contest of contests) contend(contest, keystrokes.length, Number(values.rounds));
+  else {
+    for (const contest of contests) contend(contest, keystrokes.length, Number(values.rounds));
+    tellOfLoad();
+  }
+}
+
+/** Times by the clock, and waits, are those of whoever has the machine to itself. */
+function tellOfLoad(): void {
+  const [load = 0] = loadavg();
+  const processors = availableParallelism();
+  if (load < processors + 1) return;
+  console.log(
+    `\n${load.toFixed(0)} processes shared ${processors} processors: compare by processor`,
+  );
 }
 
 await main();
