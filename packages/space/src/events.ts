@@ -90,7 +90,7 @@ interface Run {
   membershipRevision: number;
   keyRevision: number;
   /** Released entries known when the judgements were last looked at. */
-  judgedSpans: number;
+  judgedCount: number;
   /** Another run has taken its place: what it handed out counts otherwise now. */
   isOver: boolean;
 }
@@ -163,7 +163,7 @@ function startRun(sources: EventSources): Run {
     handed: new Map(),
     membershipRevision: sources.membershipRevision(),
     keyRevision: sources.keyRevision(),
-    judgedSpans: 0,
+    judgedCount: 0,
     isOver: false,
   };
 }
@@ -304,11 +304,11 @@ function mustRestart(sources: EventSources, run: Run): boolean {
     }
   }
   const revision = sources.membershipRevision();
-  const grew = run.sequencer.spans.length !== run.judgedSpans;
+  const grew = run.sequencer.releasedCount !== run.judgedCount;
   const mayDiffer = revision !== run.membershipRevision;
   if (!mayDiffer && !(grew && run.stretches.some(isPartial))) return false;
   run.membershipRevision = revision;
-  run.judgedSpans = run.sequencer.spans.length;
+  run.judgedCount = run.sequencer.releasedCount;
   return run.stretches.some((stretch) => {
     const now = verdictOf(sources, run, stretch);
     const differs = verdictsDiffer(stretch.verdict, now, stretch.from, stretch.to);

@@ -308,7 +308,49 @@ describe("convergence", () => {
     }
     expect(resumed).toEqual(["three"]);
   });
+
+  test("live: what a leave acknowledges counts, though it comes in pieces after the leave", async () => {
+    const world = await createWorld();
+    const { ada, ben, space, other } = await twoMembers(world);
+    await world.settle(ada, ben);
+    let seen: string[] = [];
+    const abort = new AbortController();
+    const watching = (async () => {
+      for await (const { reset, events } of space.batches({ signal: abort.signal })) {
+        const counted = events.filter(({ judgement }) => judgement === "accept");
+        const texts = counted.map(({ body }) => new TextDecoder().decode(body));
+        seen = reset === true ? texts : [...seen, ...texts];
+      }
+    })();
+    for (const text of ["one", "two", "three"]) await write(other, text);
+    await other.leave();
+    const [control, ...data] = await rangesOf(ben, ben.author);
+    for (const range of [control!, ...data]) {
+      expect((await ada.spaces.ingest(range)).status).toBe("stored");
+      await world.pass(1);
+    }
+    expect(seen).toEqual(["one", "two", "three"]);
+    abort.abort();
+    await watching;
+  });
 });
+
+/** What an author wrote last: its newest control range, then its data, range by range. */
+async function rangesOf(
+  { store }: TestDevice,
+  author: TestDevice["author"],
+): Promise<readonly EncodedRange[]> {
+  const control: EncodedRange[] = [];
+  const data: EncodedRange[] = [];
+  for (const topic of await store.topics()) {
+    for (const { logId, context } of await store.heads(topic)) {
+      if (context.author !== author) continue;
+      const ranges = context.domain === "hawser.control" ? control : data;
+      for await (const range of store.ranges(logId)) ranges.push(range);
+    }
+  }
+  return [...control.slice(-1), ...data];
+}
 
 function shuffle<Item>(items: readonly Item[], seed: number): readonly Item[] {
   const mixed = [...items];
