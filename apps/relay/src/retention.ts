@@ -169,15 +169,18 @@ async function dropBefore(deps: RetentionDeps, topic: Topic, cutoff: number): Pr
   for (const head of await deps.store.heads(topic)) {
     if (head.context.domain === controlDomain) continue;
     for (;;) {
+      // A store may answer at once: sockets and timers have their turn before each look.
+      await new Promise<void>((resolve) => void deps.timers.after(0, resolve));
       const step = await findOld(deps.store, head, cutoff);
       if (step.entries === 0) break;
       // Bodies first: without their entries nobody would find them.
       await deps.dropBodies(topic, head.logId, step.to);
-      await deps.store.prune(head.logId, step.to);
+      const prunedTo = await deps.store.prune(head.logId, step.to);
+      // What a store keeps after all is not tried again today.
+      if (prunedTo < step.to) break;
       await deps.usage.dropped(head.context, step);
       entries += step.entries;
       bytes += step.bytes;
-      await new Promise<void>((resolve) => void deps.timers.after(0, resolve));
     }
   }
   return { entries, bytes };
