@@ -1,6 +1,6 @@
 /** Archives: what comes out is what went in, and neither forks nor resurrects (docs/spec/archive.md). */
 import { toHex, utf8 } from "@hawser/codec";
-import { createMemoryStore, ingestRange, verifyForkProof } from "@hawser/log";
+import { createMemoryStore, ingestRange, logIdOf, verifyForkProof, type LogId } from "@hawser/log";
 import { withFaults, type CommitFaults } from "@hawser/log/testing";
 import type { Space } from "@hawser/space";
 import { exportAndRetire, exportArchive } from "@hawser/space/archive";
@@ -38,6 +38,20 @@ async function seenOf(space: Space): Promise<unknown> {
     timeline: space.timeline(),
     addresses: space.addresses(),
   };
+}
+
+/** Ben has each entry as a range of its own: only whole ones can be pruned. Resolves to Ada's log. */
+async function writeApart(
+  world: World,
+  { ada, ben, space }: Pick<Awaited<ReturnType<typeof twoMembers>>, "ada" | "ben" | "space">,
+  texts: readonly string[],
+): Promise<LogId> {
+  for (const text of texts) {
+    await write(space, text);
+    await world.settle(ada, ben);
+  }
+  const { topic } = space;
+  return logIdOf(world.crypto, { topic, author: ada.author, domain: "hawser.data" });
 }
 
 /** A relay that follows a space of Ada's. */
@@ -340,10 +354,7 @@ describe("nor resurrects", () => {
   test("[TH-131] entries that were pruned here do not come back", async () => {
     const world = await createWorld();
     const { ada, ben, space } = await twoMembers(world);
-    await write(space, "one");
-    const { logId } = await write(space, "two");
-    await write(space, "three");
-    await world.settle(ada, ben);
+    const logId = await writeApart(world, { ada, ben, space }, ["one", "two", "three"]);
     const file = await archiveOf(world, ben);
     await ben.spaces.close();
     expect(await ben.store.prune(logId, 2)).toBe(2);
@@ -364,9 +375,7 @@ describe("nor resurrects", () => {
   test("a device that lacks the beginning of a log is told before the first byte, and not retired", async () => {
     const world = await createWorld();
     const { ada, ben, space } = await twoMembers(world);
-    await write(space, "one");
-    const { logId } = await write(space, "two");
-    await world.settle(ada, ben);
+    const logId = await writeApart(world, { ada, ben, space }, ["one", "two"]);
     await ben.store.prune(logId, 1);
     const refusal = { code: "SPACE_ARCHIVE_PRUNED" };
     const deps = { ...world, ...ben, random: seededRandom(5), identity: ben };
@@ -391,9 +400,7 @@ describe("nor resurrects", () => {
   test("a log that is compacted while the archive is made ends the making", async () => {
     const world = await createWorld();
     const { ada, ben, space } = await twoMembers(world);
-    const { logId } = await write(space, "one");
-    await write(space, "two");
-    await world.settle(ada, ben);
+    const logId = await writeApart(world, { ada, ben, space }, ["one", "two"]);
     const deps = { ...world, ...ben, random: seededRandom(5), identity: ben };
     const made = exportArchive(deps, { key: archiveKey });
     const pieces = made.bytes[Symbol.asyncIterator]();
