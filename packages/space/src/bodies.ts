@@ -102,6 +102,8 @@ const shredDone = 2;
 const empty = new Uint8Array(0);
 /** Points of one body that are looked at, one by one. */
 const walkedPointsMax = 1_048_576;
+/** Peers that are asked at a time for a body that nobody reads. */
+const peersMax = 8;
 /** Wishes of one maker about one body that are looked at. */
 const wishesMax = 4;
 /** Wishes of those who may not that are looked at again. */
@@ -352,7 +354,7 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
         try {
           const found = await bodyAt(named);
           if (found === undefined) return "invalid";
-          const given = { signal, patience: "none" } as const;
+          const given = { signal, patience: "none", prefer: named.author, peersMax } as const;
           if (part === "all") await fetchWhole(found, given);
           else await partsOf(found.entry).chunks(blobOf(found.body), { from: 0, to: 0 }, given);
           return "whole";

@@ -69,7 +69,7 @@ export type BodyPeer = Pick<SyncPeer, "fetchPieces" | "onBodies">;
 export interface BodyKeeper {
   read(place: BodyPlace): Promise<PieceRead>;
   /** New entries may name bodies, or somebody came who may have them. */
-  look(): void;
+  look(from?: AuthorId): void;
   /** Deletes what was kept unread for entries of the log before `seq`. */
   dropBefore(logId: LogId, seq: number): Promise<void>;
   /** The topic is about to go: stops, and counts nothing of it any more. */
@@ -135,7 +135,7 @@ export function createBodyDepot(
     },
     fetchFrom: (peer) => {
       from = peer;
-      peer.onBodies((topic) => keepers.get(topic)?.look());
+      peer.onBodies((topic, who) => keepers.get(topic)?.look(who));
     },
     dropBefore: async (topic, logId, seq) => keepers.get(topic)?.dropBefore(logId, seq),
     fetch,

@@ -7,17 +7,15 @@ import { equalBytes } from "@hawser/codec";
 import type { Crypto } from "@hawser/crypto";
 import type { Topic } from "@hawser/log";
 import type { Packet } from "@hawser/packet";
-import { askCountMax, type PieceRequest } from "@hawser/sync";
+import { askCountMax, type PieceOptions, type PieceRequest } from "@hawser/sync";
 import { packetOfPoint, type BodyDepot } from "./body-depot.ts";
 import { SpaceError } from "./errors.ts";
 import type { BodyProgress, BodyStore } from "./types.ts";
 
 /** How a body is fetched. */
-export interface FetchOptions {
+export interface FetchOptions extends Omit<PieceOptions, "signal"> {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: BodyProgress) => void) | undefined;
-  /** `none`: asks those who are there, and waits for nobody. Default `wait`. */
-  readonly patience?: "wait" | "none";
 }
 
 /** Fetches parts of one body. */
@@ -62,7 +60,7 @@ export function createPartFetcher(deps: {
     name: Uint8Array,
     { depth, first, hashes }: Run,
     take: (packet: Packet<"verified">) => Promise<void>,
-    { signal, patience = "wait" }: FetchOptions,
+    { signal, onProgress: _, ...rest }: FetchOptions,
   ): Promise<void> => {
     const taking: Promise<void>[] = [];
     const request: PieceRequest = { topic, name, depth, first, hashes };
@@ -73,7 +71,7 @@ export function createPartFetcher(deps: {
     };
     let failure: Error | undefined;
     try {
-      const given = { patience, ...(signal && { signal }) };
+      const given = { ...rest, ...(signal && { signal }) };
       const outcome = await depot.fetchPieces(request, onPiece, given);
       if (outcome === "nobody") failure = nobody();
     } catch (cause) {

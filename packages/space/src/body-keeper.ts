@@ -32,8 +32,8 @@ export interface Keeping {
   noteOf(body: NamedBody): readonly KvWrite[];
   /** Is a body that is named so on its way? */
   isDue(name: Uint8Array): boolean;
-  /** Looks for what is due, soon and once. */
-  look(): void;
+  /** Looks for what is due, soon and once; `from` has come, who may have written some of it. */
+  look(from?: AuthorId): void;
   /** What is written when a body is shredded. */
   forgetting(body: NamedBody): readonly KvWrite[];
   /** Deletes what is kept and due for entries of the log before `seq`. */
@@ -44,6 +44,11 @@ export interface Keeping {
   end(): Promise<void>;
 }
 
+const fresh = { isAdmitted: false, isRefused: false, misses: 0, nextPass: 0 };
+/** Misses after which a body is looked for no less often. */
+const missesMax = 10;
+/** Bodies of one space that wait to be fetched. */
+const dueMax = 4_096;
 /** Bodies of one log that wait to be fetched. Who names more harms no log but its own. */
 const duePerLogMax = 256;
 /** Bodies of a space that are fetched at once. */
@@ -57,6 +62,10 @@ interface Due {
   isAdmitted: boolean;
   /** The quota did not let it in when it was last looked at. */
   isRefused: boolean;
+  /** How often nobody had it. */
+  misses: number;
+  /** Not looked for before this pass, unless its author comes: 2^misses passes after a miss. */
+  nextPass: number;
 }
 
 /** What is due and what is kept, as the store has it. */
@@ -72,11 +81,14 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
   const abort = new AbortController();
   let running: Promise<void> | undefined;
   let isWanted = false;
+  // Whoever came since the last pass.
+  const came = new Set<AuthorId>();
+  let passCount = 0;
 
   const nameOf = ({ logId, seq }: NamedBody): string => `${logId}/${seq}`;
   const addDue = (body: NamedBody): void => {
     const names = [body.root, body.keyPacket].map(toHex);
-    dues.set(nameOf(body), { body, names, isAdmitted: false, isRefused: false });
+    dues.set(nameOf(body), { body, names, ...fresh });
     countByLog.set(body.logId, (countByLog.get(body.logId) ?? 0) + 1);
   };
   const removeDue = (body: NamedBody): void => {
@@ -109,7 +121,11 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
     const { body } = due;
     const name = nameOf(body);
     const done = { key: duePrefix + name, value: undefined };
-    if (how === "missing") return;
+    if (how === "missing") {
+      due.misses = Math.min(due.misses + 1, missesMax);
+      due.nextPass = passCount + 2 ** due.misses;
+      return;
+    }
     if (how === "invalid") {
       await host.discard(body, [done]);
       release(due);
@@ -150,7 +166,11 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
 
   const pass = async (): Promise<void> => {
     await depot.inTurn(() => host.catchUp());
-    const waiting = [...dues.values()];
+    passCount += 1;
+    const waiting = [...dues.values()].filter(
+      ({ body, nextPass }) => nextPass <= passCount || came.has(body.author),
+    );
+    came.clear();
     const work = async (): Promise<void> => {
       for (let due = waiting.shift(); due !== undefined; due = waiting.shift()) await attempt(due);
     };
@@ -186,7 +206,7 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
 
   return {
     noteOf: (body) => {
-      const isFull = (countByLog.get(body.logId) ?? 0) >= duePerLogMax;
+      const isFull = dues.size >= dueMax || (countByLog.get(body.logId) ?? 0) >= duePerLogMax;
       if (body.byteCount > upToBytes || body.author === host.self || isFull) return [];
       if (dues.has(nameOf(body)) || kept.has(nameOf(body))) return [];
       addDue(body);
@@ -199,8 +219,9 @@ export async function openKeeping(host: KeepingHost): Promise<Keeping> {
       }
       return false;
     },
-    look: () => {
+    look: (from) => {
       if (upToBytes < 0 || abort.signal.aborted) return;
+      if (from !== undefined) came.add(from);
       isWanted = true;
       running ??= run();
     },

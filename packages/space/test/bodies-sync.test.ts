@@ -3,7 +3,7 @@ import { writeBlob, createMemoryPoints } from "@hawser/blob";
 import { toHex, utf8 } from "@hawser/codec";
 import type { BodyQuota, EntryRef, Space, SpaceErrorCode } from "@hawser/space";
 import { forge } from "@hawser/space/testing";
-import { createSyncPeer, type SyncPeer } from "@hawser/sync";
+import { createSyncPeer, type BodySource, type SyncPeer } from "@hawser/sync";
 import { createMemoryPair } from "@hawser/sync/testing";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "./help.ts";
@@ -11,6 +11,8 @@ import { createWorld, spaceOn, type DeviceOptions, type TestDevice, type World }
 
 interface Node extends TestDevice {
   readonly peer: SyncPeer;
+  /** Points that peers asked for. */
+  asked(): number;
 }
 
 async function node(world: World, name: string, options: DeviceOptions = {}): Promise<Node> {
@@ -19,19 +21,28 @@ async function node(world: World, name: string, options: DeviceOptions = {}): Pr
 
 function withPeer(world: World, device: TestDevice): Node {
   const { crypto, timers } = world;
+  const { bodies } = device;
+  let asked = 0;
+  const counting: BodySource | undefined = bodies && {
+    ...bodies.source,
+    read: (place) => {
+      asked += 1;
+      return bodies.source.read(place);
+    },
+  };
   const peer = createSyncPeer({
     store: device.store,
     crypto,
     timers,
     random: seededRandom(device.name.charCodeAt(0)),
     ingest: (range) => device.spaces.ingest(range),
-    ...(device.bodies && { bodies: device.bodies.source }),
+    ...(counting && { bodies: counting }),
     identities: () => device.spaces.identities(),
     topics: () => device.spaces.topics(),
   });
-  device.bodies?.fetchFrom(peer);
+  bodies?.fetchFrom(peer);
   device.spaces.onTopicsChanged(() => peer.topicsChanged());
-  return { ...device, peer };
+  return { ...device, peer, asked: () => asked };
 }
 
 /** Connects two nodes; the result cuts the line, which may break by itself after so many bytes of a's. */
@@ -81,10 +92,10 @@ async function isFilm(world: World, space: Space, ref: EntryRef, size: number): 
   return Buffer.from(await during(world, reading)).equals(Buffer.from(film(size)));
 }
 
-async function codeOf(work: Promise<unknown>): Promise<SpaceErrorCode | string> {
+async function codeOf(work: Promise<unknown>): Promise<SpaceErrorCode | "none" | "unknown"> {
   return work.then(
     () => "none",
-    (error: { readonly code?: SpaceErrorCode }) => error.code ?? String(error),
+    (error: { readonly code?: SpaceErrorCode }) => error.code ?? "unknown",
   );
 }
 
@@ -352,6 +363,23 @@ describe("what others try", () => {
     expect(kept.filter((own) => own.includes("/due/"))).toEqual([]);
     expect(kept.filter((own) => own.includes("/kept/"))).toHaveLength(1);
     expect(kept.filter((own) => own.endsWith(`point/${toHex(large.hash)}`))).toEqual([]);
+  });
+
+  test("what nobody has is looked for ever more rarely, and at once when its writer comes", async () => {
+    const world = await createWorld();
+    const { ada, ben, relay, space, other, hosted } = await scene(world);
+    const lost = await attach(space, 100_000);
+    await world.settle(ada, relay, ben);
+    await connect(world, ben, relay);
+    for (let count = 0; count < 40; count++) {
+      await other.append([{ type: "note", body: utf8("x") }]);
+      await world.pass(500);
+    }
+    expect(ben.asked()).toBeGreaterThan(2);
+    expect(ben.asked()).toBeLessThan(9);
+    await connect(world, ada, relay);
+    await world.pass(2_000);
+    expect(await hosted.bodyState(lost)).toBe("here");
   });
 
   test("of one log 256 bodies are due at once, and no more", async () => {

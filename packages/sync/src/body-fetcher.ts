@@ -3,6 +3,7 @@
  * of a peer object. Layer 4.
  */
 import { toHex } from "@hawser/codec";
+import type { AuthorId } from "@hawser/crypto";
 import type { Topic } from "@hawser/log";
 import { SyncError } from "./errors.ts";
 import { askCountMax, askDepthMax, askFanOut, asksOpenMax, pieceRequestsMax } from "./limits.ts";
@@ -21,7 +22,14 @@ export interface PieceOptions {
    * its way. `none`: for nobody.
    */
   readonly patience?: "wait" | "none";
+  /** Asked before others: whoever wrote the body has it, as a rule. */
+  readonly prefer?: AuthorId;
+  /** Peers that are asked before it counts as `nobody`; default all that are there. */
+  readonly peersMax?: number;
 }
+
+/** Hears that a peer that serves bodies of a topic has come, or has got some. */
+export type BodyListener = (topic: Topic, peer: AuthorId | undefined) => void;
 
 export interface BodyFetcher {
   fetch(
@@ -29,12 +37,12 @@ export interface BodyFetcher {
     take: (bytes: Uint8Array) => void,
     options: PieceOptions,
   ): Promise<PiecesOutcome>;
-  listen(listener: (topic: Topic) => void): () => void;
+  listen(listener: BodyListener): () => void;
   /** What sessions tell. */
   took(session: RunningSession, id: number, bytes: Uint8Array): void;
   ended(session: RunningSession, id: number, end: AskEnd): void;
   heard(session: RunningSession, topic: Topic, name: Uint8Array): void;
-  serves(topic: Topic): void;
+  serves(session: RunningSession, topic: Topic): void;
   left(session: RunningSession): void;
   close(): void;
 }
@@ -46,6 +54,8 @@ interface Job {
   readonly body: string;
   readonly take: (bytes: Uint8Array) => void;
   readonly isPatient: boolean;
+  readonly prefer: AuthorId | undefined;
+  readonly peersMax: number;
   readonly finish: (outcome: PiecesOutcome | SyncError) => void;
   /** Points that came. */
   taken: number;
@@ -73,7 +83,7 @@ export function createBodyFetcher(deps: {
   const jobsById = new Map<number, Job>();
   const sources = new Map<RunningSession, Source>();
   const lies = new Set<string>();
-  const listeners = new Set<{ readonly call: (topic: Topic) => void }>();
+  const listeners = new Set<{ readonly call: BodyListener }>();
   let idNext = 0;
   let isClosed = false;
 
@@ -82,8 +92,8 @@ export function createBodyFetcher(deps: {
     sources.set(session, known);
     return known;
   };
-  const tell = (topic: Topic): void => {
-    for (const { call } of listeners) call(topic);
+  const tell = ({ session }: RunningSession, topic: Topic): void => {
+    for (const { call } of listeners) call(topic, session.identities()[0]);
   };
   const end = (job: Job, outcome: PiecesOutcome | SyncError): void => {
     if (!jobs.delete(job)) return;
@@ -98,7 +108,7 @@ export function createBodyFetcher(deps: {
   const advance = (job: Job): void => {
     if (!jobs.has(job) || job.asking !== undefined) return;
     const { topic } = job.request;
-    let best: { readonly session: RunningSession; readonly load: number } | undefined;
+    let best: { readonly session: RunningSession; readonly rank: number } | undefined;
     let isHopeful = false;
     let isAlone = true;
     for (const session of deps.sessions(topic)) {
@@ -112,8 +122,13 @@ export function createBodyFetcher(deps: {
       // Asks that were given up take up a place, too, until the peer ends them.
       const load = sourceOf(session).open + stuck;
       if (isRefused || load >= asksOpenMax) continue;
-      if (best === undefined || load < best.load) best = { session, load };
+      const isPreferred = session.session.identities()[0] === job.prefer;
+      const rank = isPreferred ? load - asksOpenMax : load;
+      if (best === undefined || rank < best.rank) best = { session, rank };
     }
+    // Who once gave nothing and is asked for a later point counts once.
+    const isNew = best !== undefined && !job.refused.has(best.session);
+    if (isNew && job.refused.size >= job.peersMax) return end(job, "nobody");
     if (best !== undefined) return ask(job, best.session);
     if (isAlone ? !job.isPatient : !isHopeful) end(job, "nobody");
   };
@@ -146,7 +161,8 @@ export function createBodyFetcher(deps: {
   };
 
   return {
-    fetch: (request, take, { signal, patience = "wait" }) => {
+    fetch: (request, take, options) => {
+      const { signal, patience = "wait", prefer, peersMax = Infinity } = options;
       checkRequest(request);
       if (isClosed) return Promise.reject(new SyncError("SYNC_CLOSED", "the sync peer is closed"));
       if (signal?.aborted === true) return Promise.reject(aborted(signal));
@@ -166,7 +182,14 @@ export function createBodyFetcher(deps: {
       };
       const body = bodyKey(request.topic, request.name);
       const isPatient = patience === "wait";
-      const start = { isPatient, taken: 0, asking: undefined, refused: new Map() };
+      const start = {
+        isPatient,
+        prefer,
+        peersMax,
+        taken: 0,
+        asking: undefined,
+        refused: new Map(),
+      };
       const job: Job = { request, body, take, finish, ...start };
       jobs.add(job);
       signal?.addEventListener("abort", stop);
@@ -200,11 +223,11 @@ export function createBodyFetcher(deps: {
       const body = bodyKey(topic, name);
       for (const job of jobs) if (job.body === body) job.refused.delete(session);
       advanceAll();
-      tell(topic);
+      tell(session, topic);
     },
-    serves: (topic) => {
+    serves: (session, topic) => {
       for (const job of jobs) if (job.request.topic === topic) advance(job);
-      tell(topic);
+      tell(session, topic);
     },
     left: (session) => {
       sources.delete(session);

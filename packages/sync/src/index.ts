@@ -1,4 +1,4 @@
-export type { PieceOptions, PiecesOutcome } from "./body-fetcher.ts";
+export type { BodyListener, PieceOptions, PiecesOutcome } from "./body-fetcher.ts";
 export type { BroadcastListener } from "./broadcasts.ts";
 export type { SyncErrorCode } from "./errors.ts";
 export type { FrameQueue } from "./frame-queue.ts";

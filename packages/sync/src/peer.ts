@@ -12,7 +12,12 @@ import {
   verifyForkProof,
 } from "@hawser/log";
 import { type BroadcastListener, createBroadcasts } from "./broadcasts.ts";
-import { createBodyFetcher, type PieceOptions, type PiecesOutcome } from "./body-fetcher.ts";
+import {
+  createBodyFetcher,
+  type BodyListener,
+  type PieceOptions,
+  type PiecesOutcome,
+} from "./body-fetcher.ts";
 import { createClaims } from "./claims.ts";
 import { featuresKnown } from "./codes.ts";
 import { SyncError } from "./errors.ts";
@@ -149,8 +154,11 @@ export interface SyncPeer extends AsyncDisposable {
     take: (bytes: Uint8Array) => void,
     options?: PieceOptions,
   ): Promise<PiecesOutcome>;
-  /** Calls back when a peer that serves bodies of a topic has come, or has got some. Must not throw. */
-  onBodies(listener: (topic: Topic) => void): () => void;
+  /**
+   * Calls back with a topic and a device key when a peer that serves bodies of the topic has come, or has
+   * got some. Must not throw.
+   */
+  onBodies(listener: BodyListener): () => void;
   /** Peers with at least one session, ordered by id. */
   peers(): readonly PeerInfo[];
   /** Where an entry stands between us and the peer with that device key. */
@@ -249,8 +257,7 @@ export function createSyncPeer(deps: SyncPeerDeps, options: SyncPeerOptions = {}
       broadcasts.say(topic, bytes);
     },
     onBroadcast: broadcasts.listen,
-    fetchPieces: (request, take, fetchOptions = {}) =>
-      fetcher.fetch(request, take, fetchOptions),
+    fetchPieces: (request, take, fetchOptions = {}) => fetcher.fetch(request, take, fetchOptions),
     onBodies: fetcher.listen,
     peers: () => groupByPeer([...running].map(({ session }) => session)),
     explain: async (ref, seq, peer) => {

@@ -99,7 +99,7 @@ export interface SessionListener {
   onPiece(session: RunningSession, id: number, bytes: Uint8Array): void;
   onAskEnded(session: RunningSession, id: number, end: AskEnd): void;
   onHave(session: RunningSession, topic: Topic, name: Uint8Array): void;
-  onServesBodies(topic: Topic): void;
+  onServesBodies(session: RunningSession, topic: Topic): void;
   /** Both sides take part in the topic now, or no longer do. */
   onShare(session: RunningSession, topic: Topic): void;
   onUnshare(session: RunningSession, topic: Topic): void;
@@ -134,7 +134,7 @@ export function runSession(
     onPiece: (id, bytes) => listener.onPiece(running, id, bytes),
     onAskEnded: (id, end) => listener.onAskEnded(running, id, end),
     onHave: (topic, name) => listener.onHave(running, topic, name),
-    onServesBodies: (topic) => listener.onServesBodies(topic),
+    onServesBodies: (topic) => listener.onServesBodies(running, topic),
     onShare: (topic) => {
       // The step that ended the session may have gone on.
       if (ending.why() === undefined) listener.onShare(running, topic);

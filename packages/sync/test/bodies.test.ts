@@ -3,7 +3,14 @@ import { toHex } from "@hawser/codec";
 import type { Topic } from "@hawser/log";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { BodySource, PieceRead, PieceRequest, PiecesOutcome } from "@hawser/sync";
+import type {
+  BodySource,
+  PieceOptions,
+  PieceRead,
+  PieceRequest,
+  PiecesOutcome,
+} from "@hawser/sync";
+import { encodeMessage } from "../src/encode.ts";
 import { featureBits, featuresKnown } from "../src/codes.ts";
 import { asksOpenMax, asksTakenMax, bodiesDueMax, pieceBytesMax } from "../src/limits.ts";
 import type { AskMessage } from "../src/message.ts";
@@ -211,6 +218,24 @@ describe("fetching", () => {
     hub.shelf.come();
     expect(await world.run(outcome)).toBe("whole");
     expect(told).toEqual([topic]);
+  });
+
+  test("somebody who cannot wait asks the writer first, and no more peers than it likes", async () => {
+    const world = createWorld(14);
+    const ben = member(world, "ben");
+    const others = ["a", "b", "c", "d"].map((label) => holder(world, label, []));
+    const writer = holder(world, "writer");
+    const none = { patience: "none" } as const;
+    const ask = (options: PieceOptions): Promise<PiecesOutcome> =>
+      world.run(ben.peer.fetchPieces(request(0, 1), () => {}, options));
+    expect(await ask(none)).toBe("nobody");
+    for (const node of [...others, writer]) await synced(world, world.connect(node, ben));
+    expect(await ask({ ...none, peersMax: 2 })).toBe("nobody");
+    expect(others.flatMap((node) => node.shelf.asked)).toHaveLength(2);
+    expect(await ask({ ...none, peersMax: 1, prefer: writer.id })).toBe("whole");
+    expect(others.flatMap((node) => node.shelf.asked)).toHaveLength(2);
+    for (const node of others) node.shelf.absent = { status: "later" };
+    expect(await ask({ ...none, peersMax: 4 })).toBe("nobody");
   });
 
   test("random delays, cuts and helpers: it ends whole whenever the points are somewhere", async () => {
@@ -564,14 +589,21 @@ describe("hostile peers", () => {
         name: fc.constantFrom(name, keyOf("other")),
       }),
     );
+    const pick = fc.record({
+      next: message,
+      place: fc.nat(),
+      byte: fc.option(fc.nat(255), { nil: undefined }),
+    });
     await fc.assert(
-      fc.asyncProperty(fc.array(message, { maxLength: 30 }), async (messages) => {
+      fc.asyncProperty(fc.array(pick, { maxLength: 30 }), async (picks) => {
         const world = createWorld(27);
         const ben = holder(world, "ben");
         const { got, outcome } = fetched(ben, request(0, 4));
         const raw = await insider(world, ben);
-        for (const next of messages) {
-          raw.send(next);
+        for (const { next, place, byte } of picks) {
+          const frame = encodeMessage(next);
+          if (byte !== undefined) frame[place % frame.length] = byte;
+          raw.sendFrame(frame);
           await world.timers.advance(2);
         }
         expect(got.map((bytes) => toHex(bytes))).toEqual(
