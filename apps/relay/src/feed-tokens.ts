@@ -6,7 +6,7 @@ import { decodeCbor, encodeCbor, equalSecrets, fromBase64url, toBase64url } from
 import type { Crypto, Random } from "@hawser/crypto";
 import type { Clock, LogStore, Topic } from "@hawser/log";
 import { followIdOf } from "./follow-proof.ts";
-import { nowSeconds, type Gate, type Holder } from "./gate.ts";
+import { keyLagSeconds, nowSeconds, type Gate, type Holder } from "./gate.ts";
 
 /** A feed as those who hold the follow key see it. */
 export interface FeedInfo {
@@ -45,8 +45,6 @@ interface FeedRecord {
 
 const idBytes = 16;
 const secretBytes = 32;
-/** How long a node may take to hear of a new follow key, in seconds. */
-const lagSecondsMax = 600;
 const version = 1;
 const tokenPattern = /^[A-Za-z0-9_-]{64}$/;
 const feedKey = (id: string): string => `relay/feed/${id}`;
@@ -74,7 +72,7 @@ export function createFeedTokens(deps: FeedTokenDeps): FeedTokens {
       const record = await read(id);
       if (record !== undefined && !isEnded(record)) {
         feeds.push({ id, created: record.created });
-      } else if (nowSeconds(clock) - (record?.created ?? 0) > lagSecondsMax) {
+      } else if (nowSeconds(clock) - (record?.created ?? 0) > keyLagSeconds) {
         await remove(topic, id);
       }
     }

@@ -56,6 +56,8 @@ export interface GateDeps {
   readonly topics: () => readonly SyncTopic[];
 }
 
+/** How long a node may take to hear of a new follow key, in seconds. */
+export const keyLagSeconds = 600;
 /** Good proofs remembered for one space at once; more than that in four minutes are refused. */
 const noncesMax = 4_096;
 /** How long a proof is remembered after it came, in seconds: it may have been made ahead of us. */

@@ -10,7 +10,7 @@ import type { AuthorId, Crypto, Random } from "@hawser/crypto";
 import type { Clock, LogStore, StoredRange, Topic } from "@hawser/log";
 import type { Timers } from "@hawser/sync";
 import { followIdOf, hookIdOf, hookSecretOf } from "./follow-proof.ts";
-import { nowSeconds, type Gate, type Holder } from "./gate.ts";
+import { keyLagSeconds, nowSeconds, type Gate, type Holder } from "./gate.ts";
 import { createHookStore, type DeadLetter, type Hook, type HookPlace } from "./hook-store.ts";
 import { createOpenCount } from "./limits.ts";
 import type { Puller } from "./pull.ts";
@@ -74,8 +74,6 @@ const slotWaitMs = 500;
 const askingMax = 8;
 /** How soon a teller hears of what other nodes registered. */
 const sweepMs = 15_000;
-/** How long a node may take to hear of a new follow key, in seconds. */
-const lagSecondsMax = 600;
 
 /** A hook at work. */
 interface Work {
@@ -159,7 +157,7 @@ export async function openNotifier(deps: NotifierDeps): Promise<Notifier> {
    */
   const isOver = ({ topic, followId, created }: Hook): boolean =>
     gate.find(topic, followId) === "replaced" &&
-    (!deps.isShared || nowSeconds(clock) - created > lagSecondsMax);
+    (!deps.isShared || nowSeconds(clock) - created > keyLagSeconds);
 
   /** Waits for a slot without looking at the store: thousands may wait for one slow host. */
   const run = async (work: Work): Promise<void> => {
