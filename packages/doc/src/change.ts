@@ -153,6 +153,9 @@ function textOps(life: Life | undefined, field: string, after: string): readonly
 /** What is removed keeps its place, so a field fills up: it is refused before nobody can read it. */
 function checkRoom(field: string, sequence: Sequence | undefined, addedCount: number): void {
   if ((sequence?.items.size ?? 0) + addedCount <= itemsMax) return;
-  const message = `${field} has had ${itemsMax} items: delete the document and put it anew`;
+  const message =
+    addedCount > itemsMax
+      ? `${field} would have more than ${itemsMax} items`
+      : `${field} has had ${itemsMax} items: delete the document and put it anew`;
   throw new DocError("DOC_TOO_LARGE", message);
 }

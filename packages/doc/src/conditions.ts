@@ -130,10 +130,12 @@ function valueTest(condition: FieldCondition): (value: Json) => boolean {
       return () => true;
     case "in": {
       const { values } = condition;
+      if (!Array.isArray(values)) throw notOf("in", "a list");
       return (value) => values.some((wanted) => equalJson(value, wanted));
     }
     case "prefix": {
       const { value: beginning } = condition;
+      if (typeof beginning !== "string") throw notOf("prefix", "text");
       return (value) => typeof value === "string" && value.startsWith(beginning);
     }
     case "contains": {
@@ -143,6 +145,11 @@ function valueTest(condition: FieldCondition): (value: Json) => boolean {
     default:
       return comparisonTest(condition.op, condition.value);
   }
+}
+
+/** Types say so already; conditions that came as JSON have none. */
+function notOf(op: string, kind: string): DocError {
+  return new DocError("DOC_QUERY_INVALID", `${op} compares with ${kind}`);
 }
 
 function comparisonTest(op: Comparison, wanted: Json): (value: Json) => boolean {

@@ -61,6 +61,8 @@ export function checkJson(root: unknown): asserts root is JsonObject {
     const isPlain = Array.isArray(value) || isPlainObject(value);
     if (!isPlain) fail(path, "is no JSON");
     if (path.length >= depthMax) fail(path, `is nested deeper than ${depthMax}`);
+    const isWhole = !Array.isArray(value) || Object.keys(value).length === value.length;
+    if (!isWhole) fail(path, "is a list with holes");
     for (const [key, inner] of Object.entries(value as object)) {
       const innerPath = [...path, key];
       if (!Array.isArray(value) && inner === undefined) continue;

@@ -6,7 +6,7 @@ import { opsBetween } from "./change.ts";
 import type { CollectionDefinition } from "./definition.ts";
 import type { StoredDoc } from "./document.ts";
 import { DocError } from "./errors.ts";
-import { copyJson, equalJson, freezeJson, isObject, type JsonObject } from "./json.ts";
+import { copyJson, depthMax, equalJson, freezeJson, isObject, type JsonObject } from "./json.ts";
 import { isId, type DocItem } from "./ops.ts";
 import { findRows, readyQuery, type Query } from "./query.ts";
 import { indexKey, isConstrained, rangeOf, ruleIssue, type Records, type Row } from "./records.ts";
@@ -118,15 +118,23 @@ function checkDoc({ definition, records }: Shelf, id: string, value: unknown): J
 }
 
 /** RFC 7396 with `undefined` in the place of null: null is a value here. */
-export function mergePatch(target: unknown, patch: unknown): unknown {
+export function mergePatch(target: unknown, patch: unknown, depth = 0): unknown {
   if (!isPatchObject(patch)) return patch;
+  if (depth >= depthMax) {
+    throw new DocError("DOC_VALUE_INVALID", `a patch is nested deeper than ${depthMax}`);
+  }
   const merged: Record<string, unknown> = isObject(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (key === "__proto__") {
       throw new DocError("DOC_VALUE_INVALID", "__proto__ is no name of a field");
     }
     if (value === undefined) delete merged[key];
-    else merged[key] = mergePatch(Object.hasOwn(merged, key) ? merged[key] : undefined, value);
+    else
+      merged[key] = mergePatch(
+        Object.hasOwn(merged, key) ? merged[key] : undefined,
+        value,
+        depth + 1,
+      );
   }
   return merged;
 }

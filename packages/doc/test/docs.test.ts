@@ -467,6 +467,24 @@ describe("schemas", () => {
     await expect(put).rejects.toEqual(wrong("DOC_VALUE_INVALID"));
   });
 
+  test("patches that nest without end and lists with holes are refused with a code", async () => {
+    const anything = {
+      name: "anything",
+      schema: z.record(z.string(), z.unknown()),
+    } as const;
+    const definition = defineCollection(anything);
+    await using docs = createDocs({ source: createMemorySource() }, { collections: [definition] });
+    const list = docs.in(definition);
+    await list.put("a", { x: 1 });
+    let deep: Record<string, unknown> = {};
+    for (let depth = 0; depth < 100_000; depth++) deep = { x: deep };
+    await expect(list.patch("a", deep)).rejects.toEqual(wrong("DOC_VALUE_INVALID"));
+    const holes: unknown[] = [];
+    holes[3] = 1;
+    await expect(list.put("b", { holes })).rejects.toEqual(wrong("DOC_VALUE_INVALID"));
+    expect(list.query().rows).toEqual([{ id: "a", doc: { x: 1 } }]);
+  });
+
   test("what an entry does not hold is refused", async () => {
     await using docs = open(createMemorySource());
     const put = docs.in(tasks).put("a", { title: "x".repeat(60_000) });

@@ -285,6 +285,18 @@ describe("queries", () => {
     await opened[Symbol.asyncDispose]();
   });
 
+  test("conditions of no kind, as JSON may bring them, are errors with a code", async () => {
+    const { opened, list } = await filled({ k0: { name: "abc" } });
+    for (const where of [
+      { op: "prefix", field: "name", value: 7 },
+      { op: "in", field: "name", values: "abc" },
+      { op: "matches", field: "name", value: "(a+)+$" },
+    ]) {
+      expect(() => list.query({ where: where as never })).toThrow(wrong("DOC_QUERY_INVALID"));
+    }
+    await opened[Symbol.asyncDispose]();
+  });
+
   test("[TQ-unknown-index] an unknown index is an error", async () => {
     const { opened, list } = await filled({});
     for (const index of ["c", "__proto__", ""]) {
