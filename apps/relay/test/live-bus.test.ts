@@ -35,7 +35,7 @@ function setUp(count: number, carry: (parts: readonly string[]) => readonly stri
     heard.push(own);
   }
   const pass = async (ms: number): Promise<void> => {
-    timers.advance(ms);
+    await timers.advance(ms);
     await drain();
   };
   return { buses, heard, commits, pass };
