@@ -79,7 +79,7 @@ export interface Bodies {
   /** Forgets what those who may wish so want forgotten. */
   obey(): Promise<void>;
   /** Ends what is fetched unread; resolves when nothing is being written or forgotten. */
-  idle(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Bounds of taking somebody's body in. */
@@ -448,7 +448,7 @@ export async function openBodies(host: BodyHost): Promise<Bodies> {
     keep,
     isShredded,
     obey: () => queue.run(obeyAll),
-    idle: async () => {
+    close: async () => {
       await keeping?.stop();
       await queue.idle();
     },

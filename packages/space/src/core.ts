@@ -670,7 +670,7 @@ export async function openCore(
       stopSaving?.();
       await saving;
       await saveOrder(true);
-      await bodies.idle();
+      await bodies.close();
       await own.close();
     },
   };

@@ -307,7 +307,7 @@ export async function openRawCore(
       changed.notify();
       await queue.idle();
       await advancing;
-      await bodies.idle();
+      await bodies.close();
       await own.close();
     },
   };
