@@ -95,6 +95,7 @@ function row(name: string, run: CrdtRun): string[] {
     seconds(run.cpuSeconds),
     milliseconds(run.waits?.usualMs),
     milliseconds(run.waits?.longestMs),
+    milliseconds(run.waits?.longestOwnMs),
     run.stores === undefined ? "–" : String(run.stores),
     seconds(run.loadSeconds, 2),
     kilobytes(run.bytes),
@@ -135,8 +136,12 @@ function contend(contest: Contest, count: number, rounds: number): void {
   ];
   const peer = contest.peer.replace(", plain", "");
   console.log(`time of ${peer}'s: ${byProcessor} by processor, ${byClock} by clock (goal ${goal})`);
-  const longest = Math.max(...ours.map(({ waits }) => waits?.longestMs ?? 0));
-  console.log(`longest wait until durable: ${longest.toFixed(0)} ms (goal 100)`);
+  const longest = (key: "longestMs" | "longestOwnMs"): string =>
+    milliseconds(Math.max(...ours.map(({ waits }) => waits?.[key] ?? 0)));
+  console.log(
+    `longest wait until durable: ${longest("longestMs")} (goal 100 ms);` +
+      ` of it ${longest("longestOwnMs")} were the thread's own time`,
+  );
   console.log(contest.remark);
   const [run] = ours;
   if (run === undefined) return;
