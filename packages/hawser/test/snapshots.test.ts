@@ -449,6 +449,57 @@ describe("compaction", () => {
     expect(view.get("k")).toBe(2);
   });
 
+  test("who reads while another compacts begins anew, and misses nothing", async () => {
+    const made = await pair();
+    for (const source of [made.space, made.other]) {
+      const kv = createKv({ source });
+      await putAll(kv, 0, 300, 20);
+      await kv[Symbol.asyncDispose]();
+      await settle(made.ada, made.ben);
+    }
+    await made.ada.spaces[Symbol.asyncDispose]();
+    // Opened again: nothing of it is in memory any more.
+    const { spaces } = await openDevice("ada", made.ada.store);
+    const space = spaces.list().find(({ topic }) => topic === made.space.topic);
+    if (space === undefined) throw new Error("the space is gone");
+    const closing = new AbortController();
+    const batches = space.batches({ signal: closing.signal })[Symbol.asyncIterator]();
+    let events = [...((await batches.next()).value?.events ?? [])];
+    expect(events.length).toBeGreaterThan(0);
+    expect(events.length).toBeLessThan(600);
+    await compactView({ source: space }, [kvView]);
+    let resets = 0;
+    for (let isOver = false; !isOver;) {
+      const { value } = await batches.next();
+      if (value === undefined) throw new Error("the reading ended");
+      if (value.reset === true) [events, resets] = [[], resets + 1];
+      events.push(...value.events);
+      isOver = value.caughtUp;
+    }
+    closing.abort();
+    let state = kvView.init();
+    for (const event of events) state = kvView.apply(state, event);
+    expect(kvView.encode(state)).toEqual(await stateOf(space));
+    expect(resets).toBe(1);
+    await spaces[Symbol.asyncDispose]();
+  });
+
+  test("what was pruned without a word of what stays is missed aloud", async () => {
+    const { ada, space } = await pair();
+    const kv = createKv({ source: space });
+    for (const value of [1, 2, 3]) await kv.put("k", value);
+    await kv[Symbol.asyncDispose]();
+    const heads = await ada.store.heads(space.topic);
+    const data = heads.find(({ context }) => context.domain === "hawser.data");
+    // By another process of this device for instance.
+    await ada.store.prune(data?.logId as never, 2);
+    await using view = openView({ source: space }, kvView);
+    await expect(view.ready).rejects.toMatchObject({
+      code: "VIEW_SOURCE_FAILED",
+      cause: { code: "SPACE_HISTORY_GONE" },
+    });
+  });
+
   test("the past before a compaction is not made up", async () => {
     const { ada, ben, space, other } = await pair();
     await using b = createKv({ source: other });

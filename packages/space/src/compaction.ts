@@ -20,7 +20,8 @@ export interface Compaction {
 
 /**
  * Keeps `keep` and prunes the data logs up to the mark. Throws `SPACE_NOT_COMPACTABLE` where logs are
- * forked, entries wait for others, or what lies before the mark is judged otherwise by now.
+ * forked, entries wait for others, or what lies before the mark is judged otherwise by now;
+ * `SPACE_STANDBY` where another process writes.
  */
 export async function compact(
   core: Core,
@@ -28,6 +29,9 @@ export async function compact(
   keep: readonly SpaceEvent[],
 ): Promise<Compaction> {
   const { store } = core.deps;
+  if (core.deps.isWriter?.() === false) {
+    throw new SpaceError("SPACE_STANDBY", "another process writes for this device now");
+  }
   await core.advance();
   const image = core.sequencer().image();
   const heads = await store.heads(core.syncTopic.topic);

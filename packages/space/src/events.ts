@@ -83,6 +83,10 @@ interface Run {
   readonly unopened: Map<string, Unopened>;
   /** Was anything sealed to chosen devices? */
   hasPrivate: boolean;
+  /** What stood in for pruned entries when this run began. */
+  readonly compacted: Compacted | undefined;
+  /** Entries were pruned under it that it had not read yet. */
+  isGapped: boolean;
   /** What was handed out before this run began. */
   skip: ReadonlyMap<string, number>;
   /** What was handed out by now: `logId → height`. */
@@ -129,6 +133,7 @@ export async function* eventBatches(
       reset = false;
     }
     if (isOver()) return;
+    if (current.isGapped) continue;
     if (!caughtUp || reset) {
       caughtUp = true;
       yield batchOf(sources, current, { events: [], caughtUp, reset });
@@ -159,6 +164,8 @@ function startRun(sources: EventSources): Run {
     lastStretch: new Map(),
     unopened: new Map(),
     hasPrivate: false,
+    compacted: sources.compacted(),
+    isGapped: false,
     skip: new Map(),
     handed: new Map(),
     membershipRevision: sources.membershipRevision(),
@@ -294,7 +301,7 @@ function keptEvent(run: Run, verdicts: Verdicts, kept: KeptEvent): SpaceEvent | 
 
 /** Did anything change that this run has handed out, or could not hand out? */
 function mustRestart(sources: EventSources, run: Run): boolean {
-  if (sources.sequencer() !== run.sequencer) return true;
+  if (run.isGapped || sources.sequencer() !== run.sequencer) return true;
   const opener = sources.opener();
   if (run.keyRevision !== sources.keyRevision()) {
     run.keyRevision = sources.keyRevision();
@@ -349,6 +356,7 @@ async function* releasedEvents(
     if (from < to) {
       const skipTo = after?.get(span.logId) ?? 0;
       for await (const entry of sources.recent.read(span.logId, from, to)) {
+        if (isAfterGap(sources, run, entry)) return;
         const event = eventOf(sources, run, span, entry, skipTo);
         if (event !== undefined) events.push(event);
         bytes += entry.data.length;
@@ -359,8 +367,8 @@ async function* releasedEvents(
         events = [];
         bytes = 0;
       }
+      if (isAfterGap(sources, run, { logId: span.logId, seq: to })) return;
       run.nextSeq = to;
-      run.handed.set(span.logId, to);
     } else if (run.nextSeq < to) run.nextSeq = to;
     // The last span may still grow: stay on it.
     if (run.spanIndex === spans.length - 1) break;
@@ -370,6 +378,24 @@ async function* releasedEvents(
     }
   }
   if (events.length > 0) yield events;
+}
+
+/**
+ * Were entries pruned that come before this one and were not handed out? Then the run begins anew with
+ * what compaction kept. Throws `SPACE_HISTORY_GONE` where nothing was.
+ */
+function isAfterGap(
+  sources: EventSources,
+  run: Run,
+  { logId, seq }: Pick<Entry, "logId" | "seq">,
+): boolean {
+  if ((run.handed.get(logId) ?? 0) >= seq) return false;
+  if (sources.compacted() === run.compacted) {
+    const message = "entries were pruned on this device, and what was kept of them is not here";
+    throw new SpaceError("SPACE_HISTORY_GONE", message);
+  }
+  run.isGapped = true;
+  return true;
 }
 
 function eventOf(
