@@ -29,10 +29,27 @@ export interface Life {
   isBegun: boolean;
   existence: { readonly mark: Mark; readonly exists: boolean } | undefined;
   readonly root: TreeNode;
-  readonly counters: Map<string, bigint>;
-  readonly sets: Map<string, Map<string, SetElement>>;
-  readonly sequences: Map<string, Sequence>;
-  readonly texts: Map<string, TextField>;
+  counters: FieldMap<bigint>;
+  sets: FieldMap<Map<string, SetElement>>;
+  sequences: FieldMap<Sequence>;
+  texts: FieldMap<TextField>;
+}
+
+/** What was said of fields with a policy. Most lives have none, and share one empty map. */
+export type FieldMap<Value> = ReadonlyMap<string, Value>;
+
+const noFields: FieldMap<never> = new Map<string, never>();
+
+/** The entries as a map, or the empty one. */
+export function fieldMapOf<Value>(entries: readonly (readonly [string, Value])[]): FieldMap<Value> {
+  return entries.length === 0 ? noFields : new Map(entries);
+}
+
+/** The map with one field more, or another value of it: changed in place, unless it is the empty one. */
+function withField<Value>(map: FieldMap<Value>, field: string, value: Value): FieldMap<Value> {
+  // Safe: every other map was made here, for one life.
+  const own = map === noFields ? new Map<string, Value>() : (map as Map<string, Value>);
+  return own.set(field, value);
 }
 
 /** A document: its lives by the marks that began them, "" for the first. */
@@ -60,10 +77,10 @@ function cloneLife(life: Life): Life {
     isBegun,
     existence,
     root: cloneNode(root),
-    counters: new Map(counters),
-    sets: new Map([...sets].map(([field, elements]) => [field, new Map(elements)])),
-    sequences: new Map([...sequences].map(([field, one]) => [field, cloneSequence(one)])),
-    texts: new Map([...texts].map(([field, one]) => [field, cloneText(one)])),
+    counters: fieldMapOf([...counters]),
+    sets: fieldMapOf([...sets].map(([field, elements]) => [field, new Map(elements)])),
+    sequences: fieldMapOf([...sequences].map(([field, one]) => [field, cloneSequence(one)])),
+    texts: fieldMapOf([...texts].map(([field, one]) => [field, cloneText(one)])),
   };
 }
 
@@ -72,10 +89,10 @@ function createLife(isBegun: boolean): Life {
     isBegun,
     existence: undefined,
     root: createNode(),
-    counters: new Map(),
-    sets: new Map(),
-    sequences: new Map(),
-    texts: new Map(),
+    counters: noFields,
+    sets: noFields,
+    sequences: noFields,
+    texts: noFields,
   };
 }
 
@@ -128,7 +145,11 @@ function applyOp(life: Life, op: DocOp, nextMark: () => Mark): void {
       return;
     case "add":
       nextMark();
-      life.counters.set(op.field, (life.counters.get(op.field) ?? 0n) + BigInt(op.amount));
+      life.counters = withField(
+        life.counters,
+        op.field,
+        (life.counters.get(op.field) ?? 0n) + BigInt(op.amount),
+      );
       return;
     case "include":
     case "exclude": {
@@ -139,7 +160,7 @@ function applyOp(life: Life, op: DocOp, nextMark: () => Mark): void {
       if (known === undefined || known.mark < mark) {
         elements.set(key, { mark, isIn: op.op === "include" });
       }
-      life.sets.set(op.field, elements);
+      life.sets = withField(life.sets, op.field, elements);
       return;
     }
     case "insert": {
@@ -170,14 +191,18 @@ function applyOp(life: Life, op: DocOp, nextMark: () => Mark): void {
 }
 
 function textOf(life: Life, field: string): TextField {
-  const text = life.texts.get(field) ?? createText();
-  life.texts.set(field, text);
+  const known = life.texts.get(field);
+  if (known !== undefined) return known;
+  const text = createText();
+  life.texts = withField(life.texts, field, text);
   return text;
 }
 
 function sequenceOf(life: Life, field: string): Sequence {
-  const sequence = life.sequences.get(field) ?? createSequence();
-  life.sequences.set(field, sequence);
+  const known = life.sequences.get(field);
+  if (known !== undefined) return known;
+  const sequence = createSequence();
+  life.sequences = withField(life.sequences, field, sequence);
   return sequence;
 }
 

@@ -12,7 +12,13 @@ import {
   type ByteReader,
   type ByteWriter,
 } from "@hawser/codec";
-import { createStoredDoc, type Life, type SetElement, type StoredDoc } from "./document.ts";
+import {
+  createStoredDoc,
+  fieldMapOf,
+  type Life,
+  type SetElement,
+  type StoredDoc,
+} from "./document.ts";
 import { depthMax, isKey, jsonFromCbor, jsonToCbor, latinToBytes, type Json } from "./json.ts";
 import { markAfter, markHeadLength as headBytes, markIndex, type Mark } from "./marks.ts";
 import { isCollectionName, isId } from "./ops.ts";
@@ -291,10 +297,10 @@ function readLifeFrom(source: Source): Life {
     isBegun: (flag & flags.isBegun) !== 0,
     existence,
     root,
-    counters: new Map(counters),
-    sets: new Map(sets),
-    sequences: new Map(sequences),
-    texts: new Map(readList(reader, () => [readName(source), readTextField(source)] as const)),
+    counters: fieldMapOf(counters),
+    sets: fieldMapOf(sets),
+    sequences: fieldMapOf(sequences),
+    texts: fieldMapOf(readList(reader, () => [readName(source), readTextField(source)] as const)),
   };
 }
 
