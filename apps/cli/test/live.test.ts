@@ -7,7 +7,7 @@ import { eventOf, named, openWorkshop, stepMsMax } from "./support/programs.ts";
 import { createReplayer, startProxy, type Meddle } from "./support/proxy.ts";
 
 // Many processes on few cores: the limit is for what hangs, not for what is slow.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 const workshop = openWorkshop();
 let relay: { readonly url: string };
 beforeAll(async () => {

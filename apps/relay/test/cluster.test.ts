@@ -52,7 +52,7 @@ function metricOf(text: string, name: string): number {
   return Number(line?.split(" ")[1]);
 }
 
-describe.skipIf(!outcome.ok)("nodes on one database", { timeout: 120_000 }, () => {
+describe.skipIf(!outcome.ok)("nodes on one database", { timeout: 300_000 }, () => {
   test("are one relay: one key, one bundle, and one of them writes in its name", async () => {
     const { nodes } = await startNodes(3);
     const infos = await Promise.all(
@@ -115,7 +115,7 @@ describe.skipIf(!outcome.ok)("nodes on one database", { timeout: 120_000 }, () =
           ada.peer.broadcast(adas.topic, crypto.hash(Uint8Array.of(heard.length)));
           return heard.length > 0;
         },
-        { timeout: 60_000 },
+        { timeout: 180_000 },
       )
       .toBe(true);
     expect(heard[0]).toMatch(new RegExp(`^${adas.topic} (17000|32)$`));

@@ -16,6 +16,7 @@ afterAll(() => ends[Symbol.asyncDispose]());
 describe("connections over libp2p", () => {
   test.each(transportCasesFor(harness).map((entry) => [entry.name, entry] as const))(
     "[TH-113] %s",
+    { timeout: 120_000 },
     async (_name, entry) => {
       await entry.run(harness);
     },

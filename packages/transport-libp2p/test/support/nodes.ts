@@ -26,6 +26,8 @@ export function startNode(
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
+    // It ends connections whose pings take long, as those of a busy computer do.
+    connectionMonitor: { enabled: false },
     services: {
       identify: identify(),
       pubsub: gossipsub({ ...gossipsubOptions, heartbeatInterval: 100, ...options }),
