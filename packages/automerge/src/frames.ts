@@ -3,7 +3,7 @@
  * Changes can be told apart by them without being read. Layer 7, pure.
  */
 import { concatBytes, createByteReader, toHex } from "@hawser/codec";
-import type { AuthorId, Crypto } from "@hawser/crypto";
+import type { Crypto } from "@hawser/crypto";
 import type { AutomergeState, Chunk } from "./state.ts";
 
 const magic = [0x85, 0x6f, 0x4a, 0x83];
@@ -35,9 +35,9 @@ export function framesOf(bytes: Uint8Array): readonly Frame[] | undefined {
   return frames;
 }
 
-/** Changes of others that the space has. */
+/** Changes that the space has by others. */
 export interface KnownChanges {
-  /** Takes in what the view shows. One's own is passed over: a repo does not save it twice. */
+  /** Takes in a chunk that the view shows. */
   note(chunk: Chunk): void;
   /** Begins anew with what counts now. */
   clear(state: AutomergeState): void;
@@ -46,11 +46,10 @@ export interface KnownChanges {
 }
 
 /** A repo saves what it hears from others as well; what is in the space already is left out. */
-export function createKnownChanges(crypto: Pick<Crypto, "hash">, self: AuthorId): KnownChanges {
+export function createKnownChanges(crypto: Pick<Crypto, "hash">): KnownChanges {
   const names = new Set<string>();
   const nameOf = ({ bytes }: Frame): string => toHex(crypto.hash(bytes).subarray(0, 16));
-  const note = ({ author, data }: Chunk): void => {
-    if (author === self) return;
+  const note = ({ data }: Chunk): void => {
     for (const frame of framesOf(data) ?? []) if (frame.isChange) names.add(nameOf(frame));
   };
   return {

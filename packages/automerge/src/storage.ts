@@ -83,8 +83,15 @@ export function createAutomergeStorage(
     automergeView,
     { ...(gate !== undefined && { gate }), ...(snapshots !== false && { snapshots }) },
   );
-  const outbox = createOutbox({ append: (drafts) => source.append(drafts), timers: deps.timers });
-  const known = createKnownChanges(deps.crypto, source.author);
+  // Seqs of events of this storage that the view has not shown yet.
+  const mine = new Set<number>();
+  const append: EventSource["append"] = async (drafts) => {
+    const refs = await source.append(drafts);
+    for (const { seq } of refs) mine.add(seq);
+    return refs;
+  };
+  const outbox = createOutbox({ append, timers: deps.timers });
+  const known = createKnownChanges(deps.crypto);
   const own = createOwnValues(source.author);
   const verdictsByDoc = new Map<string, Verdicts>();
   let closed = false;
@@ -147,13 +154,13 @@ export function createAutomergeStorage(
   /** One snapshot of a document for many chunks of one's own. */
   const join = async (id: string): Promise<void> => {
     const chunks = goodUnder([id, "snapshot"]).concat(goodUnder([id, "incremental"]));
-    const mine = chunks.filter((chunk) => chunk.author === source.author);
-    const whole = mine.length > 1 ? savedFrom(chunks) : undefined;
-    const ownBytes = mine.reduce((sum, { data }) => sum + data.length, 0);
+    const ours = chunks.filter((chunk) => chunk.author === source.author);
+    const whole = ours.length > 1 ? savedFrom(chunks) : undefined;
+    const ownBytes = ours.reduce((sum, { data }) => sum + data.length, 0);
     if (whole === undefined || whole.length >= ownBytes) return;
     const name = toHex(deps.crypto.hash(whole));
     await save([id, "snapshot", name], whole);
-    for (const { key } of mine) if (key[2] !== name) remove(key);
+    for (const { key } of ours) if (key[2] !== name) remove(key);
   };
 
   const attached = new Set<Repo>();
@@ -166,12 +173,17 @@ export function createAutomergeStorage(
   });
   ready.catch(() => undefined);
   const unsubscribe = view.subscribe((events) => {
-    const others = events.filter(({ author }) => author !== source.author);
+    // What this storage saved is no news; another repo on this device writes as the same author.
+    const news = events.filter(({ author, seq }) => author !== source.author || !mine.has(seq));
+    const last = events.findLast(({ author }) => author === source.author)?.seq ?? -1;
+    for (const seq of mine) if (seq <= last) mine.delete(seq);
     const touched = new Map<string, Chunk[]>();
-    for (const chunk of touchedBy(others, view.state)) {
+    for (const chunk of touchedBy(news, view.state)) {
+      if (!isShared(chunk.key)) continue;
       known.note(chunk);
       const [first = ""] = chunk.key;
-      if (isShared(chunk.key)) touched.set(first, [...(touched.get(first) ?? []), chunk]);
+      if (chunk.author !== source.author)
+        touched.set(first, [...(touched.get(first) ?? []), chunk]);
     }
     // When judgements changed, all is told again, and documents have it already.
     if (state !== undefined && state !== view.state) known.clear(view.state);

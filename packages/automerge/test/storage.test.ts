@@ -97,6 +97,19 @@ describe("documents in spaces", () => {
     for (const storage of [adas, bens]) await storage[Symbol.asyncDispose]();
   });
 
+  test("a second repo of the device does not store again what the first did", async () => {
+    const source = memorySource();
+    const [first, second] = [open(source), open(source)];
+    const doc = A.change(A.init<Paper>(), (draft) => void (draft.title = "x"));
+    const change = A.getLastLocalChange(doc) ?? new Uint8Array(0);
+    await first.save(["doc", "incremental", "a"], change);
+    await breathe();
+    await second.save(["doc", "incremental", "b"], change);
+    await breathe();
+    expect(source.events).toHaveLength(1);
+    for (const storage of [first, second]) await storage[Symbol.asyncDispose]();
+  });
+
   test("ephemeral messages and live changes go through the network adapter", async () => {
     const world = await createWorld();
     const { spaces } = await spaceWith(world, "ben");
