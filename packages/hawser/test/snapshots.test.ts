@@ -500,6 +500,32 @@ describe("compaction", () => {
     });
   });
 
+  test("what was sealed to some stays so after a compaction, and when opened again", async () => {
+    const { ada, ben, space } = await pair();
+    const only = [await ben.spaces.bundle(), await ada.spaces.bundle()];
+    await space.append([{ type: "note", body: utf8("for two"), audience: { only } }]);
+    await space.append([{ type: "note", body: utf8("for all") }]);
+    const recipientsIn = async (source: Space): Promise<unknown[]> => {
+      const closing = new AbortController();
+      const found: unknown[] = [];
+      for await (const { events, caughtUp } of source.batches({ signal: closing.signal })) {
+        found.push(...events.map(({ recipients }) => recipients));
+        if (caughtUp) closing.abort();
+      }
+      return found;
+    };
+    const before = await recipientsIn(space);
+    expect(before).toMatchObject([{ length: 2 }, undefined]);
+    await compactView({ source: space }, [kvView]);
+    expect(await recipientsIn(space)).toEqual(before);
+    await ada.spaces[Symbol.asyncDispose]();
+    const { spaces } = await openDevice("ada", ada.store);
+    const again = spaces.list().find(({ topic }) => topic === space.topic);
+    if (again === undefined) throw new Error("the space is gone");
+    expect(await recipientsIn(again)).toEqual(before);
+    await spaces[Symbol.asyncDispose]();
+  });
+
   test("the past before a compaction is not made up", async () => {
     const { ada, ben, space, other } = await pair();
     await using b = createKv({ source: other });

@@ -75,9 +75,9 @@ function judgedNow(core: Core, mark: SpaceMark): Uint8Array {
 }
 
 function toKept(event: SpaceEvent): KeptEvent {
-  const { logId, author, seq, stamp, hash, type, sequence, body } = event;
+  const { logId, author, seq, stamp, hash, type, sequence, body, recipients } = event;
   const detachedBytes = event.detached?.byteCount;
-  return { logId, author, seq, stamp, hash, type, sequence, body, detachedBytes };
+  return { logId, author, seq, stamp, hash, type, sequence, body, recipients, detachedBytes };
 }
 
 function refusal(message: string): SpaceError {

@@ -295,8 +295,7 @@ function keptEvent(run: Run, verdicts: Verdicts, kept: KeptEvent): SpaceEvent | 
   if (judgement === "reject") return undefined;
   const frontier = run.sequencer.frontierOf(logId, seq);
   const detached = detachedBytes === undefined ? undefined : { byteCount: detachedBytes };
-  const rest = { detached, recipients: undefined };
-  return { ...event, ...rest, judgement, authHeads: heads, frontier };
+  return { ...event, detached, judgement, authHeads: heads, frontier };
 }
 
 /** Did anything change that this run has handed out, or could not hand out? */

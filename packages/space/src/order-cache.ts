@@ -29,6 +29,8 @@ export interface KeptEvent {
   readonly type: string;
   readonly sequence: string | undefined;
   readonly body: Uint8Array;
+  /** To whom the body was sealed; `undefined`: to all readers. */
+  readonly recipients: readonly AuthorId[] | undefined;
   /** Set when the body stands beside the entry, which is kept then. */
   readonly detachedBytes: number | undefined;
 }
@@ -48,6 +50,8 @@ export interface Compacted {
 /** Entries released since the last image that make another one worth its while. */
 const releasedMin = 1_024;
 const releasedMinAtClose = 256;
+
+const compactedVersion = 2;
 
 /** Where the pieces are kept. */
 export const cachePrefix = (topic: Topic): string => `cache/${topic}/`;
@@ -111,7 +115,7 @@ function countOf(image: OrderImage | undefined): number {
 function encodeCompacted({ frontier, events, judged, local, image }: Compacted): Uint8Array {
   const writer = createByteWriter(4_096);
   const id = (hex: string): void => writer.bytes(fromHex(hex) ?? new Uint8Array(32));
-  writer.u8(1);
+  writer.u8(compactedVersion);
   writer.varint(frontier.size);
   for (const [logId, height] of frontier) {
     id(logId);
@@ -127,6 +131,8 @@ function encodeCompacted({ frontier, events, judged, local, image }: Compacted):
     writer.sized(utf8(event.type));
     writer.sized(utf8(event.sequence ?? ""));
     writer.sized(event.body);
+    writer.varint(event.recipients === undefined ? 0 : event.recipients.length + 1);
+    for (const recipient of event.recipients ?? []) id(recipient);
     writer.varint(event.detachedBytes === undefined ? 0 : event.detachedBytes + 1);
   }
   writer.sized(judged);
@@ -137,7 +143,7 @@ function encodeCompacted({ frontier, events, judged, local, image }: Compacted):
 
 function decodeCompacted(bytes: Uint8Array): Compacted | undefined {
   const reader = createByteReader(bytes);
-  if (reader.u8() !== 1) return undefined;
+  if (reader.u8() !== compactedVersion) return undefined;
   const frontier = new Map<LogId, number>();
   // Safe: only `encodeCompacted` makes these bytes, from ids.
   for (let count = reader.varint(); count > 0 && !reader.failed; count--) {
@@ -164,6 +170,7 @@ function readKept(reader: ByteReader, bytesMax: number): KeptEvent {
   const type = fromUtf8(reader.sized(bytesMax)) ?? "";
   const sequence = fromUtf8(reader.sized(bytesMax)) ?? "";
   const body = reader.sized(bytesMax).slice();
+  const recipients = readRecipients(reader);
   const detached = reader.varint();
   return {
     logId,
@@ -174,6 +181,18 @@ function readKept(reader: ByteReader, bytesMax: number): KeptEvent {
     type,
     sequence: sequence === "" ? undefined : sequence,
     body,
+    recipients,
     detachedBytes: detached === 0 ? undefined : detached - 1,
   };
+}
+
+function readRecipients(reader: ByteReader): readonly AuthorId[] | undefined {
+  const count = reader.varint();
+  if (count === 0) return undefined;
+  const recipients: AuthorId[] = [];
+  // Safe: as above.
+  while (recipients.length < count - 1 && !reader.failed) {
+    recipients.push(toHex(reader.bytes(32)) as AuthorId);
+  }
+  return recipients;
 }
