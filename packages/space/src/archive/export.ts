@@ -7,7 +7,6 @@ import {
   encodeChainState,
   encodeForkProof,
   type Clock,
-  type EncodedRange,
   type LogHead,
   type LogStore,
   type Topic,
