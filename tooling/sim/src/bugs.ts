@@ -95,6 +95,13 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
       }),
     }),
   },
+  "keeps-fork-proofs": {
+    what: "a peer that finds forks and tells nobody",
+    found: ["SIM_DIVERGED", "SIM_STUCK"],
+    make: () => ({
+      syncStore: (store) => ({ ...store, forkProofs: () => Promise.resolve([]) }),
+    }),
+  },
   "hides-a-log": {
     what: "a peer that serves no log whose id ends in a low digit",
     found: ["SIM_DIVERGED", "SIM_STUCK"],

@@ -5,7 +5,7 @@ import { toHex } from "@hawser/codec";
 import type { Kv } from "@hawser/kv";
 import type { LogId, Topic } from "@hawser/log";
 import { hadDiskError, type Host, type Life } from "./host.ts";
-import { activeSpace, describe, hasSecret, headsText, type World } from "./world.ts";
+import { activeSpace, describe, hasSecret, holdingsOf, type World } from "./world.ts";
 
 /** Timers and other events that one program may have waiting. */
 const waitingMax = 2_000;
@@ -101,7 +101,8 @@ async function checkEqualViews(world: World): Promise<void> {
       if (host.disk.busyCount() > 0 || hadDiskError(host) || !host.isHonest) continue;
       const { missingEpochs } = space.status();
       if (missingEpochs > 0) continue;
-      const heads = await headsText(life, topic);
+      const holdings = await holdingsOf(world, life, topic);
+      const heads = holdings.map(({ name, extent }) => `${name} ${extent}`).join("\n");
       // Which branch of a fork was seen, and who built on it, shows in the end only.
       if (heads.includes("forked")) continue;
       const shown = `${JSON.stringify(space.members())} ${dumpView(view)}`;

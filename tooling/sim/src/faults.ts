@@ -66,7 +66,7 @@ async function calm(world: World): Promise<void> {
   for (const host of world.hosts) {
     const spaces = host.life?.spaces.list() ?? [];
     const isBroken = spaces.some(({ failure }) => failure !== undefined);
-    const mustRestart = isBroken || (host.isWithholding && !world.swarm.hoards);
+    const mustRestart = isBroken || (host.withheld.size > 0 && !world.swarm.has.has("hoard"));
     if (host.life !== undefined && mustRestart) await world.crash(host);
     if (host.life === undefined) await world.settle(world.start(host));
   }

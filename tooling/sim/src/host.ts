@@ -6,7 +6,7 @@ import { toHex } from "@hawser/codec";
 import type { AuthorId, Crypto } from "@hawser/crypto";
 import { seededRandom } from "@hawser/crypto/testing";
 import { createKv, type Kv } from "@hawser/kv";
-import type { EncodedRange, LogStore, Topic } from "@hawser/log";
+import type { EncodedRange, LogId, LogStore, Topic } from "@hawser/log";
 import { createSpaces, type Space, type Spaces } from "@hawser/space";
 import {
   createSyncPeer,
@@ -43,8 +43,8 @@ export interface Host {
   readonly clock: { offsetMicros: number; rate: number };
   /** False once it was made to cheat: nothing is promised to it any more. */
   isHonest: boolean;
-  /** A relay that keeps something to itself, until it is started anew. */
-  isWithholding: boolean;
+  /** Logs a relay announces and never sends, until it is started anew. */
+  readonly withheld: Set<LogId>;
   life: Life | undefined;
   /** Programs started so far. */
   lives: number;
@@ -91,7 +91,7 @@ export function createHost(
     secret,
     clock,
     isHonest: true,
-    isWithholding: false,
+    withheld: new Set(),
     life: undefined,
     lives: 0,
   };
@@ -119,7 +119,7 @@ export async function boot(deps: HostDeps, host: Host): Promise<Life> {
     return outcome;
   };
   const peer = createSyncPeer({
-    store: bug.syncStore?.(store) ?? store,
+    store: withholding(bug.syncStore?.(store) ?? store, host.withheld),
     crypto,
     random,
     timers,
@@ -146,11 +146,20 @@ export async function boot(deps: HostDeps, host: Host): Promise<Life> {
   return life;
 }
 
+/** A store as peers see it: logs that are withheld have heads and no entries. */
+function withholding(store: LogStore, withheld: ReadonlySet<LogId>): LogStore {
+  return {
+    ...store,
+    ranges: (logId, options) =>
+      store.ranges(logId, withheld.has(logId) ? { from: 0, to: 0 } : options),
+  };
+}
+
 /** Ends the program without a word: nothing of it happens any more. */
 export function kill(host: Host): void {
   if (host.life !== undefined) host.life.owner.isAlive = false;
   host.life = undefined;
-  host.isWithholding = false;
+  host.withheld.clear();
 }
 
 /** What the host's clock shows, µs. */

@@ -4,14 +4,13 @@
  */
 import { parseArgs } from "node:util";
 import { plantedBugs } from "./bugs.ts";
-import { openTroubles, troubles, type RunOptions, type Trouble } from "./options.ts";
+import { troubles, type RunOptions, type Trouble } from "./options.ts";
 import { replayCommand, shrink } from "./replay.ts";
 import { runSeed, type RunResult } from "./run.ts";
 
 const usage = `usage: pnpm sim [--seeds <count>] [--base <seed>]
-       pnpm sim --seed <seed> [--steps <count>] [--without <trouble,…>] [--with <open trouble>]
+       pnpm sim --seed <seed> [--steps <count>] [--with <trouble,…>] [--without <trouble,…>]
                 [--bug <name>] [--trace] [--shrink]
-open troubles: ${openTroubles.join(" ")}
 troubles: ${troubles.join(" ")}
 bugs: ${Object.keys(plantedBugs).join(" ")}`;
 
@@ -38,16 +37,15 @@ function parse(args: readonly string[]): Wish | undefined {
       shrink: { type: "boolean", default: false },
     },
   });
-  const named = values.without.split(",").filter((name) => name !== "");
-  const without = new Set<Trouble>(troubles.filter((trouble) => named.includes(trouble)));
+  const [added, without] = [troublesNamed(values.with), troublesNamed(values.without)];
   const isBugKnown = values.bug === undefined || values.bug in plantedBugs;
-  if (without.size !== named.length || !isBugKnown) return undefined;
+  if (added === undefined || without === undefined || !isBugKnown) return undefined;
   const numbers = [values.seed, values.seeds, values.base, values.steps];
   if (numbers.some((text) => text !== undefined && !/^\d+$/.test(text))) return undefined;
   return {
     options: {
+      with: added,
       without,
-      with: new Set(openTroubles.filter((trouble) => values.with.split(",").includes(trouble))),
       ...(values.steps === undefined ? {} : { stepsMax: Number(values.steps) }),
       ...(values.bug === undefined ? {} : { bug: values.bug }),
       ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}),
@@ -57,6 +55,13 @@ function parse(args: readonly string[]): Wish | undefined {
     count: Number(values.seeds),
     isShrinking: values.shrink,
   };
+}
+
+/** Kinds of trouble from a list with commas; `undefined`: one is unknown. */
+function troublesNamed(list: string): ReadonlySet<Trouble> | undefined {
+  const names = list.split(",").filter((name) => name !== "");
+  const found = troubles.filter((trouble) => names.includes(trouble));
+  return found.length === names.length ? new Set(found) : undefined;
 }
 
 function tell(options: RunOptions, { seed, flaw, traceHash, counts }: RunResult): void {

@@ -4,7 +4,7 @@
  * and members who fork their logs.
  */
 import { encodeCbor } from "@hawser/codec";
-import type { LogId, LogStore, EncodedRange, Topic } from "@hawser/log";
+import type { EncodedRange, Topic } from "@hawser/log";
 import { controlDomain, dataDomain, metadataKeyOf } from "@hawser/space";
 import {
   authContent,
@@ -133,19 +133,14 @@ function withhold(world: World, draws: Draws): void {
   if (last === undefined || (world.relays.length < 2 && !world.swarm.isMeshed)) return;
   const topic = draws.pick(world.topics);
   if (topic === undefined || last.life === undefined) return;
-  last.isWithholding = true;
-  void hideOne(last.life.store, topic, draws);
-  world.note(last.name, "withholds");
-}
-
-/** Changes a store in place: its program sees one log less. Ends with the program. */
-async function hideOne(store: LogStore, topic: Topic, draws: Draws): Promise<void> {
-  const heads = await store.heads(topic);
-  const hidden = draws.pick(heads)?.logId;
-  const { ranges } = store;
-  const silent = (logId: LogId, options?: Parameters<LogStore["ranges"]>[1]) =>
-    logId === hidden ? ranges(logId, { from: 0, to: 0 }) : ranges(logId, options);
-  Object.assign(store, { ranges: silent });
+  const { name, life, withheld } = last;
+  const hide = async (): Promise<void> => {
+    const head = draws.pick(await life.store.heads(topic));
+    if (head === undefined || !life.owner.isAlive) return;
+    withheld.add(head.logId);
+    world.note(name, "withholds", world.nameOf(head.context.author), head.context.domain);
+  };
+  void hide();
 }
 
 /** A stranger, a member or a removed member writes what it may not, and hands it to somebody. */
@@ -163,7 +158,7 @@ function forgeSomething(world: World, draws: Draws): void {
   const access = space?.access(who.author)?.level;
   // Who may write or manage would only fork its own log: that is `fork`.
   if (space?.id === undefined || access === "write" || access === "manage") return;
-  if (author?.isHonest === false && !world.swarm.reforks) return;
+  if (author?.isHonest === false && !world.swarm.has.has("refork")) return;
   if (author !== undefined) author.isHonest = false;
   world.note("forges", author?.name ?? "stranger", "to", to.name);
   const hosts = [source, to];
@@ -207,7 +202,7 @@ function forkLog(world: World, draws: Draws): void {
   const topic = world.topics[0];
   // One cheat a run is enough, and never the founder: somebody has to be believed.
   const cheats = world.devices.slice(1).filter((host) => !host.isHonest);
-  if (cheats.length > 0 && !world.swarm.reforks) return;
+  if (cheats.length > 0 && !world.swarm.has.has("refork")) return;
   const author = cheats[0] ?? draws.pick(world.devices.slice(1));
   const [one, other] = [draws.pick(world.hosts), draws.pick(world.hosts)];
   if (topic === undefined || author?.life === undefined) return;

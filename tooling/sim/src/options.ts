@@ -4,7 +4,7 @@
  */
 import type { Draws } from "./draws.ts";
 
-/** Kinds of trouble; each can be left out of a run. */
+/** Kinds of trouble; a seed draws which it has, and each can be added to a run or left out. */
 export const troubles = [
   "delay",
   "cut",
@@ -18,27 +18,21 @@ export const troubles = [
   "withhold",
   "forge",
   "fork",
+  "hoard",
+  "refork",
 ] as const;
 
 /** One kind of trouble. */
 export type Trouble = (typeof troubles)[number];
 
-/**
- * Trouble that is known not to be weathered yet, and is in a run only when asked for. `hoard`: a relay
- * that withholds goes on doing so after the storm. A log that it announces and never sends is fetched
- * from nobody else while its session lasts. `refork`: one log is forked at several places. Of two fork
- * proofs the one for the earlier place is not taken from peers where the later one is known.
- */
-export const openTroubles = ["hoard", "refork"] as const;
-
-/** One kind of open trouble. */
-export type OpenTrouble = (typeof openTroubles)[number];
+/** Trouble that others grow worse by: `withhold` and `fork`. */
+const laterTroubles: ReadonlySet<Trouble> = new Set(["hoard", "refork"]);
 
 /** One run. */
 export interface RunOptions {
   readonly seed: number;
-  /** Open trouble to add. */
-  readonly with?: ReadonlySet<OpenTrouble>;
+  /** Trouble that is there, whatever the seed says. */
+  readonly with?: ReadonlySet<Trouble>;
   /** Trouble that is left out, whatever the seed says. */
   readonly without?: ReadonlySet<Trouble>;
   /** At most so many steps of the workload; default: as the seed says. */
@@ -65,22 +59,24 @@ export interface Swarm {
   readonly has: ReadonlySet<Trouble>;
   /** Clocks are set back further than the allowed drift. */
   readonly setsFarBack: boolean;
-  readonly hoards: boolean;
-  readonly reforks: boolean;
   readonly delayMsMax: number;
   readonly cutChance: number;
   /** Mean time between two crashes, partitions, and so on, ms. */
   readonly troubleMs: number;
 }
 
-/** What a seed stands for, less what is left out. */
+/** What a seed stands for, with what is added and without what is left out. */
 export function drawSwarm(draws: Draws, options: RunOptions): Swarm {
-  const has = new Set<Trouble>();
-  for (const trouble of troubles) {
+  const isOn = (trouble: Trouble): boolean => {
     const chance = trouble === "fork" ? 0.15 : trouble === "broken" ? 0.25 : 0.5;
-    const isOn = draws.chance(chance);
-    if (isOn && options.without?.has(trouble) !== true) has.add(trouble);
-  }
+    // Those of a stream of their own came later: older seeds stay what they were.
+    const isDrawn = laterTroubles.has(trouble)
+      ? draws.split(trouble).chance(chance)
+      : draws.chance(chance);
+    const isAdded = options.with?.has(trouble) === true;
+    return (isDrawn || isAdded) && options.without?.has(trouble) !== true;
+  };
+  const has = new Set(troubles.filter(isOn));
   const stepCount = draws.between(15, 45);
   const isFast = draws.chance(0.5);
   return {
@@ -94,8 +90,6 @@ export function drawSwarm(draws: Draws, options: RunOptions): Swarm {
     fileStoreChance: draws.chance(0.3) ? 0.6 : 0,
     has,
     setsFarBack: has.has("clock") && draws.split("far back").chance(0.5),
-    hoards: options.with?.has("hoard") === true,
-    reforks: options.with?.has("refork") === true,
     delayMsMax: has.has("delay") ? draws.between(20, 3_000) : 5,
     cutChance: has.has("cut") ? draws.float() * 0.05 : 0,
     troubleMs: draws.between(2_000, 15_000),

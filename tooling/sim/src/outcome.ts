@@ -16,7 +16,7 @@ import type { Frontier, LogId, Topic } from "@hawser/log";
 import type { Host, Life } from "./host.ts";
 import { checkSafety, difference, dumpView } from "./checks.ts";
 import { evilMark, numbersIn } from "./ledger.ts";
-import { headsText, type World } from "./world.ts";
+import { holdingsOf, type Holding, type World } from "./world.ts";
 
 /** Virtual time within which everybody must agree. */
 const convergeMsMax = 450_000;
@@ -73,7 +73,9 @@ async function quarrelAbout(world: World, topic: Topic): Promise<string | undefi
     if (!members.some((member) => member.host === host)) continue;
     if (world.schedule.nowMs() - sinceMs > 1_000) return `${host.name} still waits: ${what}`;
   }
-  let first: { readonly name: string; readonly heads: string; readonly says: string } | undefined;
+  // Relays do not talk to each other: without an honest device, cheats alone bring things about.
+  if (!members.some(({ host }) => host.role === "device")) return undefined;
+  let first: { readonly name: string; readonly logs: Logs; readonly says: string } | undefined;
   let readers: { readonly name: string; readonly shown: string } | undefined;
   for (const { host, life, space, view } of members) {
     const status = space.status();
@@ -83,16 +85,13 @@ async function quarrelAbout(world: World, topic: Topic): Promise<string | undefi
       const { missingEpochs, rotationOwed } = status;
       return `${host.name} lacks ${missingEpochs} epochs, rotation owed: ${rotationOwed}`;
     }
-    // The log of a join that never counted is kept by whoever had it before that was known.
-    const admitted = admittedOf(space);
-    const heads = await headsText(life, topic, (author) => admitted.has(author));
+    const logs = logsOf({ host, space }, await holdingsOf(world, life, topic), members);
     // An epoch of a cheat's branch is kept by whoever had it before the fork was known.
     const epochs = world.hosts.some(({ isHonest }) => !isHonest) ? "" : status.epochs;
     const says = `${JSON.stringify(space.members())} ${epochs}`;
-    first ??= { name: host.name, heads, says };
-    if (first.heads !== heads) {
-      return `logs of ${first.name} and ${host.name}: ${difference(first.heads, heads)}`;
-    }
+    first ??= { name: host.name, logs, says };
+    const differing = differingLog(first.logs, logs);
+    if (differing !== undefined) return `logs of ${first.name} and ${host.name}: ${differing}`;
     if (first.says !== says) {
       return `members of ${first.name} and ${host.name}: ${difference(first.says, says)}`;
     }
@@ -105,6 +104,38 @@ async function quarrelAbout(world: World, topic: Topic): Promise<string | undefi
   }
   const [some] = members;
   return some && lateJoiner(world, topic, some, members);
+}
+
+/** Extents of logs by name; `undefined`: nobody else need have what is there. */
+type Logs = ReadonlyMap<string, string | undefined>;
+
+/** The logs of a member that others should have as well. */
+function logsOf(
+  { host, space }: Pick<Member, "host" | "space">,
+  holdings: readonly Holding[],
+  members: readonly Member[],
+): Logs {
+  const admitted = admittedOf(space);
+  const logs = new Map<string, string | undefined>();
+  for (const { logId, author, name, extent } of holdings) {
+    // The log of a join that never counted is kept by whoever had it before that was known.
+    if (!admitted.has(author)) continue;
+    // What a cheat or somebody who is out by now gave to a relay that withholds it comes to nobody
+    // else: its author brings it to nobody any more. An honest member brings its log itself.
+    const isAlone = host.withheld.has(logId) && !members.some((one) => one.host.author === author);
+    logs.set(name, isAlone ? undefined : extent);
+  }
+  return logs;
+}
+
+/** The first log that two members do not have alike, in words. */
+function differingLog(one: Logs, other: Logs): string | undefined {
+  for (const name of [...new Set([...one.keys(), ...other.keys()])].sort()) {
+    const isAlone = [one, other].some((logs) => logs.has(name) && logs.get(name) === undefined);
+    const [here, there] = [one.get(name), other.get(name)];
+    if (!isAlone && here !== there) return `${name}: ${here ?? "none"} against ${there ?? "none"}`;
+  }
+  return undefined;
 }
 
 /** Everybody whom an operation that counts has ever named. */

@@ -11,6 +11,7 @@ import type { Flaw } from "./ledger.ts";
 import { drawSwarm, troubles, type RunOptions, type Swarm } from "./options.ts";
 import { checkOutcome } from "./outcome.ts";
 import { createTrace } from "./trace.ts";
+import { rememberVerdicts } from "./verdicts.ts";
 import { joinBy, takeStep } from "./workload.ts";
 import { createWorld, describe, type World } from "./world.ts";
 
@@ -37,7 +38,7 @@ let loaded: Promise<Crypto> | undefined;
 /** Runs a seed. Never rejects for what the run finds. */
 export async function runSeed(options: RunOptions): Promise<RunResult> {
   loaded ??= createCrypto();
-  const crypto = await loaded;
+  const crypto = rememberVerdicts(await loaded);
   const draws = createDraws(options.seed);
   const swarm = drawSwarm(draws.split("swarm"), options);
   const trace = createTrace(options.onLine);

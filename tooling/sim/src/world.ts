@@ -45,6 +45,8 @@ export interface World {
   readonly owner: Owner;
   /** True time, µs. */
   trueMicros(): number;
+  /** The host an author is, in a word. */
+  nameOf(author: AuthorId): string;
   /** Notes the first flaw; the run ends then. */
   fail(code: FlawCode, detail: string): void;
   note(...parts: readonly (string | number)[]): void;
@@ -123,10 +125,12 @@ export function createWorld(deps: WorldDeps): World {
   const onTopics = (host: Host, life: Life): void => {
     if (life.owner.isAlive) note(host.name, "topics");
   };
+  const nameOf = (author: AuthorId): string =>
+    hosts.find((host) => host.author === author)?.name ?? `stranger ${author.slice(0, 8)}`;
   const onIngest: HostDeps["onIngest"] = (host, { context, from, count }, outcome) => {
-    const author = hosts.find((one) => one.author === context.author)?.name ?? "stranger";
+    const { author, domain } = context;
     const reason = "reason" in outcome ? outcome.reason : "";
-    note(host.name, "takes", author, context.domain, from, count, outcome.status, reason);
+    note(host.name, "takes", nameOf(author), domain, from, count, outcome.status, reason);
   };
   const { seed } = options;
   const hostDeps = { crypto, schedule, seed, trueMicros, bug, onTopics, onIngest };
@@ -163,6 +167,7 @@ export function createWorld(deps: WorldDeps): World {
     topics: [],
     owner,
     trueMicros,
+    nameOf,
     fail,
     note,
     start,
@@ -390,21 +395,29 @@ function checksum(bytes: Uint8Array): string {
   return (hash >>> 0).toString(16);
 }
 
+/** A log as somebody has it. */
+export interface Holding {
+  readonly logId: LogId;
+  readonly author: AuthorId;
+  /** Whose log it is, and which: equal for equal logs, in any store. */
+  readonly name: string;
+  /** How far it goes: equal texts, equal entries. */
+  readonly extent: string;
+}
+
 /**
- * Heads of a topic as one text: equal texts, equal logs. Of a forked log each device keeps the branch
- * it saw first, and all agree on where the branches part.
+ * The logs of a topic that a program has. Of a forked log each device keeps the branch it saw first,
+ * and all agree on where the branches part.
  */
-export async function headsText(
+export async function holdingsOf(
+  world: World,
   life: Life,
   topic: Topic,
-  isWanted: (author: AuthorId) => boolean = () => true,
-): Promise<string> {
+): Promise<readonly Holding[]> {
   const heads = await life.store.heads(topic);
-  return heads
-    .filter(({ context }) => isWanted(context.author))
-    .map(({ logId, height, hash, forkedAt }) => {
-      if (forkedAt !== undefined) return `${logId} forked at ${forkedAt}`;
-      return `${logId} ${height} ${hash === undefined ? "" : toHex(hash)}`;
-    })
-    .join("\n");
+  return heads.map(({ logId, height, hash, forkedAt, context: { author, domain } }) => {
+    const head = `${height} ${hash === undefined ? "" : toHex(hash).slice(0, 16)}`;
+    const extent = forkedAt === undefined ? head : `forked at ${forkedAt}`;
+    return { logId, author, name: `${world.nameOf(author)} ${domain}`, extent };
+  });
 }

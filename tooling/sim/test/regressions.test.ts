@@ -1,14 +1,14 @@
 /** Seeds that showed something once: they always run. */
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import type { OpenTrouble } from "../src/options.ts";
+import type { Trouble } from "@hawser-tooling/sim";
 import { expectSound } from "./support.ts";
 
 interface Kept {
   readonly seed: number;
   readonly why: string;
-  /** Open trouble that the seed needs. */
-  readonly with?: readonly OpenTrouble[];
+  /** Trouble that it needs beside what it draws. */
+  readonly with?: readonly Trouble[];
 }
 
 const path = new URL("../seeds.json", import.meta.url);
