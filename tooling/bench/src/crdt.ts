@@ -83,6 +83,7 @@ const header = [
   "processor",
   "99 % durable",
   "all durable",
+  "own time",
   "stores",
   "load",
   "stored",
