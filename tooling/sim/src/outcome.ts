@@ -259,6 +259,8 @@ function lateJoiner(
   for (const invite of world.ledger.invites) {
     if (invite.topic !== topic || invite.isRevoked || !invite.inviter.isHonest) continue;
     if (invite.joiners.length > invite.uses || wasEverEnded(told, invite.inviter)) continue;
+    // Whoever takes out somebody who came by a link ends the link as well (seed 7100122).
+    if (invite.joiners.some((host) => wasEverEnded(told, host))) continue;
     for (const host of invite.joiners) {
       const isIn = members.some((member) => member.host === host);
       if (isIn || !host.isHonest || wasEverEnded(told, host)) continue;
