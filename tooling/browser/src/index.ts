@@ -4,4 +4,4 @@ export type { ServedPage } from "./serve.ts";
 export type { Page } from "playwright-core";
 export { browserPath, browserReason, makeProfile, startBrowser, untilTrue } from "./browser.ts";
 export { servePage } from "./serve.ts";
-export { longestTaskMs } from "./longest-task.ts";
+export { leastLongestTaskMs, longestTaskMs } from "./longest-task.ts";

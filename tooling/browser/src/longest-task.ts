@@ -32,3 +32,19 @@ export async function longestTaskMs(
   if (times.length === 0) throw new Error("the trace has no task");
   return times.reduce((most, time) => Math.max(most, time));
 }
+
+/**
+ * The same at best: of five runs, or of fewer once one stays below `goodMs`. Into any one may fall a
+ * collection of garbage, or code that is compiled for the first time.
+ */
+export async function leastLongestTaskMs(
+  browser: Browser,
+  work: () => Promise<unknown>,
+  goodMs: number,
+): Promise<number> {
+  let least = Infinity;
+  for (let run = 0; run < 5 && least >= goodMs; run++) {
+    least = Math.min(least, await longestTaskMs(browser, work));
+  }
+  return least;
+}
