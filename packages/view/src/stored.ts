@@ -52,7 +52,7 @@ export async function readStored(
       if (batch.reset === true) events = [];
       for (const event of batch.events) if (isWanted(event)) events.push(event);
       await deps.yieldToHost?.();
-      // Marks are asked while the source waits, so that both speak of the same moment.
+      // Whenever it is asked, the mark speaks of what this reading was handed, by its verdicts.
       const { gone = new Map<string, number>() } = batch;
       if (batch.caughtUp) return { events, mark: (at) => batch.mark?.(at), gone };
     }
